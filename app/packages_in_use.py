@@ -10,7 +10,7 @@ from operators.packages.packages import ModelPackage
 def packages_in_use(settings: Settings, name: str | None = None) -> tuple[ModelPackage, ...]:
     """Every package of the models folder, or the one of that name, at the operating point of the settings.
 
-    Raises ModelError where there is none, UsageError where none has the name.
+    Raises ModelError if there is none, UsageError if none has that name.
     """
     point = str(settings.operating_point)
     return tuple(package.at(point) for package in choose_packages(settings.models, name))

@@ -1,4 +1,7 @@
-"""Measures CPU seconds of `osteon --help`, beside a cyclopts command line with a single command.
+"""Measures CPU seconds until `osteon --help` is shown and `osteon run` is loaded, beside what they build on.
+
+The peers are a cyclopts command line with a single command, and the libraries that run networks and write
+DICOM.
 
 python -m benchmarks.start [--repeats 5]
 """
@@ -12,22 +15,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-BARE = "from cyclopts import App; app = App(); app.command(lambda: 0, name='x'); app(['--help'])"
-OURS = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
+CYCLOPTS = "from cyclopts import App; app = App(); app.command(lambda: 0, name='x'); app(['--help'])"
+HELP = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
+LIBRARIES = "import torch, openvino, highdicom, SimpleITK, monai.deploy.core"
+RUN = (
+    "import app.cli.commands, app.cli.run, operators.networks.registry, operators.image_kinds; "
+    "from app.run.series_job import import_graph; import_graph()"
+)
+# Name and script of Osteon's, and of its peer
+STARTS = (
+    ("osteon --help", HELP, "cyclopts alone", CYCLOPTS),
+    ("osteon run", RUN, "its libraries alone", LIBRARIES),
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Prints the medians and their ratio."""
+    """Prints the medians and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    turns: dict[str, list[float]] = {BARE: [], OURS: []}
-    for _ in range(repeats):
-        for script, found in turns.items():
-            found.append(processor_s(script))
-    bare_s, ours_s = (statistics.median(turns[script]) for script in (BARE, OURS))
-    print(f"osteon --help {ours_s:.2f} s, cyclopts alone {bare_s:.2f} s ({ours_s / bare_s:.2f})")
+    for name, script, peer, bare in STARTS:
+        turns = [(processor_s(script), processor_s(bare)) for _ in range(repeats)]
+        ours_s, bare_s = (statistics.median(each) for each in zip(*turns, strict=True))
+        print(f"{name} {ours_s:.2f} s, {peer} {bare_s:.2f} s ({ours_s / bare_s:.2f})")
 
 
 def processor_s(script: str) -> float:

@@ -38,6 +38,7 @@ from app.settings import read_settings
 from operators.dicom.read.scan import grouped_by_reason
 from operators.errors import UsageError
 from operators.packages.confidence import percent
+from operators.packages.seen import NOT_SEEN
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import answer_sentences
 
@@ -154,7 +155,14 @@ def show_result(record: SeriesRecord, made: Segmentation, console: Console) -> N
 def doubts_of(record: SeriesRecord) -> tuple[str, ...]:
     """Returns what may be wrong with a result, and what was left out of it."""
     made = record.segmentation
-    return (*(flag.sentence for flag in made.flags), *made.warnings) if made else ()
+    if made is None:
+        return ()
+    absent = ", ".join(each.package for each in made.outcomes if each.state == NOT_SEEN)
+    return (
+        *(flag.sentence for flag in made.flags),
+        *made.warnings,
+        *([f"not seen: {absent}"] if absent else []),
+    )
 
 
 def say(console: Console, markup: str) -> None:

@@ -1,4 +1,4 @@
-"""Lists images that are not DICOM like series, and what would become of each."""
+"""Lists images that are not DICOM like series, with the outcome that each would have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from operators.packages.packages import ModelPackage
 def list_files(
     folder: Path, found: Scan, packages: Sequence[ModelPackage]
 ) -> tuple[list[Row], tuple[UnreadableFile, ...]]:
-    """A row for each image that would be read, and those that would not be because there is DICOM."""
+    """A row for each image that would be read, and the images skipped because there is DICOM beside them."""
     images = image_files(folder)
     if found.series:
         return [], left_beside_dicom(images, folder, found)

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.files.export_files import parts_of, write_files, write_label_map
 from app.files.projection_files import is_projection_file, read_projection_file
 from app.files.volume_files import is_volume_file, read_volume_file
 from app.run.record import SELECTED, SeriesRecord
@@ -29,7 +28,7 @@ from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
-    from operators.pipelines.pipeline_table import Progress
+    from operators.process.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,9 @@ class FileKind:
 
 def write_volume_results(made: Segmentation, settings: Settings, path: dict[str, Path]) -> None:
     """Writes the label map as NIfTI with its table of names, and the requested surfaces."""
+    # With the libraries of surfaces, which a DICOM series need not import
+    from app.files.export_files import parts_of, write_files, write_label_map
+
     parts = parts_of(made)
     write_label_map(made.label_map, parts, path[NIFTI].parent, RESULTS[NIFTI].stem)
     formats = [each for each in settings.files if each not in (NIFTI, *FALLBACKS)]
@@ -95,9 +97,9 @@ def image_files(path: Path) -> list[Path]:
 
 
 def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tuple[UnreadableFile, ...]:
-    """Names the images that are not read because there is DICOM beside them: viewers' icons, thumbnails.
+    """Lists the images that are skipped because there is DICOM beside them, such as icons and thumbnails.
 
-    Those of the same examination would be answered twice. DICOM files are none of them, whatever their names.
+    An examination would otherwise be processed twice. DICOM files do not count, whatever their names.
     """
     read = {frame.path for series in found.series for frame in series.frames}
     text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
@@ -131,7 +133,7 @@ def segment_image(
 
 
 def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
-    """The packages that read an image. Raises UnsuitableError where none does."""
+    """The packages that read an image. Raises UnsuitableError if none does."""
     refusals = [(package, refusal(image, package)) for package in packages]
     fitting = [package for package, text in refusals if text is None]
     if not fitting:

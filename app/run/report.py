@@ -14,6 +14,7 @@ from app.run.results import FALLBACKS, FILES, KEY_OBJECTS, NAMES, PAGE, PICTURES
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
+from operators.packages.seen import SeenStructure
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
@@ -98,6 +99,8 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "summary": list(summary(made)) if made else [],
         **({"answer": _answer(made.answer)} if made and made.answer else {}),
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        "seen": [_seen(each) for each in made.seen] if made else [],
+        "packages": [asdict(each) for each in made.outcomes] if made else [],
         "networks": [asdict(run) for run in made.network_runs] if made else [],
         "stages": [_stage(stage) for stage in record.stages],
     }
@@ -126,6 +129,15 @@ def _finding(finding: FractureFinding) -> dict[str, Any]:
         "box": list(finding.box),
         "area_pixels": finding.area_pixels,
         "area_mm2": None if finding.area_mm2 is None else round(finding.area_mm2, 3),
+    }
+
+
+def _seen(each: SeenStructure) -> dict[str, Any]:
+    return {
+        "structure": each.name,
+        "network_mean": round(each.network_mean, 4),
+        "volume_ml": round(each.volume_ml, 1),
+        "box_mm": [[round(side, 1) for side in corner] for corner in (each.low_mm, each.high_mm)],
     }
 
 

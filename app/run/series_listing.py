@@ -128,7 +128,7 @@ def name(row: Row) -> str:
 def images(row: Row) -> Iterator[str]:
     """The modality, number of images, size and spacing."""
     count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
-    yield f"{row['modality']}, {count}"
+    yield f"{row['modality']}, {count}" if row["slices"] else row["modality"]
     if row["columns"]:
         yield f"{row['columns']} x {row['rows']}"
     if row["spacing_mm"]:

@@ -34,7 +34,7 @@ from operators.packages.confidence import percent
 from tests.support.radiograph_inputs import INPUTS, Sources, write_input
 
 PAGE = Path("docs/reading.md")
-HEADING = "| input | code | what Osteon says |\n| --- | --- | --- |"
+HEADING = "| input | code | result |\n| --- | --- | --- |"
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
 from operators.packages.structures import ANATOMY
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 from tests.support.made_nnunet import write_v2
 from tests.support.made_nnunet_v1 import write_v1
 
@@ -122,7 +122,7 @@ def compared(
         package = package_of(folder, Path(models))
         for runtime in runtimes:
             began = time.monotonic()
-            found = segment(volume, package, Networks(Device(runtime)), lambda *_: None)
+            found = segment(volume, [package], Networks(Device(runtime)), lambda *_: None)
             seconds, got = time.monotonic() - began, found.label_map.labels
             ran = ", ".join(dict.fromkeys(run.runtime for run in found.network_runs))
             differ = int(np.sum(got != expected))

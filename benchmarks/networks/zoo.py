@@ -33,7 +33,7 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 
@@ -95,7 +95,7 @@ def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[n
     """Segments like `osteon models import` and `osteon run`."""
     rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
     path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
-    found = segment(volume, read_package(path), Networks(Device("torch")), lambda *_: None)
+    found = segment(volume, [read_package(path)], Networks(Device("torch")), lambda *_: None)
     return found.label_map.labels.astype(np.uint8)
 
 

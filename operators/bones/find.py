@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.geometry.volume import Box
+from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.confidence import LIKELY
 from operators.packages.packages import NetworkSpec
+from operators.packages.seen import SeenStructure
 
 Array = NDArray[np.float32]
 PIECE_DISTANCE_MM = 25.0
@@ -31,6 +33,32 @@ def region_of_interest(
         return None
     box = Box.around(found)
     return None if box is None else box.grow_mm(margin_mm, spec.spacing_mm, found.shape)
+
+
+def seen_structures(
+    probabilities: Array, grid: Grid, spec: NetworkSpec, least_ml: float
+) -> tuple[SeenStructure, ...]:
+    """Returns the classes that the coarse network found, more likely than not and `least_ml` or more of each.
+
+    `probabilities` is (classes, I, J, K) on `grid`.
+    """
+    winner = probabilities.argmax(axis=0)
+    counts = np.bincount(winner.ravel(), minlength=len(spec.classes))
+    boxes = ndimage.find_objects(winner, len(spec.classes))
+    return tuple(
+        SeenStructure(spec.classes[number], sure, float(ml), *corners_mm(grid.crop(Box.of(box))))
+        for number, box in enumerate(boxes, start=1)
+        if box is not None
+        and (ml := counts[number] * grid.voxel_volume_mm3 / 1000) >= least_ml
+        and (sure := float(probabilities[number][winner == number].mean())) >= LIKELY
+    )
+
+
+def corners_mm(grid: Grid) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Returns the outer corners (LPS, mm) of a grid whose axes run to left, posterior and superior."""
+    ends = np.array([[-0.5, -0.5, -0.5, 1.0], [*(n - 0.5 for n in grid.shape), 1.0]]) @ grid.ijk_to_lps.T
+    (x, y, z, _), (to_x, to_y, to_z, _) = ends.tolist()
+    return (x, y, z), (to_x, to_y, to_z)
 
 
 def largest_cluster(

@@ -68,26 +68,46 @@ def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[st
     return points
 
 
+def delivered_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
+    """Returns the fine network's classes that the package's labels are made of."""
+    return tuple(dict.fromkeys(label.found_by.fine_class for label in package.labels))
+
+
+def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Array) -> None:
+    """Writes what the package's bones depend on, of the fine network's probabilities (classes, I, J, K).
+
+    The channels of `into` are the background, the delivered classes, and the highest probability of all
+    others: as many as the package needs, however many classes the network has.
+    """
+    own = [package.fine.classes.index(name) for name in delivered_classes(package)]
+    for number, channel in zip((0, *own), into[:-1], strict=True):
+        channel[...] = probabilities[number]
+    into[-1] = best_of(probabilities, set(range(1, len(probabilities))) - set(own))
+
+
 def bone_regions(
     probabilities: Array,
     grid: Grid,
-    spec: NetworkSpec,
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
 ) -> tuple[BoneRegion, ...]:
-    """Returns the package's bones in the fine network's probabilities (classes, I, J, K) on `grid`."""
+    """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
-    found = (bone_region(probabilities, grid, spec, label, left) for label in package.labels)
+    found = (bone_region(probabilities, grid, package, label, left) for label in package.labels)
     return tuple(region for region in found if region is not None)
 
 
 def bone_region(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, label: Label, left: NDArray[np.bool_] | None
+    probabilities: Array,
+    grid: Grid,
+    package: CoarseToFinePackage,
+    label: Label,
+    left: NDArray[np.bool_] | None,
 ) -> BoneRegion | None:
     """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
-    own = spec.classes.index(label.found_by.fine_class)
+    own = 1 + delivered_classes(package).index(label.found_by.fine_class)
     # A class that beats all others has at least an even share
-    likely = probabilities[own] * len(spec.classes) >= 1
+    likely = probabilities[own] * len(package.fine.classes) >= 1
     around = Box.around(likely)
     if around is None:
         return None

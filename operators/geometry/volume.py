@@ -89,8 +89,8 @@ class Box:
         return cls((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
 
     @classmethod
-    def around(cls, mask: NDArray[np.bool_]) -> Box | None:
-        """Returns the smallest block that holds all of a mask (I, J, K); None for an empty one."""
+    def around(cls, mask: NDArray[np.bool_] | NDArray[np.unsignedinteger]) -> Box | None:
+        """Returns the smallest block that holds all of a mask or all labels (I, J, K), or None."""
         edges = []
         for axis in range(3):
             there = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))

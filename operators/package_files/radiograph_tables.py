@@ -21,7 +21,7 @@ class ProjectionAcceptance(Table):
     modalities: tuple[str, ...]
     sop_class_uids: tuple[str, ...]
     body_parts: tuple[str, ...]
-    """Terms of BodyPartExamined (PS3.16 annex L), capitals and digits, that name no single one."""
+    """Terms of BodyPartExamined (PS3.16 annex L), capital letters and digits, that name no single one."""
 
     def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
         """The acceptance with the terms of body parts, and no limits of slices: a radiograph has none."""

@@ -22,7 +22,7 @@ class JointPackage(ModelPackage):
         """See ModelPackage; a network that two packages share is named once."""
         found: list[NetworkSpec] = []
         for part in self.parts:
-            found += [spec for spec in part.networks if spec not in found]
+            found += [spec for spec in part.networks if not any(spec.runs_like(each) for each in found)]
         return tuple(found)
 
     def maker_of(self, bone: str) -> ModelPackage:

@@ -5,7 +5,7 @@ Classes that represent a table of package.toml are validated strictly: no other 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -63,6 +63,10 @@ class NetworkSpec:
     def dimensions(self) -> int:
         """2 or 3, from the spacing."""
         return len(self.spacing_mm)
+
+    def runs_like(self, other: NetworkSpec) -> bool:
+        """Whether both give the same output for every image, whatever their names and folders."""
+        return replace(self, name=other.name, weights=other.weights) == other
 
 
 @dataclass(frozen=True)

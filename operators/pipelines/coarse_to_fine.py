@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,19 +14,20 @@ from scipy import ndimage
 from operators.bones.find import region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
-from operators.bones.regions import bone_regions, sides_plane
-from operators.errors import UnsuitableError
+from operators.bones.regions import BoneRegion, sides_plane
 from operators.fragments.assembly import FracturedBone, assemble_segmentation
 from operators.fragments.evidence import FractureEvidence
 from operators.fragments.fragments import split
-from operators.geometry.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
+from operators.geometry.resampling import interpolate_mask, isotropic_grid, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import least_odds
-from operators.packages.packages import NetworkSpec
+from operators.packages.seen import AnatomyNotFoundError, SeenStructure
+from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
 from operators.process.prefetch import prefetch
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0
@@ -35,26 +36,18 @@ BLANK_HU = -1000.0
 # The fracture network's class of contact surfaces between fragments
 CONTACT = "contact"
 
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Resampled:
-    """A source volume, and the same at the coarse network's spacing."""
-
-    source: CtVolume
-    coarse: CtVolume
-    package: CoarseToFinePackage
-
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume, and warnings about what was left out."""
+    """The bones that were found in a source volume, warnings about what was left out, and what the coarse
+    network saw.
+    """
 
     source: CtVolume
     bones: tuple[OutlinedBone, ...]
     package: CoarseToFinePackage
     left_out: tuple[str, ...] = ()
+    seen: tuple[SeenStructure, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,41 +64,68 @@ def segment(
     volume: CtVolume, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> Segmentation:
     """Segments a CT. Raises UnsuitableError if the package's anatomy is not in it."""
-    resampled = resample(volume, package)
-    anatomy = segment_anatomy(resampled, networks, progress)
+    anatomy = segment_anatomy(resample(volume, package), networks, progress)
     return segment_fractures(anatomy, networks, progress)
 
 
 def resample(volume: CtVolume, package: CoarseToFinePackage) -> Resampled:
     """The volume at the coarse network's spacing, axes to left, posterior, superior."""
-    grid = isotropic_grid(volume.grid, package.coarse.spacing_mm)
-    return Resampled(volume, resample_hu(volume, grid), package)
+    (resampled,) = resample_once(volume, [package])
+    return resampled
+
+
+def resample_once(volume: CtVolume, packages: Sequence[CoarseToFinePackage]) -> list[Resampled]:
+    """The volume at the spacing of each package's coarse network, made once for each spacing."""
+    made = {
+        spacing_mm: resample_hu(volume, isotropic_grid(volume.grid, spacing_mm))
+        for spacing_mm in {package.coarse.spacing_mm for package in packages}
+    }
+    return [Resampled(volume, made[package.coarse.spacing_mm], package) for package in packages]
 
 
 def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress) -> Anatomy:
-    """A coarse pass finds the bones and their sides, a fine pass outlines them."""
-    package, coarse = resampled.package, resampled.coarse
-    where = run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, progress)
-    box = region_of_interest(where, package.coarse, package, REGION_MARGIN_MM)
+    """One package's bones. Raises AnatomyNotFoundError where the CT shows none of them."""
+    (found,) = segment_anatomies([resampled], networks, progress)
+    if isinstance(found, AnatomyNotFoundError):
+        raise found
+    return found
+
+
+def segment_anatomies(
+    parts: Sequence[Resampled], networks: Networks, progress: Progress
+) -> list[Anatomy | AnatomyNotFoundError]:
+    """The bones of each package that has any in the CT; networks that packages share run once.
+
+    A coarse pass finds the bones and their sides, a fine pass outlines them.
+    """
+    looks = look_once(parts, networks, progress)
+    regions = [find_region(part.package, look) for part, look in zip(parts, looks, strict=True)]
+    done: list[Anatomy | AnatomyNotFoundError] = [
+        not_found(part.package, look.seen) for part, look in zip(parts, looks, strict=True)
+    ]
+    for number, bones in outline_once(parts[0].source, regions, networks, progress):
+        anatomy = outline_bones(parts[number], bones, looks[number].seen)
+        if anatomy.bones:
+            done[number] = anatomy
+    return done
+
+
+def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
+    """Where a package's bones are, and the plane between their sides; None where the look shows none."""
+    box = region_of_interest(look.probabilities, package.coarse, package, REGION_MARGIN_MM)
     if box is None:
-        raise not_found(package)
-    where, region = where[(slice(None), *box.slices)], coarse.grid.crop(box)
-    plane = sides_plane(where, region, package.coarse, package)
-    grid = isotropic_grid(region, package.fine.spacing_mm)
-    bones = bone_regions(
-        # Not kept in a variable, as it is the largest array of all
-        outline(resampled, where, region, grid, networks, progress),
-        grid,
-        package.fine,
-        package,
-        plane,
-    )
-    shown, left_out = split_off_mimics(bones, package.confidence, partial(hu_on, resampled.source))
-    if not shown:
-        raise not_found(package)
-    on_source = (outline_bone(resampled.source, bone, package.outline) for bone in shown)
+        return None
+    where, grid = look.probabilities[(slice(None), *box)], look.grid.crop(box)
+    return Region(package, look, box, sides_plane(where, grid, package.coarse, package))
+
+
+def outline_bones(part: Resampled, bones: Sequence[BoneRegion], seen: tuple[SeenStructure, ...]) -> Anatomy:
+    """Those of the bones that are shown, on the source's voxels."""
+    package = part.package
+    shown, left_out = split_off_mimics(bones, package.confidence, partial(hu_on, part.source))
+    on_source = (outline_bone(part.source, bone, package.outline) for bone in shown)
     there = tuple(bone for bone in on_source if bone is not None)
-    return Anatomy(resampled.source, there, package, left_out)
+    return Anatomy(part.source, there, package, left_out, seen)
 
 
 def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
@@ -113,53 +133,12 @@ def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
     return resample_hu(source, grid).hu.astype(np.float32, copy=False)
 
 
-def outline(
-    resampled: Resampled,
-    where: NDArray[np.float32],
-    region: Grid,
-    grid: Grid,
-    networks: Networks,
-    progress: Progress,
-) -> NDArray[np.float32]:
-    """Class probabilities of the fine network on `grid`; `where` are those of the coarse one on `region`."""
-    package = resampled.package
-    hu = resample_hu(resampled.source, grid).hu.astype(np.float32, copy=False)
-    wanted = near_bones(where, region, grid)
-    guide = guide_of(package.fine, where, region, grid, package)
-    return run_network(networks, package, "fine", hu, wanted, progress, guide)
-
-
-def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
-    """Voxels of `fine` where the coarse network found any bone; tiles without any need not run."""
-    return interpolate_scalar(1 - probabilities[0], coarse, fine, 0.0) > 0.05
-
-
-def guide_of(
-    spec: NetworkSpec,
-    probabilities: NDArray[np.float32],
-    coarse: Grid,
-    fine: Grid,
-    package: CoarseToFinePackage,
-) -> NDArray[np.uint8] | None:
-    """Returns the conditioning channels of `spec`: coarse probabilities, (channels, I, J, K) on `fine`.
-
-    In steps of 1/255: a quarter of the memory, and finer than the network can resolve.
-    """
-    if not spec.guide:
-        return None
-    channels = [probabilities[package.coarse.classes.index(name)] for name in spec.guide]
-    guide = np.empty((len(channels), *fine.shape), np.uint8)
-    for channel, into in zip(channels, guide, strict=True):
-        np.rint(interpolate_scalar(channel, coarse, fine, 0.0) * 255, out=into, casting="unsafe")
-    return guide
-
-
-def not_found(package: CoarseToFinePackage) -> UnsuitableError:
+def not_found(package: CoarseToFinePackage, seen: Sequence[SeenStructure]) -> AnatomyNotFoundError:
     """The error for a CT without the anatomy."""
-    return UnsuitableError(
+    return AnatomyNotFoundError(
         f"no {package.title} found: expected at least one of "
         f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan",
-        code="anatomy_not_found",
+        seen,
     )
 
 
@@ -183,7 +162,8 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
     network_runs = networks.network_runs(anatomy.package.networks, "own", Window().overlap)
     made = assemble_segmentation(anatomy.source.grid, fractured, anatomy.package)
-    return replace(made, network_runs=network_runs, warnings=(*anatomy.left_out, *made.warnings))
+    warnings = (*anatomy.left_out, *made.warnings)
+    return replace(made, network_runs=network_runs, warnings=warnings, seen=anatomy.seen)
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
@@ -198,7 +178,10 @@ def fracture_evidence(
     block: Block, package: CoarseToFinePackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
     """Runs the fracture network on one bone."""
-    (contact,) = run_network(networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,))
+    spec = package.fracture
+    done = partial(progress, "fracture")
+    (contact,) = predict(networks.get(spec), block.hu, spec, Window(), block.mask, done, keep=(CONTACT,))
+    networks.rest()
     return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
 
 
@@ -222,21 +205,3 @@ def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     away_mm2 = sum((step * spacing) ** 2 for step, spacing in zip(steps, grid.spacing_mm, strict=True))
     close: NDArray[np.bool_] = ndimage.binary_dilation(mask, away_mm2 <= BAND_MM**2)
     return close
-
-
-def run_network(
-    networks: Networks,
-    package: CoarseToFinePackage,
-    name: str,
-    hu: NDArray[np.float32],
-    wanted: NDArray[np.bool_] | None,
-    progress: Progress,
-    guide: NDArray[np.uint8] | None = None,
-    keep: Sequence[str] = (),
-) -> NDArray[np.float32]:
-    """Probabilities (classes, I, J, K) of the package's network `name`; see predict."""
-    spec = next(spec for spec in package.networks if spec.name == name)
-    network = networks.get(spec)
-    found = predict(network, hu, spec, Window(), wanted, lambda done: progress(name, done), guide, keep)
-    networks.rest()
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from operators.geometry.volume import CtVolume
@@ -13,9 +12,8 @@ from operators.networks.monai_bundle.bundle_steps import prepare as prepare_volu
 from operators.networks.registry import Networks
 from operators.nnunet.label_segmentation import segmentation_of_labels
 from operators.packages.monai_bundle import MonaiBundlePackage
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segmentation
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ The network's output is never held completely: finished rows become labels at on
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,9 +16,9 @@ from operators.nnunet.label_segmentation import segmentation_of_labels
 from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.preprocessing import preprocess as prepare_volume
 from operators.packages.plans import NnUNetPackage
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segmentation
 
-Progress = Callable[[str, float], None]
 Package = TypeVar("Package", bound=NnUNetPackage)
 
 

@@ -19,10 +19,10 @@ from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
 from operators.pipelines.nnunet import NetworkAnswer, PreparedScan
 from operators.process.prefetch import prefetch
+from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
-Progress = Callable[[str, float], None]
 Anatomy = NetworkAnswer[NnUNetPerBonePackage]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from operators.geometry.volume import LabelMap, background
 from operators.networks.registry import Networks
 from operators.packages.radiograph import MOST_FINDINGS, RadiographPackage
 from operators.packages.structures import LATERALITY, Code, Side
+from operators.process.progress import Progress
 from operators.radiographs.answer import NetworkAnswer, Outline, answer, outlines, sigmoids
 from operators.radiographs.canvas import Canvas, on_canvas, shrunk
 from operators.radiographs.doubts import doubts
@@ -21,7 +22,6 @@ from operators.segmentation.radiograph_answer import FractureFinding, Radiograph
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import FRACTURE, LESION
 
-Progress = Callable[[str, float], None]
 Floats = NDArray[np.float32]
 # Axes of the canvas along which the image, and then the network's map, is mirrored
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (0,), (0, 1))

@@ -7,16 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
 from operators.networks.registry import Networks
 from operators.packages.packages import ModelPackage
-from operators.pipelines.pipeline_table import Progress, pipeline_of
-from operators.segmentation.merging import merge_segmentations
+from operators.packages.seen import (
+    NOT_SEEN,
+    REFUSED,
+    SEGMENTED,
+    AnatomyNotFoundError,
+    PackageOutcome,
+    merge_seen,
+    seen_sentence,
+)
+from operators.pipelines.pipeline_table import PIPELINES, Pipeline, run_each
+from operators.process.progress import Progress, part_of
+from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
+
+# What one pipeline makes of all parts that take it: for each its next value, or why it goes no further
+Step = Callable[[Pipeline, Sequence[Any], Progress], Sequence[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +38,15 @@ class PackageProgress:
     package: ModelPackage
     made: Any = None
     refusal: UnsuitableError | None = None
+
+    @property
+    def outcome(self) -> PackageOutcome:
+        """What is reported of the package."""
+        refusal, package = self.refusal, self.package
+        if refusal is None:
+            return PackageOutcome(package.name, package.version, SEGMENTED)
+        state = NOT_SEEN if refusal.code == AnatomyNotFoundError.code else REFUSED
+        return PackageOutcome(package.name, package.version, state, str(refusal))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,31 +60,37 @@ class SeriesParts:
 def resample(image: Image, packages: Sequence[ModelPackage]) -> SeriesParts:
     """Preprocesses the image for each package's first network. Raises UnsuitableError if none can read it."""
 
-    def step(part: PackageProgress, _: Progress) -> Any:
-        return pipeline_of(part.package).resample(image, part.package)
+    def step(row: Pipeline, given: Sequence[Any], _: Progress) -> Sequence[Any]:
+        return row.resample(image, given)
 
-    return advance(SeriesParts(image, tuple(map(PackageProgress, packages))), step, lambda *_: None)
+    parts = tuple(PackageProgress(package, package) for package in packages)
+    return advance(SeriesParts(image, parts), step, lambda *_: None)
 
 
 def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress) -> SeriesParts:
     """Finds the structures of each package. Raises UnsuitableError if none finds any."""
-
-    def step(part: PackageProgress, here: Progress) -> Any:
-        return pipeline_of(part.package).segment_anatomy(part.made, networks, here)
-
-    return advance(series, step, progress)
+    return advance(series, lambda row, given, here: row.segment_anatomy(given, networks, here), progress)
 
 
 def segment_fractures(series: SeriesParts, networks: Networks, progress: Progress) -> Segmentation:
     """The segments of all packages. Raises UnsuitableError if there are none."""
+    alone = sum(part.refusal is None for part in series.parts) == 1
 
-    def step(part: PackageProgress, here: Progress) -> Any:
-        return pipeline_of(part.package).segment_fractures(part.made, networks, here)
+    def step(row: Pipeline, given: Sequence[Any], here: Progress) -> Sequence[Any]:
+        def run(*part: Any) -> Segmentation:
+            made = row.segment_fractures(*part)
+            # Several label maps of the whole scan would be the largest arrays of a run
+            return made if alone else crop_to_segments(made)
 
-    done = advance(series, step, progress)
-    made = merge_segmentations([part.made for part in done.parts if part.refusal is None])
-    absent = [str(part.refusal) for part in done.parts if part.refusal is not None]
-    return replace(made, warnings=(*made.warnings, *absent))
+        return run_each(run)(given, networks, here)
+
+    parts = advance(series, step, progress).parts
+    made = merge_segmentations([part.made for part in parts if part.refusal is None], series.source.grid)
+    outcomes = tuple(part.outcome for part in parts)
+    absent = (each.sentence for each in outcomes if each.state == REFUSED)
+    looked = [part.refusal for part in parts if isinstance(part.refusal, AnatomyNotFoundError)]
+    seen = merge_seen((*made.seen, *(structure for each in looked for structure in each.seen)))
+    return replace(made, warnings=(*made.warnings, *absent), seen=seen, outcomes=outcomes)
 
 
 def segment(
@@ -74,33 +101,29 @@ def segment(
     return segment_fractures(anatomy, networks, progress)
 
 
-def advance(
-    series: SeriesParts, step: Callable[[PackageProgress, Progress], Any], progress: Progress
-) -> SeriesParts:
-    """Advances each package by one step. Raises UnsuitableError if none is left."""
-    parts: list[PackageProgress] = []
-    for number, part in enumerate(series.parts):
+def advance(series: SeriesParts, step: Step, progress: Progress) -> SeriesParts:
+    """Advances each package by one step, those of a kind together. Raises UnsuitableError if none is left."""
+    parts, kinds = list(series.parts), dict[type[ModelPackage], list[int]]()
+    for number, part in enumerate(parts):
         if part.refusal is None:
-            here = partial(_part_of, progress, number, len(series.parts))
-            part = _tried(part, partial(step, part, here))
-        parts.append(part)
+            kinds.setdefault(type(part.package), []).append(number)
+    for n, (kind, numbers) in enumerate(kinds.items()):
+        here = part_of(progress, n, len(kinds))
+        made = step(PIPELINES[kind], [parts[number].made for number in numbers], here)
+        for number, each in zip(numbers, made, strict=True):
+            package = parts[number].package
+            refused = isinstance(each, UnsuitableError)
+            parts[number] = PackageProgress(package, *((None, each) if refused else (each,)))
     if all(part.refusal is not None for part in parts):
         raise _joint_refusal([part.refusal for part in parts if part.refusal is not None])
     return SeriesParts(series.source, tuple(parts))
 
 
-def _tried(part: PackageProgress, step: Callable[[], Any]) -> PackageProgress:
-    try:
-        return PackageProgress(part.package, step())
-    except UnsuitableError as error:
-        return PackageProgress(part.package, refusal=error)
-
-
-def _part_of(progress: Progress, number: int, count: int, stage: str, done: float) -> None:
-    progress(stage, (number + done) / count)
-
-
 def _joint_refusal(refusals: Sequence[UnsuitableError]) -> UnsuitableError:
-    if len(refusals) == 1:
-        return refusals[0]
-    return UnsuitableError("; ".join(dict.fromkeys(map(str, refusals))), code=refusals[0].code)
+    """All reasons, and what a coarse network saw instead, if one looked."""
+    text = "; ".join(dict.fromkeys(map(str, refusals)))
+    looked = [each for each in refusals if isinstance(each, AnatomyNotFoundError)]
+    if not looked:
+        return refusals[0] if len(refusals) == 1 else UnsuitableError(text, code=refusals[0].code)
+    seen = merge_seen(structure for each in looked for structure in each.seen)
+    return AnatomyNotFoundError(f"{text}; it shows {seen_sentence(seen)}", seen)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
+
+# Shows that a step is done to a share (0..1)
+Progress = Callable[[str, float], None]
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Returns the progress of one part of `count`, for a step that does one after the other."""
+    return lambda step, done: progress(step, (number + done) / count)
 
 
 class Observer(Protocol):

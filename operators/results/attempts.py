@@ -9,7 +9,7 @@ from pathlib import Path
 
 from operators.errors import DEFECT, OsteonError, TransientError, UnwritableError, as_osteon_error
 
-# Codes of results that do not exist for a type of image: that they were asked for is no failure
+# Codes of results that do not exist for a type of image; to request one is not a failure
 NOT_APPLICABLE = ("no_frame_of_reference", "no_surface", "no_such_format")
 
 

@@ -8,26 +8,35 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.geometry.volume import LabelMap, Labels, background, slabs
+from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
 from operators.packages.joint import allocate_values, join_packages, network_name
 from operators.packages.packages import ModelPackage
+from operators.packages.seen import merge_seen
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 
 
-def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
-    """Returns all segments on their one grid; `made` holds at least one, and a single one stays unchanged.
+def crop_to_segments(made: Segmentation) -> Segmentation:
+    """Returns a segmentation on the block of its grid that its segments lie in; itself without any."""
+    labels, grid = made.label_map.labels, made.label_map.grid
+    box = Box.around(labels)
+    if box is None:
+        return made
+    return replace(made, label_map=LabelMap(labels[box.slices].copy(), grid.crop(box)))
 
-    A bone that several packages deliver is taken from the first. A voxel that several segments claim goes to
-    the one with the highest certainty, to the first of equal ones; a segment that loses all of its voxels is
-    left out.
+
+def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentation:
+    """Returns all segments on `grid`, of which each segmentation has a block; `made` holds at least one.
+
+    A single one stays as it is but for its grid. A bone that several packages deliver is taken from the
+    first. A voxel that several segments claim goes to the one with the highest certainty, to the first of
+    equal ones; a segment that loses all of its voxels is left out.
     """
     if len(made) == 1:
-        return made[0]
+        return _on_whole(made[0], grid)
     package = join_packages([each.package for each in made])
     segments = [_renumbered(each, labels) for each, labels in zip(made, _labels_of(made), strict=True)]
     tables = [_table(each, moved) for each, moved in zip(made, segments, strict=True)]
-    labels, counts, claimed = _painted(made, tables, _certainties(segments, package.highest_value))
-    grid = made[0].label_map.grid
+    labels, counts, claimed = _painted(made, tables, _certainties(segments, package.highest_value), grid)
     ml = grid.voxel_volume_mm3 / 1000
     shown = tuple(
         replace(segment, volume_ml=float(counts[segment.value] * ml))
@@ -43,7 +52,24 @@ def merge_segmentations(made: Sequence[Segmentation]) -> Segmentation:
         warnings=(*(text for each in made for text in each.warnings), *_claim_warnings(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
         network_runs=tuple(_named_run(run, each.package) for each in made for run in each.network_runs),
+        seen=merge_seen(structure for each in made for structure in each.seen),
     )
+
+
+def _on_whole(made: Segmentation, grid: Grid) -> Segmentation:
+    """Returns a segmentation on the grid that its own is a block of."""
+    part = made.label_map
+    if part.grid.shape == grid.shape:
+        return made
+    labels = background(grid.shape, int(np.iinfo(part.labels.dtype).max))
+    labels[_box_in(grid, part.grid).slices] = part.labels
+    return replace(made, label_map=LabelMap(labels, grid))
+
+
+def _box_in(whole: Grid, part: Grid) -> Box:
+    """Returns the block of `whole` from which `part` was cropped."""
+    i, j, k = np.rint((whole.lps_to_ijk @ part.ijk_to_lps[:, 3])[:3]).astype(int).tolist()
+    return Box((i, j, k), (i + part.shape[0], j + part.shape[1], k + part.shape[2]))
 
 
 def _labels_of(made: Sequence[Segmentation]) -> list[dict[str, int]]:
@@ -82,24 +108,27 @@ def _certainties(segments: Sequence[dict[int, Segment]], highest: int) -> NDArra
 
 
 def _painted(
-    made: Sequence[Segmentation], tables: Sequence[NDArray[np.uint16]], certain: NDArray[np.float32]
+    made: Sequence[Segmentation],
+    tables: Sequence[NDArray[np.uint16]],
+    certain: NDArray[np.float32],
+    grid: Grid,
 ) -> tuple[Labels, NDArray[np.int64], int]:
     """Returns the label map (I, J, K), the voxel count of each value, and the number of voxels claimed
     repeatedly.
 
     Works slab by slab, as numpy needs eight bytes a voxel to count.
     """
-    shape = made[0].label_map.grid.shape
-    labels = background(shape, len(certain) - 1)
+    labels = background(grid.shape, len(certain) - 1)
     counts, claimed = np.zeros(len(certain), np.int64), 0
-    for slab in slabs(shape):
-        here = labels[slab.slices]
-        for each, table in zip(made, tables, strict=True):
-            own = table[each.label_map.labels[slab.slices]]
+    for each, table in zip(made, tables, strict=True):
+        block = labels[_box_in(grid, each.label_map.grid).slices]
+        for slab in slabs(block.shape):
+            here, own = block[slab.slices], table[each.label_map.labels[slab.slices]]
             claimed += int(np.count_nonzero((own > 0) & (here > 0)))
             better = (own > 0) & (certain[own] > certain[here])
             here[better] = own[better]
-        counts += np.bincount(here.ravel(), minlength=len(certain))
+    for slab in slabs(grid.shape):
+        counts += np.bincount(labels[slab.slices].ravel(), minlength=len(certain))
     return labels, counts, claimed
 
 

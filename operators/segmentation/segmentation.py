@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from operators.geometry.volume import LabelMap
 from operators.packages.packages import ModelPackage
+from operators.packages.seen import PackageOutcome, SeenStructure
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import RadiographAnswer
@@ -87,7 +88,8 @@ class Segmentation:
 
     `contacts` between fragments are empty if the package has no calibration for them, `network_runs` if a
     pipeline does not record how its networks were run, `measurements` and `flags` until they are computed.
-    `answer` is the answer for a radiograph, whose segments are its fractures, if any; None for a CT.
+    `answer` is the answer for a radiograph, whose segments are its fractures, if any; None for a CT. `seen`
+    is what a coarse network saw in the scan, `outcomes` what became of each package that may read it.
     """
 
     label_map: LabelMap
@@ -99,3 +101,5 @@ class Segmentation:
     measurements: tuple[SegmentMeasurements, ...] = ()
     flags: tuple[Flag, ...] = ()
     answer: RadiographAnswer | None = None
+    seen: tuple[SeenStructure, ...] = ()
+    outcomes: tuple[PackageOutcome, ...] = ()

@@ -12,7 +12,9 @@ import sys
 from operators.process.monai_import import import_monai_alone
 import_monai_alone()
 import app.graph
-print(sorted(name for name in ("monai.deploy", "monai.networks", "monai.transforms") if name in sys.modules))
+import app.run.folder
+NAMES = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh")
+print([name for name in NAMES if name in sys.modules])
 """
 BUNDLE = (
     GRAPH
@@ -31,8 +33,12 @@ def lines(script: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_graph_loads_monai_deploy_and_nothing_else_of_monai() -> None:
+def test_the_graph_loads_monai_deploy_and_nothing_that_a_ct_does_not_need() -> None:
     assert lines(GRAPH) == ["['monai.deploy']"]
+
+
+def test_what_monai_did_without_can_be_imported_afterwards() -> None:
+    assert lines(GRAPH + "import matplotlib.pyplot\nprint('loaded')")[-1] == "loaded"
 
 
 def test_a_bundles_network_is_built_after_that() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import trimesh
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
@@ -14,8 +15,10 @@ from training.subjects.meshes import Part, Points, points_of
 
 # Suffixes of paired structures, and the sign of abduction and outward rotation
 SIDES = {"_left": 1.0, "_right": -1.0, "": 1.0}
-# Rounds in which a bone approaches the centre of its socket: each finds more of the socket's points
-ROUNDS = 4
+# Rounds in which a bone approaches the middle of its socket, and how far from the sphere points count then
+ROUNDS, WALLS_MM = 12, (20.0, 4.0)
+# Greatest cosine between a surface's normal and the direction away from the middle that it faces
+FACING = -0.5
 FEWEST_POINTS = 12
 # Surfaces have a point in nearly every column of this width
 COLUMN_MM = 6.0
@@ -54,16 +57,37 @@ def centre_and_shift(
     ball, socket = points_of(parts, joint.ball + suffix), points_of(parts, joint.socket + suffix)
     if joint.at_origin:
         known = elsewhere(joint.ball + suffix), elsewhere(joint.socket + suffix)
-        return np.zeros(3), sphere_centre(*known, joint.reach_mm)
+        return np.zeros(3), sphere_through(near_points(*known, joint.reach_mm))[0]
     if joint.rests:
         return np.zeros(3), np.array([0, 0, -rise_into(socket, ball)])
-    shift = np.zeros(3)
-    for _ in range(ROUNDS if joint.seated else 0):
-        near = ball + shift
-        shift = (
-            shift + sphere_centre(socket, near, joint.reach_mm) - sphere_centre(near, socket, joint.reach_mm)
-        )
-    return sphere_centre(ball + shift, socket, joint.reach_mm) - shift, shift
+    if not joint.seated:
+        return sphere_through(near_points(ball, socket, joint.reach_mm))[0], np.zeros(3)
+    centre, radius_mm = rounded_end(ball, np.array(joint.end) * [SIDES[suffix], 1, 1], joint.reach_mm)
+    cups = [part for part in parts if part.structure == joint.socket + suffix]
+    return centre, middle_of(cups[0], centre, radius_mm + float(np.mean(joint.gap_mm))) - centre
+
+
+def rounded_end(points: Points, direction: Points, reach_mm: float) -> tuple[Points, float]:
+    """Returns centre and radius of the sphere through a bone's outermost points in a direction."""
+    tip = points[(points @ direction).argmax()]
+    return sphere_through(points[np.linalg.norm(points - tip, axis=1) < reach_mm])
+
+
+def middle_of(cup: Part, start: Points, radius_mm: float) -> Points:
+    """Returns the point near `start` that the hollow surface of a socket surrounds at `radius_mm`.
+
+    Gauss-Newton with a fixed radius, since a shallow socket does not determine its own; only points that face
+    the middle count, and at last only those near the sphere.
+    """
+    normals = trimesh.Trimesh(cup.points, cup.faces, process=False).vertex_normals
+    middle = start
+    for width_mm in np.linspace(*WALLS_MM, ROUNDS):
+        away = cup.points - middle
+        apart = np.linalg.norm(away, axis=1)
+        toward = away / apart[:, None]
+        used = (np.abs(apart - radius_mm) < width_mm) & ((normals * toward).sum(axis=1) < FACING)
+        middle = middle + np.linalg.lstsq(toward[used], (apart - radius_mm)[used], rcond=None)[0]
+    return middle
 
 
 def rise_into(below: Points, above: Points) -> float:
@@ -88,15 +112,21 @@ def drawn_turn(rng: np.random.Generator, joint: JointTable, sign: float) -> Poin
     return matrix
 
 
-def sphere_centre(points: Points, others: Points, reach_mm: float) -> Points:
-    """Returns the centre of the sphere through those of the points that are near others (least squares).
+def near_points(points: Points, others: Points, reach_mm: float) -> Points:
+    """Returns those of the points that are near others."""
+    if not len(points) or not len(others):
+        return points[:0]
+    return points[cKDTree(others).query(points)[0] < reach_mm]
 
-    Raises UsageError where fewer than FEWEST_POINTS are near.
+
+def sphere_through(points: Points) -> tuple[Points, float]:
+    """Returns centre and radius of a sphere through points (least squares).
+
+    Raises UsageError for fewer points than FEWEST_POINTS.
     """
-    apart = cKDTree(others).query(points)[0] if len(others) and len(points) else np.zeros(0)
-    near = points[: len(apart)][apart < reach_mm]
-    if len(near) < FEWEST_POINTS:
-        raise UsageError(f"expected a joint of {FEWEST_POINTS} points within {reach_mm} mm, got {len(near)}")
-    unknown = np.column_stack([2 * near, np.ones(len(near))])
-    centre: Points = np.linalg.lstsq(unknown, (near**2).sum(axis=1), rcond=None)[0][:3]
-    return centre
+    if len(points) < FEWEST_POINTS:
+        raise UsageError(f"expected a joint with {FEWEST_POINTS} points on its ball, got {len(points)}")
+    unknown = np.column_stack([2 * points, np.ones(len(points))])
+    x, y, z, rest = np.linalg.lstsq(unknown, (points**2).sum(axis=1), rcond=None)[0]
+    centre = np.array([x, y, z])
+    return centre, float(np.sqrt(rest + centre @ centre))

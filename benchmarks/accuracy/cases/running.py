@@ -26,6 +26,7 @@ from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label
 from operators.pipelines import coarse_to_fine as pipeline
+from operators.pipelines.shared_networks import look_at
 from operators.segmentation.segmentation import Segment
 
 OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
@@ -103,8 +104,7 @@ def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -
     `mean` is the value that the package compares with its least probability, `peak` that of the voxel with
     the highest probability.
     """
-    coarse = pipeline.resample(volume, package).coarse
-    said = pipeline.run_network(networks, package, "coarse", coarse.hu.astype(np.float32), None, quiet)
+    said = look_at([pipeline.resample(volume, package)], networks, quiet).probabilities
     wanted = [package.coarse.classes.index(label.found_by.coarse_class) for label in package.labels]
     found = FINDERS[package.find.keep](
         np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm, package

@@ -8,7 +8,7 @@ from operators.errors import UnreadableError
 # PS3.3 C.7.3.1, C.8.11.1 (DX Anatomy Imaged), 10.5; U is unpaired, which is no side
 SIDES = {"L": "left", "R": "right", "B": "both"}
 
-# PS3.3 C.7.2.1, C.7.3.1: of the procedure that was ordered, of the protocol, of what was done
+# PS3.3 C.7.2.1, C.7.3.1: the requested procedure, the protocol, the performed procedure
 DESCRIPTIONS = (
     "RequestedProcedureDescription",
     "StudyDescription",
@@ -24,7 +24,7 @@ def body_part(sources: Sources) -> str:
 
 
 def procedure(sources: Sources) -> str:
-    """What was ordered and done, in capitals and whichever language: descriptions and meanings of codes."""
+    """Descriptions and code meanings of the procedure and its protocol, in capitals and any language."""
     texts = [hint(sources, keyword) for keyword in DESCRIPTIONS]
     return "; ".join(filter(None, (*texts, _meaning(sources, "ProcedureCodeSequence")))).upper()
 

@@ -44,7 +44,7 @@ from operators.packages.structures import Code
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
 
-SERIES_NUMBER = 9500  # behind the SEG's
+SERIES_NUMBER = 9500  # after the SEG's
 # PS3.16 CID 7021; CID 100; annex D
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 SUMMARY = Code("121111", "DCM", "Summary")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.geometry.volume import Box
 from operators.intensities.normalisation import normalise
 from operators.networks.windows.layout import (
     compute_centred_gaussian,
@@ -22,6 +23,8 @@ from operators.packages.packages import NetworkSpec
 Array = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Start = tuple[int, int, int]
+# Conditioning channels (channels, I, J, K) of a block of the volume, 255 for certainty
+Guide = Callable[[Box], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,135 @@ def predict(
     K), 255 for certainty, are read beside the image. Overlapping tiles are averaged with Gaussian weights
     (Isensee et al. 2021).
     """
+    block = None if guide is None else lambda box: guide[(slice(None), *box)]
+    ((_, found),) = predict_blocks(run, hu, spec, window, None, wanted, progress, block, keep)
+    return found
+
+
+def predict_blocks(
+    run: Callable[[Array], Array],
+    hu: Array,
+    spec: NetworkSpec,
+    window: Window,
+    axis: int | None,
+    wanted: NDArray[np.bool_] | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+    guide: Guide | None = None,
+    keep: Sequence[str] = (),
+) -> Iterator[tuple[Box, Array]]:
+    """Yields the same as `predict` in blocks that follow one another along `axis`, as soon as they are final.
+
+    Only as much as a patch is long is held along that axis; with None the one block is everything. What no
+    tile reaches lies in no block. A block's array is valid until the next one.
+    """
+    shape = hu.shape
     padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
+    del hu
     needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
-    guides = [pad_to_patch(channel, spec.patch)[0] for channel in (() if guide is None else guide)]
-    kept = [spec.classes.index(name) for name in keep or spec.classes]
-    total = np.zeros((len(kept), *padded.shape), np.float32)
-    weight = np.zeros(padded.shape, np.float32)
-    gauss = compute_centred_gaussian(spec.patch)
-    weighted = np.empty_like(gauss)
     starts = list(tile_starts(padded.shape, spec.patch, window))
     if needed is not None:
         starts = [start for start in starts if tile(needed, start, spec.patch).any()]
-    for done, start in enumerate(starts, start=1):
-        probabilities = softmax(run(inputs(tile(padded, start, spec.patch), guides, start)))
-        for number, into in zip(kept, total, strict=True):
-            tile(into, start, spec.patch)[...] += np.multiply(probabilities[number], gauss, out=weighted)
-        tile(weight, start, spec.patch)[...] += gauss
-        progress(done / len(starts))
-    inner = tuple(slice(o, o + n) for o, n in zip(offset, hu.shape, strict=True))
-    return normalised(total[(slice(None), *inner)], weight[inner], kept)
+    layers, done = layers_of(starts, axis), 0
+    along, rows = (0, padded.shape[0]) if axis is None else (axis, spec.patch[axis])
+    kept = [spec.classes.index(name) for name in keep or spec.classes]
+    sums = TileSums.empty(len(kept), [*padded.shape[:along], rows, *padded.shape[along + 1 :]], spec.patch)
+    inner = Box(plus(offset, (0, 0, 0)), plus(offset, shape))
+    for number, (first, tiles) in enumerate(layers):
+        sums.move(along, first)
+        guides, corner = guides_of(guide, tiles, spec.patch, inner)
+        for start in tiles:
+            probabilities = softmax(
+                run(inputs(tile(padded, start, spec.patch), guides, minus(start, corner)))
+            )
+            sums.add((probabilities[one] for one in kept), start)
+            done += 1
+            progress(done / len(starts))
+        after = layers[number + 1][0] if number + 1 < len(layers) else first + rows
+        box = final_box(along, first, min(after, first + rows), inner)
+        yield Box(minus(box.start, offset), minus(box.stop, offset)), sums.means(box, kept)
+
+
+@dataclass(eq=False)
+class TileSums:
+    """Weighted sums (classes, I, J, K) of tiles in a block of a padded volume that begins at `origin`."""
+
+    total: Array
+    weight: Array
+    gauss: Array
+    spare: Array
+    origin: list[int]
+
+    @classmethod
+    def empty(cls, classes: int, shape: Sequence[int], patch: tuple[int, ...]) -> TileSums:
+        """Returns sums of no tiles at the volume's first corner."""
+        gauss = compute_centred_gaussian(patch)
+        total, weight = np.zeros((classes, *shape), np.float32), np.zeros(tuple(shape), np.float32)
+        return cls(total, weight, gauss, np.empty_like(gauss), [0, 0, 0])
+
+    def add(self, probabilities: Iterable[Array], start: Start) -> None:
+        """Adds a tile, which lies in the block."""
+        here, patch = minus(start, self.origin), self.gauss.shape
+        for one, into in zip(probabilities, self.total, strict=True):
+            tile(into, here, patch)[...] += np.multiply(one, self.gauss, out=self.spare)
+        tile(self.weight, here, patch)[...] += self.gauss
+
+    def means(self, box: Box, classes: list[int]) -> Array:
+        """Returns the weighted means in a part of the block, overwriting its sums."""
+        here = tile_slices(minus(box.start, self.origin), box.shape)
+        return normalised(self.total[(slice(None), *here)], self.weight[here], classes)
+
+    def move(self, axis: int, first: int) -> None:
+        """Moves the block along an axis to where it begins at `first`; what lies before is dropped."""
+        step = first - self.origin[axis]
+        for sums in (*self.total, self.weight) if step else ():
+            rows = np.moveaxis(sums, axis, 0)
+            kept = max(len(rows) - step, 0)
+            rows[:kept] = rows[step : step + kept]
+            rows[kept:] = 0
+        self.origin[axis] = first
+
+
+def layers_of(starts: Sequence[Start], axis: int | None) -> list[tuple[int, list[Start]]]:
+    """Groups tiles by where they begin along an axis; returns that with each group, all at 0 without axis."""
+    if axis is None:
+        return [(0, list(starts))]
+
+    def first(start: Start) -> int:
+        return start[axis]
+
+    return [(at, list(tiles)) for at, tiles in groupby(sorted(starts, key=first), first)]
+
+
+def guides_of(
+    guide: Guide | None, tiles: Sequence[Start], patch: tuple[int, ...], inner: Box
+) -> tuple[list[NDArray[np.uint8]], Start]:
+    """Returns the conditioning channels of the block that holds `tiles`, padded as the volume is, and its
+    corner. `inner` is the volume without its padding.
+    """
+    if guide is None or not tiles:
+        return [], (0, 0, 0)
+    block = Box.around_all(Box(start, plus(start, patch)) for start in tiles)
+    start = minus(np.maximum(block.start, inner.start), inner.start)
+    stop = minus(np.minimum(block.stop, inner.stop), inner.start)
+    return [pad_to_patch(channel, patch)[0] for channel in guide(Box(start, stop))], block.start
+
+
+def final_box(axis: int, first: int, last: int, inner: Box) -> Box:
+    """Returns the part of `inner` from `first` to `last` along an axis."""
+    start, stop = list(inner.start), list(inner.stop)
+    start[axis], stop[axis] = max(start[axis], first), min(stop[axis], last)
+    return Box(plus(start, (0, 0, 0)), plus(stop, (0, 0, 0)))
+
+
+def plus(one: Iterable[int], other: Iterable[int]) -> Start:
+    """Returns the sum of two positions."""
+    i, j, k = (int(a) + int(b) for a, b in zip(one, other, strict=True))
+    return i, j, k
+
+
+def minus(one: Iterable[int], other: Iterable[int]) -> Start:
+    """Returns the difference of two positions."""
+    return plus(one, (-b for b in other))
 
 
 def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array:

@@ -226,7 +226,7 @@ def test_the_listing_shows_pictures_that_would_be_read_and_names_the_others(
 
     (row,) = json.loads(listed("PNG", "--json"))
     assert (row["description"], row["package"], row["rows"] > 0) == ("1.png", "radiograph", True)
-    assert "2.png: DX, 1 slice: refused: expected a PNG or JPEG picture" in listed("PNG and a broken one")
+    assert "2.png: DX: refused: expected a PNG or JPEG picture" in listed("PNG and a broken one")
     assert "unreadable: 2.png: expected DICOM alone" in listed("PNG beside a DX")
 
 

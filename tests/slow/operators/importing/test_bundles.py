@@ -21,7 +21,7 @@ from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 from tests.support.label_agreement import assert_labels_of_original
 from tests.support.made_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
 from tests.support.made_nnunet import made_image
@@ -92,6 +92,6 @@ CASES = [
 def test_the_labels_are_those_of_monai(bundle: Bundle, affine: str, runtime: str, tmp_path: Path) -> None:
     folder, volume = write_bundle(bundle, tmp_path / "bundle"), scan(AFFINES[affine])
     package = read_package(package_at(folder, tmp_path / "models"))
-    result = segment(volume, package, Networks(Device(runtime, threads=1)), lambda *_: None)
+    result = segment(volume, [package], Networks(Device(runtime, threads=1)), lambda *_: None)
     expected = flat(of_monai(folder, bundle, volume, tmp_path / "scan.nii"))
     assert_labels_of_original(result, expected)

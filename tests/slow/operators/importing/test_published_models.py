@@ -19,7 +19,7 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, TorchRuntime
 from operators.package_files.package_reader import read_package
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 from tests.support.label_agreement import assert_labels_of_original
 from tests.support.made_nnunet import CASES, Case, made_image, write_v2
 from tests.support.made_nnunet_v1 import V1_CASES, write_v1
@@ -77,7 +77,7 @@ def test_every_tensor_is_in_its_place(case: Case, tmp_path: Path) -> None:
 def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path: Path) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
     networks = Networks(Device(runtime, threads=1))
-    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    result = segment(axial(case, made_image()), [package], networks, lambda *_: None)
     expected = REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0)
     assert_labels_of_original(result, expected)
 
@@ -88,7 +88,7 @@ def test_the_labels_are_those_of_the_original(case: Case, runtime: str, tmp_path
 def test_the_fast_mode_finds_the_same_classes_and_says_how_it_ran(case: Case, tmp_path: Path) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
     networks = Networks(Device("torch", threads=1), "fast")
-    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    result = segment(axial(case, made_image()), [package], networks, lambda *_: None)
     assert {segment.value for segment in result.segments} == {1, 2}
     assert [way.network for way in result.network_runs] == [spec.name for spec in package.networks]
     assert {(way.runtime, way.tiling, way.overlap) for way in result.network_runs} == {
@@ -109,7 +109,7 @@ def test_what_a_cascade_reads_of_its_first_stage_has_the_originals_sums_where_it
     case: Case, device: Device, mode: str, runtimes: set[str], tmp_path: Path
 ) -> None:
     package = read_package(installed(case, tmp_path) / "package.toml")
-    result = segment(axial(case, made_image()), package, Networks(device, mode), lambda *_: None)
+    result = segment(axial(case, made_image()), [package], Networks(device, mode), lambda *_: None)
     ran = {way.network.startswith("previous_"): way.runtime for way in result.network_runs}
     assert set(ran.values()) == runtimes
     assert ran[False] == "openvino"
@@ -137,6 +137,6 @@ def test_labels_made_while_the_next_rows_are_run_are_the_same(
     monkeypatch.setattr(TorchRuntime, "__call__", watched)
     # The networks are loaded and stay on the CPU
     monkeypatch.setattr(Device, "is_cuda", True)
-    result = segment(axial(case, made_image()), package, networks, lambda *_: None)
+    result = segment(axial(case, made_image()), [package], networks, lambda *_: None)
     assert threads == {"prefetch"}
     assert_labels_of_original(result, REFERENCES[f"{case.name}.labels"].transpose(2, 1, 0))

@@ -22,7 +22,7 @@ from operators.package_files.package_reader import read_package
 from operators.packages.plans import Arrangement, NnUNetPackage, NnUNetPerBonePackage, Stage
 from operators.pipelines.nnunet import NetworkAnswer
 from operators.pipelines.nnunet_per_bone import split_bones
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 from operators.segmentation.segmentation import Segmentation
 from tests.support.arrangement_cases import (
     BONE_HU,
@@ -66,7 +66,7 @@ def delivered(
     bones: Labels, fragments: Labels, package: NnUNetPerBonePackage, affine: np.ndarray = AFFINE
 ) -> Segmentation:
     volume = CtVolume(coded(bones, fragments), Grid(bones.shape, affine, "1.2.3"))
-    return segment(volume, package, KnowingNetworks(), lambda *_: None)
+    return segment(volume, [package], KnowingNetworks(), lambda *_: None)
 
 
 def test_one_package_holds_both_networks_and_says_which_bones_are_split(
@@ -188,7 +188,7 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBoneP
     assert [way.network for way in result.network_runs] == ["fracture_fold_0"]
     for bone, label in zip(package.bones[:3], package.labels[:3], strict=True):
         blank = CtVolume(np.where(bones == bone, hu, np.int16(0)), volume.grid)
-        said = segment(blank, alone(package), networks, lambda *_: None).label_map.labels
+        said = segment(blank, [alone(package)], networks, lambda *_: None).label_map.labels
         sizes = np.bincount(said.ravel(), minlength=4)[1:]
         ranks = np.concatenate([[0], np.argsort(np.argsort(-sizes, kind="stable")) + label.first_value])
         own = np.isin(labels, label.values)

@@ -12,6 +12,7 @@ import pytest
 from app.run.record import SeriesRecord, StageRecord
 from app.run.report import report, write_report
 from operators.errors import OutputError
+from operators.packages.seen import NOT_SEEN, SEGMENTED, PackageOutcome, SeenStructure
 from operators.segmentation.segmentation import Contact
 from tests.support.seg_cases import MADE_AT, blobs, bone, grid, segmentation
 
@@ -48,6 +49,31 @@ def test_every_series_has_a_decision_a_code_and_a_sentence() -> None:
     assert (refused["decision"], refused["code"]) == ("refused", "too_few_slices")
     assert refused["sentence"].startswith("Expected 16 slices")
     assert refused["segments"] == []
+
+
+def test_what_was_seen_and_which_packages_were_run_is_listed() -> None:
+    first, refused = records()
+    seen = SeenStructure("rib", 0.91234, 12.345, (-10.04, 0.0, 5.0), (20.0, 30.0, 40.0))
+    outcomes = (
+        PackageOutcome("bones", "1.2.3", SEGMENTED),
+        PackageOutcome("limbs", "0.7.0", NOT_SEEN, "no limbs found"),
+    )
+    assert first.segmentation is not None
+    looked = replace(first, segmentation=replace(first.segmentation, seen=(seen,), outcomes=outcomes))
+    one, other = report([looked, refused], made_at=MADE_AT, software_versions={}, exit_code=0)["series"]
+    assert one["seen"] == [
+        {
+            "structure": "rib",
+            "network_mean": 0.9123,
+            "volume_ml": 12.3,
+            "box_mm": [[-10.0, 0.0, 5.0], [20.0, 30.0, 40.0]],
+        }
+    ]
+    assert [(each["package"], each["state"]) for each in one["packages"]] == [
+        ("bones", "segmented"),
+        ("limbs", "not seen"),
+    ]
+    assert (other["seen"], other["packages"]) == ([], [])
 
 
 def test_every_segment_has_its_codes_volume_and_confidence() -> None:

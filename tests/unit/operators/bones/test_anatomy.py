@@ -10,11 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.find import all_clusters, largest_cluster, region_of_interest
-from operators.bones.regions import bone_regions, sides_plane, without_strays
+from operators.bones.find import all_clusters, largest_cluster, region_of_interest, seen_structures
+from operators.bones.regions import (
+    BoneRegion,
+    bone_regions,
+    delivered_classes,
+    sides_plane,
+    without_strays,
+    write_channels,
+)
 from operators.bones.sides import MidlinePlane
-from operators.geometry.resampling import interpolate_scalar
+from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Grid
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label
 from tests.support.made_packages import COARSE, FINE, centred_affine, made_package, positions
 
@@ -46,14 +54,21 @@ def block(start: tuple[int, int, int], stop: tuple[int, int, int]) -> NDArray[np
     return mask
 
 
+def regions(
+    values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
+) -> tuple[BoneRegion, ...]:
+    """The bones in the fine network's probabilities (classes, I, J, K)."""
+    channels = np.empty((2 + len(delivered_classes(package)), *SHAPE), np.float32)
+    write_channels(values, package, channels)
+    return bone_regions(channels, GRID, package, plane)
+
+
 SIDES = block((4, 8, 8), (36, 18, 18))
 MIDDLE = block((16, 20, 8), (24, 28, 18))
 
 
 def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
-    )
+    found = regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, MIDLINE)
     assert [bone.label.name for bone in found] == ["middle", "side_left", "side_right"]
     for bone, expected in zip(found, (MIDDLE, SIDES & (X_MM > 0), SIDES & (X_MM < 0)), strict=True):
         at = interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0
@@ -77,37 +92,71 @@ def test_no_two_bones_overlap_after_interpolation(
     affine[:3, 3] += shift
     target = Grid((60, 60, 50), affine)
     taken = np.zeros(target.shape, int)
-    for bone in bone_regions(values, GRID, package.fine, package, plane):
+    for bone in regions(values, package, plane):
         taken += interpolate_scalar(bone.margin, bone.grid, target, -1.0) > 0
     assert taken.max() <= 1
 
 
-def test_a_missing_bone_gives_none() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES & (X_MM > 0)}), GRID, PACKAGE.fine, PACKAGE, MIDLINE
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_classes_that_a_package_does_not_deliver_count_as_the_likeliest_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = (
+        np.kron(rng.random((6, 5, 5, 5), np.float32), np.ones((1, 8, 8, 8), np.float32))[:, :40, :36, :32] * 6
     )
+    values = np.exp(logits + rng.random(logits.shape, np.float32))
+    values /= values.sum(axis=0)
+    fine = replace(PACKAGE.fine, classes=(*FINE, "other", "one more", "and another"))
+    alone = replace(PACKAGE, fine=fine, labels=(without_minimum(PACKAGE.labels[0]),))
+    (bone,) = regions(values, alone, MIDLINE)
+    own = values[1]
+    rest = np.delete(values, 1, axis=0).max(axis=0)
+    there = covering_box(GRID, bone.grid, margin=0)
+    assert there is not None
+    margin = (own - rest)[there.slices]
+    # Where pieces were left out as strays the margin changes its sign
+    np.testing.assert_array_equal(np.abs(bone.margin), np.abs(margin))
+    np.testing.assert_array_equal(bone.rivals, (values[2:].max(axis=0) >= own)[there.slices])
+    np.testing.assert_array_equal(
+        bone.others, (values[2:].max(axis=0) > np.maximum(values[0], own))[there.slices]
+    )
+
+
+def test_the_look_lists_what_is_likelier_than_not_and_large_enough() -> None:
+    values = probabilities(COARSE, {"middle": MIDDLE, "side_left": block((1, 1, 1), (3, 3, 3))})
+    unsure = block((30, 20, 8), (38, 30, 20))
+    values[:, unsure] = np.array([0.3, 0.1, 0.15, 0.45], np.float32)[:, None]
+    (seen,) = seen_structures(values, GRID, PACKAGE.coarse, 1.0)
+    assert seen.name == "middle"
+    assert seen.network_mean == pytest.approx(0.9)
+    assert seen.volume_ml == pytest.approx(MIDDLE.sum() * 0.008)
+    low, high = (GRID.ijk_to_lps @ (*at, 1.0) for at in ((15.5, 19.5, 7.5), (23.5, 27.5, 17.5)))
+    assert seen.low_mm == pytest.approx(tuple(low[:3]))
+    assert seen.high_mm == pytest.approx(tuple(high[:3]))
+
+
+def test_a_missing_bone_gives_none() -> None:
+    found = regions(probabilities(FINE, {"side": SIDES & (X_MM > 0)}), PACKAGE, MIDLINE)
     assert [bone.label.name for bone in found] == ["side_left"]
 
 
 def test_less_of_a_bone_than_the_package_asks_for_gives_none() -> None:
     small = block((16, 20, 8), (20, 24, 15))
     values = probabilities(FINE, {"middle": small})
-    assert bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE) == ()
+    assert regions(values, PACKAGE, MIDLINE) == ()
     enough = block((16, 20, 8), (21, 25, 14))
     values = probabilities(FINE, {"middle": enough})
-    assert len(bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)) == 1
+    assert len(regions(values, PACKAGE, MIDLINE)) == 1
 
 
 def test_no_bone_is_made_where_its_side_is_unknown() -> None:
-    found = bone_regions(
-        probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), GRID, PACKAGE.fine, PACKAGE, None
-    )
+    found = regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, None)
     assert [bone.label.name for bone in found] == ["middle"]
 
 
 def test_no_bone_is_made_of_nothing_where_the_package_asks_for_no_volume() -> None:
     package = replace(PACKAGE, labels=(without_minimum(PACKAGE.labels[0]),))
-    assert bone_regions(probabilities(FINE, {}), GRID, package.fine, package, MIDLINE) == ()
+    assert regions(probabilities(FINE, {}), package, MIDLINE) == ()
 
 
 def test_strays_are_dropped_and_near_or_large_pieces_stay() -> None:
@@ -131,7 +180,7 @@ def test_strays_are_dropped_and_near_or_large_pieces_stay() -> None:
 def test_a_stray_that_was_dropped_is_no_bone_in_the_margin_either() -> None:
     stray = block((36, 32, 28), (38, 34, 30))
     values = probabilities(FINE, {"middle": block((2, 2, 2), (14, 14, 14)) | stray})
-    bone = bone_regions(values, GRID, PACKAGE.fine, PACKAGE, MIDLINE)[0]
+    bone = regions(values, PACKAGE, MIDLINE)[0]
     assert not (interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0)[stray].any()
 
 

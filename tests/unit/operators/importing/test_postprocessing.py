@@ -23,7 +23,7 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
 from operators.packages.plans import NnUNetPackage
-from operators.pipelines.pipeline_table import segment
+from operators.pipelines.several import segment
 from tests.slow.operators.importing.test_published_models import REFERENCES, STORED, TABLE, axial
 from tests.support.made_nnunet import CASES, made_image, write_v2
 from tests.support.made_nnunet_v1 import V1_CASES, write_v1
@@ -162,7 +162,7 @@ def test_the_package_says_it_and_its_labels_are_the_originals_so_treated(v1: Pat
     assert isinstance(package, NnUNetPackage)
     assert package.stages[0].largest == (Largest((1, 2), 1, 400.0), Largest((2,), 1, 60.0))
     volume = axial(V1_CASES[0], made_image())
-    result = segment(volume, package, Networks(Device("torch", threads=1)), lambda *_: None)
+    result = segment(volume, [package], Networks(Device("torch", threads=1)), lambda *_: None)
     expected = REFERENCES["v1_plain.labels"].copy()
     for rule in package.stages[0].largest:
         keep_largest(expected, rule, VOXEL_MM3)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.networks.windows.sliding_window import Window, predict, tile_starts
+from operators.geometry.volume import Box
+from operators.networks.windows.sliding_window import Window, predict, predict_blocks, tile_starts
 from operators.packages.packages import NetworkSpec
 from tests.support.made_packages import made_package
 
@@ -101,6 +102,48 @@ def test_unwanted_tiles_are_not_run_and_hold_background() -> None:
     assert np.all(found[0, 16:] == 1)
     assert not found[1:, 16:].any()
     assert np.all(found[2, :16] > 0.9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, 60)] * 3),
+    axis=st.integers(0, 2),
+    overlap=st.floats(0, 0.7),
+    seed=st.integers(0, 99),
+)
+def test_blocks_along_an_axis_hold_what_the_whole_holds(
+    shape: tuple[int, int, int], axis: int, overlap: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    wanted, guide = rng.random(shape) < 0.001, rng.integers(0, 255, (1, *shape), np.uint8)
+    spec, hu = replace(SPEC, guide=("interior",)), volume(shape, seed)
+
+    def mix(patch: Array) -> Array:
+        return echo(patch.mean(axis=0))
+
+    def block_of(box: Box) -> NDArray[np.uint8]:
+        return guide[(slice(None), *box)]
+
+    whole = predict(mix, hu, spec, Window(overlap), wanted, guide=guide)
+    joined, reached = np.zeros_like(whole), np.zeros(shape, np.uint8)
+    joined[0] = 1
+    for box, part in predict_blocks(mix, hu, spec, Window(overlap), axis, wanted, guide=block_of):
+        joined[(slice(None), *box)] = part
+        reached[box.slices] += 1
+    assert reached.max() <= 1
+    np.testing.assert_allclose(joined, whole, atol=1e-6)
+    if axis == 0:  # tiles are added in the same order
+        np.testing.assert_array_equal(joined, whole)
+
+
+def test_a_block_holds_no_more_than_a_patch_along_its_axis() -> None:
+    depths = [
+        box.shape[2]
+        for box, part in predict_blocks(echo, volume((20, 20, 200)), SPEC, Window(), 2)
+        if part.shape[1:] == box.shape
+    ]
+    assert sum(depths) == 200
+    assert max(depths) <= SPEC.patch[2]
 
 
 def test_where_nothing_is_wanted_nothing_is_run() -> None:

@@ -26,7 +26,7 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
-from operators.segmentation.merging import merge_segmentations
+from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.limbs_package import (
@@ -115,7 +115,12 @@ def test_a_package_that_finds_nothing_is_no_refusal_of_the_other(
     made = found_by(bones, blind)
     assert {segment.bone for segment in made.segments} == {"middle", "side_left", "side_right"}
     assert parts_of(made.package) == (bones,)
-    assert any("no limbs found" in text for text in made.warnings)
+    assert not any("limbs" in text for text in made.warnings)
+    assert [(each.package, each.state) for each in made.outcomes] == [
+        ("bones", "segmented"),
+        ("limbs", "not seen"),
+    ]
+    assert "no limbs found" in made.outcomes[1].sentence
     nothing = replace(bones, accepts=replace(bones.accepts, minimum_probability=1.1))
     with pytest.raises(UnsuitableError, match=r"no made-up bones found.*; no limbs found") as refused:
         found_by(nothing, blind)
@@ -130,12 +135,25 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
     plate = next(segment for segment in other.segments if segment.bone == "plate")
     for mean, wins in ((2.0, True), (-0.5, False)):
         claims = replace(other, label_map=everywhere, segments=(replace(plate, network_mean=mean),))
-        made = merge_segmentations([first, claims])
+        made = merge_segmentations([first, claims], grid)
         (of_plate,) = (s for s in made.segments if s.bone == "plate")
         share = (made.label_map.labels == of_plate.value).mean()
         assert share == 1.0 if wins else share < 1.0
         assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
         assert any("claimed by two packages" in text for text in made.warnings)
+
+
+def test_a_segmentation_on_a_block_of_the_grid_comes_back_whole(
+    packages: Sequence[CoarseToFinePackage],
+) -> None:
+    made = found_by(packages[1])
+    block = crop_to_segments(made)
+    assert block.label_map.labels.size < made.label_map.labels.size
+    whole = merge_segmentations([block], made.label_map.grid)
+    np.testing.assert_array_equal(whole.label_map.labels, made.label_map.labels)
+    assert whole.label_map.labels.dtype == made.label_map.labels.dtype
+    nothing = replace(made, label_map=LabelMap(np.zeros(SHAPE, np.uint8), made.label_map.grid), segments=())
+    assert crop_to_segments(nothing) is nothing
 
 
 def test_values_are_as_wide_as_they_need_to_be(packages: Sequence[CoarseToFinePackage]) -> None:

@@ -122,7 +122,7 @@ def test_doubts_are_flags(
 def test_a_contradiction_names_both_body_parts_and_is_answered(tmp_path: Path) -> None:
     made = run(write_radiograph_package(tmp_path, body_part="leg"), image(body_part="HAND"))
     (flag,) = made.flags
-    assert flag.sentence.startswith("The header says hand, the image looks like leg (98%)")
+    assert flag.sentence.startswith("The header names hand, the image looks like leg (98%)")
     assert (flag.values, made.answer is not None) == ((1,), True)
 
 

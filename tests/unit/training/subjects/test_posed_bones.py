@@ -80,6 +80,14 @@ def test_the_body_around_keeps_all_but_the_bones_that_are_replaced(data: Path) -
     assert np.count_nonzero(subject.targets == 2) * 8 == pytest.approx(4 / 3 * np.pi * 20**3, rel=0.03)
 
 
-def test_bones_that_cross_in_every_pose_are_refused(data: Path) -> None:
+def test_a_pose_in_which_a_bone_comes_to_lie_in_another_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.subjects.posed_bones.TRIES", 2)
+    below = {"path": "ball.ply", "bones": ("tibia_left",), "origin_mm": (0.0, 0.0, -120.0)}
+    before = {"path": "ball.ply", "bones": ("patella_left",), "origin_mm": (0.0, -120.0, 0.0)}
+    joint = {**JOINT, "moves": ("femur", "tibia"), "flexion_deg": (90.0, 90.0)}
+    surfaces = (*BODY["surfaces"], below, before)  # type: ignore[misc]
     with pytest.raises(UsageError, match="without crossing bones"):
-        draw(data, surfaces=(*BODY["surfaces"], {"path": "ball.ply", "bones": ("tibia_left",)}))  # type: ignore[misc]
+        draw(data, surfaces=surfaces, joints=(joint,))
+    assert draw(data, surfaces=surfaces).name == "hips 7"

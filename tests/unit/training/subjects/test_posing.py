@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from operators.errors import UsageError
 from training.recipe_file import JointTable
 from training.subjects.meshes import Part, Points, ellipsoid, points_of
-from training.subjects.posing import posed, rise_into, sphere_centre
+from training.subjects.posing import near_points, posed, rise_into, sphere_through
 
 HEAD_MM = np.array([40.0, 0.0, 0.0])
 NOTHING = np.zeros((0, 3))
@@ -16,9 +18,14 @@ def limb(side: str = "_left", x_mm: float = 40.0, away_mm: float = 0.0) -> list[
     """A ball in a shell 4 mm wider, with a rod's end 200 mm below the ball."""
     centre = np.array([x_mm, 0.0, 0.0])
     ball = ellipsoid("ball" + side, np.add(centre, [0, 0, away_mm]), np.full(3, 20.0))
-    shell = ellipsoid("socket" + side, centre, np.full(3, 24.0))
+    shell = hollow(ellipsoid("socket" + side, centre, np.full(3, 24.0)))
     end = ellipsoid("shaft" + side, np.add(centre, [0, 0, away_mm - 200]), np.full(3, 5.0))
     return [ball, shell, end]
+
+
+def hollow(part: Part) -> Part:
+    """The surface seen from inside, as that of a cavity."""
+    return replace(part, faces=part.faces[:, ::-1])
 
 
 def joint(**given: object) -> JointTable:
@@ -58,7 +65,7 @@ def test_abduction_moves_both_sides_outward() -> None:
 
 
 def test_a_dislocated_ball_is_seated_in_its_socket() -> None:
-    drawn = draw(limb(away_mm=5.0), joint(seated=True))
+    drawn = draw(limb(away_mm=3.0), joint(seated=True, reach_mm=15.0, gap_mm=(3.0, 5.0)))
     np.testing.assert_allclose(middle(drawn, "ball_left"), HEAD_MM, atol=0.3)
     np.testing.assert_allclose(middle(drawn, "shaft_left"), [40, 0, -200], atol=0.3)
 
@@ -90,4 +97,4 @@ def test_all_that_moves_can_be_missing() -> None:
 
 def test_bones_that_do_not_meet_are_refused() -> None:
     with pytest.raises(UsageError, match="expected a joint"):
-        sphere_centre(np.zeros((50, 3)), np.full((50, 3), 99.0), 8.0)
+        sphere_through(near_points(np.zeros((50, 3)), np.full((50, 3), 99.0), 8.0))

@@ -1,0 +1,178 @@
+"""Three packages that share their networks: each runs once, and each package finds what it delivers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.run.folder import run_folder
+from app.run.stage_clock import silent
+from app.settings import Settings
+from operators.errors import UnsuitableError
+from operators.geometry.volume import CtVolume, Grid
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.seen import NOT_SEEN, SEGMENTED
+from operators.pipelines import coarse_to_fine, several
+from operators.segmentation.segmentation import Segmentation
+from tests.support import phantoms
+from tests.support.limbs_package import (
+    AFFINE,
+    NEIGHBOURS_MM,
+    SHAPE,
+    KnowingNetworks,
+    depths_mm,
+    expected_bones,
+    limbs_ct,
+    write_trio,
+)
+from tests.support.node_cases import node_settings
+from tests.support.seg_cases import MADE_AT
+
+U = depths_mm(SHAPE, AFFINE)
+BY_PACKAGE = {
+    "middles": {"middle", "side_left", "side_right"},
+    "plates": {"plate"},
+    "rods": {"rod_left", "rod_right"},
+}
+Trio = tuple[CoarseToFinePackage, ...]
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Trio:
+    return write_trio(tmp_path_factory.mktemp("models"))
+
+
+def volume(low_mm: float = -156.0, high_mm: float = 156.0) -> CtVolume:
+    """A CT that shows only what lies between two depths; the rest is cut off."""
+    first, last = (int(np.searchsorted(U[:, 0, 0], edge)) for edge in (low_mm, high_mm))
+    affine = AFFINE.copy()
+    affine[0, 3] += first * affine[0, 0]
+    return CtVolume(limbs_ct()[first:last], Grid((last - first, *SHAPE[1:]), affine, "1.2.3"))
+
+
+def segmented(
+    ct: CtVolume, packages: tuple[CoarseToFinePackage, ...], networks: KnowingNetworks | None = None
+) -> Segmentation:
+    return several.segment(ct, packages, networks or KnowingNetworks(), lambda *_: None)
+
+
+def patches(ct: CtVolume, packages: tuple[CoarseToFinePackage, ...]) -> dict[str, int]:
+    networks = KnowingNetworks()
+    segmented(ct, packages, networks)
+    return dict(networks.patches)
+
+
+def inner(bone: str) -> NDArray[np.bool_]:
+    """Voxels of a bone that are not at a surface, nor at the scan's edge."""
+    mask = expected_bones(U)[bone].copy()
+    for edge_mm in (-3.1, 3.1):
+        mask &= expected_bones(U + np.float32(edge_mm))[bone]
+    mask[:, [0, 1, -1, -2]] = mask[:, :, [0, 1, -1, -2]] = False
+    return mask
+
+
+def test_the_networks_run_as_often_for_three_packages_as_for_one_of_all_bones(trio: Trio) -> None:
+    labels = tuple(label for package in trio for label in package.labels)
+    everything = replace(trio[0], labels=labels)
+    together, alone = patches(volume(), trio), [patches(volume(), (package,)) for package in trio]
+    assert together["coarse"] == alone[0]["coarse"] == alone[1]["coarse"] == alone[2]["coarse"]
+    assert together["fine"] == patches(volume(), (everything,))["fine"]
+    assert together["fine"] < sum(each["fine"] for each in alone)
+
+
+def test_weights_that_differ_run_for_themselves(trio: Trio) -> None:
+    other = replace(trio[1], coarse=replace(trio[1].coarse, sha256="0" * 64))
+    shared, apart = patches(volume(), trio), patches(volume(), (trio[0], other, trio[2]))
+    assert apart["coarse"] == 2 * shared["coarse"]
+    assert apart["fine"] > shared["fine"]  # its guide is another look's
+
+
+def test_each_bone_is_that_of_the_package_that_delivers_it(trio: Trio) -> None:
+    made = segmented(volume(), trio)
+    labels = made.label_map.labels
+    for name, bones in BY_PACKAGE.items():
+        for bone in bones:
+            values = [segment.value for segment in made.segments if segment.bone == bone]
+            assert np.isin(labels[inner(bone)], values).mean() > 0.99, bone
+            assert made.package.maker_of(bone).name == name
+    low, high = NEIGHBOURS_MM["shadow"]
+    assert not labels[(low + 3.1 < U) & (high - 3.1 > U)].any()
+    assert not made.warnings
+    assert [(each.package, each.state) for each in made.outcomes] == [
+        (name, SEGMENTED) for name in BY_PACKAGE
+    ]
+
+
+def test_the_look_says_what_is_there_and_where(trio: Trio) -> None:
+    seen = {each.name: each for each in segmented(volume(), trio).seen}
+    assert set(seen) == {"middle", "side_left", "side_right", "rod", "plate", "shadow"}
+    assert all(each.network_mean > 0.5 for each in seen.values())
+    plate = seen["plate"]
+    # The plate is 22 mm thick and fills the block's other sides of 102 mm; voxels of the look have 5 mm
+    assert plate.low_mm[0] == pytest.approx(70, abs=5)
+    assert plate.high_mm[0] == pytest.approx(92, abs=5)
+    assert plate.volume_ml == pytest.approx(22 * 102 * 102 / 1000, rel=0.35)
+
+
+def test_a_package_whose_bones_are_not_there_is_listed_as_not_seen(trio: Trio) -> None:
+    made = segmented(volume(-60, 100), trio)
+    assert [each.state for each in made.outcomes] == [SEGMENTED, SEGMENTED, NOT_SEEN]
+    assert "no rods found" in made.outcomes[2].sentence
+    assert not made.warnings
+    assert {segment.bone for segment in made.segments} <= BY_PACKAGE["middles"] | BY_PACKAGE["plates"]
+    assert "shadow" not in {each.name for each in made.seen}
+
+
+def test_where_no_package_finds_its_bones_the_reason_says_what_was_seen(trio: Trio) -> None:
+    with pytest.raises(
+        UnsuitableError, match=r"no plates found.*; it shows shadow \([01]\.\d\d\)"
+    ) as refused:
+        segmented(volume(-98, -68), trio[1:])
+    assert refused.value.code == "anatomy_not_found"
+    air = CtVolume(np.full(SHAPE, int(-1e3), np.int16), Grid(SHAPE, AFFINE, "1.2.3"))
+    with pytest.raises(UnsuitableError, match="it shows none of the known bones"):
+        segmented(air, trio)
+
+
+def test_a_package_alone_gives_the_same_on_both_paths(trio: Trio) -> None:
+    for package in trio:
+        one = coarse_to_fine.segment(volume(), package, KnowingNetworks(), lambda *_: None)
+        other = segmented(volume(), (package,))
+        np.testing.assert_array_equal(one.label_map.labels, other.label_map.labels)
+        assert one.segments == other.segments
+
+
+def test_fragments_lie_in_the_bone_of_the_package_that_delivers_it(trio: Trio) -> None:
+    made = segmented(volume(), trio)
+    assert {segment.bone for segment in made.segments if segment.fragment is not None} == {"rod_left"}
+
+
+def test_the_graph_gives_the_labels_of_the_plain_path_and_reports_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = write_trio(tmp_path / "models")
+    networks = KnowingNetworks()
+    monkeypatch.setattr("app.run.series_job.networks_of", lambda _: networks)
+    phantoms.write_ct(tmp_path / "in", limbs_ct(), AFFINE)
+    settings = Settings(models=tmp_path / "models", node=node_settings(tmp_path / "node"))
+    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
+    (record,) = outcome.series
+    assert record.segmentation is not None
+    plain = KnowingNetworks()
+    made = segmented(volume(), packages, plain)
+    np.testing.assert_array_equal(record.segmentation.label_map.labels, made.label_map.labels)
+    assert networks.patches == plain.patches
+    (row,) = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["series"]
+    assert {each["structure"] for each in row["seen"]} >= {"plate", "rod"}
+    assert {each["package"]: each["state"] for each in row["packages"]} == dict.fromkeys(
+        BY_PACKAGE, SEGMENTED
+    )
+    assert len(list((tmp_path / "out").glob("segmentation*.dcm"))) == 1
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Seen in the scan" in page
+    assert "Plate:" in page

@@ -16,10 +16,7 @@ ANATOMIES = {path.parent.name for path in (ROOT / "models").glob("*/package.toml
 BONES = {"pelvis", "sacrum", "hip", "femur", "humerus", "vertebra", "vertebrae", "tibia", "scapula", "rib"}
 FOLDERS = ("osteon", "app", "operators", "training", "research", "benchmarks")
 # Phantoms are drawings of one anatomy each; the columns of a published table of radiographs name body parts
-EXEMPT = (
-    ROOT / "training" / "phantoms",
-    ROOT / "training" / "radiograph" / "datasets" / "radiograph.py",
-)
+EXEMPT = (ROOT / "training" / "phantoms", ROOT / "training" / "radiograph" / "datasets" / "radiograph.py")
 SOURCES = sorted(
     path
     for folder in FOLDERS

@@ -59,7 +59,7 @@ def trained_on(recipe: Path) -> frozenset[str]:
     """Returns the real scans and bone sets that a training.toml names, relative to the data folder."""
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
     sets = [row["folder"] for row in table["bone_sets"]]
-    return frozenset([*sets, *table["negatives"]["paths"]])
+    return frozenset([*sets, *(path for row in table["negatives"] for path in row["paths"])])
 
 
 def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:

@@ -72,8 +72,7 @@ class JointTable(Table):
     reach_mm: float = 8.0
     """The joint's centre is that of the sphere through the ball's points so near to the socket."""
     end: tuple[float, float, float] = (0.0, 0.0, 1.0)
-    """For a `seated` ball, the direction (LPS, of the left side) in which its rounded end is outermost; its
-    sphere goes through the points within `reach_mm` of the outermost."""
+    """The direction (LPS, left side) in which a `seated` ball is outermost; `reach_mm` counts from there."""
     at_origin: bool = False
     """Whether the file has its origin in the joint's centre, which comes to that of the body around."""
     seated: bool = False

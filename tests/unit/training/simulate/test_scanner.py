@@ -7,14 +7,15 @@ import pytest
 
 from training.sampling import Array
 from training.simulate.scanner import EFFECTS, hide_unseen, scan
-from training.simulate.scanner.chain import SCAN
+from training.simulate.scanner.chain import SCAN, STREAKS_HU
 from training.simulate.scanner.kernels import sharp_kernel, smooth_kernel
 from training.simulate.scanner.slices import slice_weights
 from training.simulate.scanner.unseen import UNSEEN_HU
 
 # A patch and a small volume with voxels that are no cubes
 GRIDS = (((40, 36, 32), (1.5, 1.5, 1.5)), ((64, 64, 24), (0.9, 0.9, 2.0)))
-STRENGTHS = {name: strengths[1] for _, name, strengths in SCAN} | {"field_of_view": 40.0, "short_scan": 20.0}
+OTHERS = {"metal": STREAKS_HU[1], "field_of_view": 40.0, "short_scan": 20.0}
+STRENGTHS = {name: strengths[1] for _, name, strengths in SCAN} | OTHERS
 
 
 def body(shape: tuple[int, ...] = GRIDS[0][0]) -> Array:

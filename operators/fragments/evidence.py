@@ -25,6 +25,16 @@ class FractureEvidence:
     spacing_mm: float
 
 
+@dataclass(frozen=True)
+class LeastOdds:
+    """The log-odds from which a fracture is shown: over a `face` of pieces that touch, of a piece that lies
+    `apart` from all others.
+    """
+
+    face: float = 0.0
+    apart: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Fragments:
     """Fragments of one bone: `labels` (I, J, K) 1, 2, ... by falling size, 0 outside; only 1 if intact.

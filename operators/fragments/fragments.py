@@ -6,26 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from operators.fragments.evidence import FractureEvidence, Fragments
+from operators.fragments.evidence import FractureEvidence, Fragments, LeastOdds
 from operators.fragments.watershed import watershed_and_merge
 from operators.packages.confidence import CERTAIN
 from operators.packages.packages import FragmentRules
 
 
-def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
-    """Returns the fragments of a bone, each decision with its log-odds; faces below `least_odds` do not
-    separate.
-    """
-    return FRAGMENTS[rules.strategy](evidence, rules, least_odds)
+def split(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = LeastOdds()) -> Fragments:
+    """Returns the fragments of a bone, each decision with its log-odds; those below `least` part nothing."""
+    return FRAGMENTS[rules.strategy](evidence, rules, least)
 
 
-def whole(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
+def whole(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds) -> Fragments:
     """Returns the bone in one piece, for anatomies whose fractures are not segmented."""
-    del rules, least_odds
+    del rules, least
     return Fragments(evidence.bone.astype(np.uint16), {}, -CERTAIN)
 
 
-FRAGMENTS: dict[str, Callable[[FractureEvidence, FragmentRules, float], Fragments]] = {
+FRAGMENTS: dict[str, Callable[[FractureEvidence, FragmentRules, LeastOdds], Fragments]] = {
     "watershed_and_merge": watershed_and_merge,
     "none": whole,
 }

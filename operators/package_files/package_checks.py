@@ -12,9 +12,10 @@ from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
+from operators.packages.operating_points import check_operating_points
 from operators.packages.packages import MEASURED, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
-from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
+from operators.packages.radiograph import RadiographPackage
 from operators.packages.structures import SIDES
 
 FRACTURE_CLASSES = ("background", "interior", "contact")
@@ -104,6 +105,13 @@ def check_classes(package: CoarseToFinePackage) -> None:
         raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
+    for joint in package.ball_joints:
+        if {joint.head, joint.socket} - set(package.fine.classes) or not 0 < joint.radius_mm[
+            0
+        ] < joint.radius_mm[1]:
+            raise ValueError(
+                f"ball_joints: expected classes of {package.fine.name} and rising radii, got {joint}"
+            )
     for spec in package.networks:
         if set(spec.guide) - coarse or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
@@ -120,6 +128,8 @@ def check_confidence(confidence: Confidence) -> None:
         line = getattr(confidence, name)
         if line and (len(line) != 2 or line[1] < 0):
             raise ValueError(f"confidence.{name}: expected a constant and a factor of 0 or more, got {line}")
+    if confidence.operating_points:
+        check_operating_points("confidence.operating_points", confidence.operating_points)
 
 
 def check_nnunet(package: NnUNetPackage) -> None:
@@ -223,14 +233,11 @@ def check_radiograph(package: RadiographPackage) -> None:
         "outline_threshold": decision.outline_threshold,
         "outline_share": decision.outline_share,
         "margin": decision.margin,
-        **decision.operating_points,
     }
     wrong = {name: value for name, value in shares.items() if not 0 <= value < 1}
     if wrong or min(decision.image[1], decision.finding[1]) < 0:
         raise ValueError(f"decision: expected shares from 0 to 1 and rising factors, got {wrong}")
-    if set(decision.operating_points) != set(OPERATING_POINTS):
-        got = ", ".join(decision.operating_points)
-        raise ValueError(f"decision.operating_points: expected {', '.join(OPERATING_POINTS)}, got {got}")
+    check_operating_points("decision.operating_points", decision.operating_points)
 
 
 def require_step(step: Step) -> None:

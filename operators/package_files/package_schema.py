@@ -27,6 +27,7 @@ from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, Slid
 from operators.packages.packages import (
     MEASURED,
     Acceptance,
+    BallJoint,
     CoarseToFinePackage,
     FindRules,
     FragmentRules,
@@ -74,6 +75,7 @@ class CoarseToFineTables(PackageTables):
     fragments: FragmentRules
     sides: SideRules = SideRules()
     find: FindRules = FindRules()
+    ball_joints: tuple[BallJoint, ...] = ()
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
 
@@ -89,6 +91,7 @@ class CoarseToFineTables(PackageTables):
             fragments=self.fragments,
             sides=self.sides,
             find=self.find,
+            ball_joints=self.ball_joints,
             confidence=self.confidence,
             outline=self.outline,
         )

@@ -5,13 +5,14 @@ Each class that stands for a table of package.toml is read as it is, strictly: n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import with_config
 
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.operating_points import AUTO, SPECIFIC
 from operators.packages.structures import STRICT, Structure
 
 
@@ -161,6 +162,20 @@ class OutlineRules:
 
 @with_config(STRICT)
 @dataclass(frozen=True)
+class BallJoint:
+    """A ball joint: the fine network's classes of the `head` and of its `socket`.
+
+    What the network takes for the socket inside the sphere of the head is given to the head. `radius_mm` is
+    the least and the greatest radius that the head can have.
+    """
+
+    head: str
+    socket: str
+    radius_mm: tuple[float, float]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
 class SideRules:
     """Classes of the coarse network that tell the sides where it is blind to them.
 
@@ -191,12 +206,18 @@ class FindRules:
 class QualityRules:
     """When a result is flagged; a limit of 0 is none.
 
-    `thickest_mm`: slices farther apart are too thick; `greatest_ratio` of the volumes of a left and a
-    right bone.
+    `thickest_mm`: slices farther apart are too thick. `coarsest_mm`: in slices farther apart fractures can be
+    neither shown nor excluded, and the coarse-to-fine pipeline parts no pieces of a bone that touch.
+    `greatest_ratio` of the volumes of a left and a right bone.
     """
 
     thickest_mm: float = 0.0
+    coarsest_mm: float = 0.0
     greatest_ratio: float = 0.0
+
+    def too_coarse(self, spacing_mm: tuple[float, float, float]) -> bool:
+        """Returns whether voxels of that spacing are too coarse for fractures."""
+        return 0 < self.coarsest_mm < max(spacing_mm)
 
 
 # The rows of MEASUREMENTS, all of them where a package does not say. Packages are read without the table,
@@ -209,7 +230,8 @@ class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
-    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection).
+    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is one of
+    the operating points' names, or a probability as text; empty where the package does not decide by one.
     """
 
     kind: ClassVar[str] = ""
@@ -224,6 +246,7 @@ class ModelPackage:
     folder: Path
     quality: QualityRules = field(default=QualityRules(), kw_only=True)
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
+    operating_point: str = field(default="", kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
@@ -238,12 +261,13 @@ class ModelPackage:
     @property
     def options(self) -> tuple[str, ...]:
         """Settings beside the weights that decide results: another one gives other results new UIDs."""
-        return ()
+        return (f"operating point {self.operating_point}",) if self.operating_point else ()
 
-    def at(self, operating_point: str) -> ModelPackage:
-        """The package at an operating point: itself, unless it decides between yes and no."""
-        del operating_point
-        return self
+    def at(self, operating_point: str) -> Self:
+        """The package at an operating point: itself where it decides by none, and for "auto"."""
+        if operating_point == AUTO or not self.operating_point:
+            return self
+        return replace(self, operating_point=operating_point)
 
     def maker_of(self, bone: str) -> ModelPackage:
         """The package that delivers a bone of this one's: itself, unless it stands for several."""
@@ -263,8 +287,15 @@ class CoarseToFinePackage(ModelPackage):
     fragments: FragmentRules
     sides: SideRules = SideRules()
     find: FindRules = FindRules()
+    ball_joints: tuple[BallJoint, ...] = ()
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
+    operating_point: str = field(default=SPECIFIC, kw_only=True)
+
+    @property
+    def least_probability(self) -> float:
+        """The least probability with which a fracture is shown."""
+        return self.confidence.least_probability(self.operating_point)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pydantic import with_config
 
+from operators.packages.operating_points import BALANCED
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT, Code
 
-BALANCED = "balanced"
-OPERATING_POINTS = ("sensitive", BALANCED, "specific")
 # Findings are counted in a byte
 MOST_FINDINGS = 255
 
@@ -46,7 +45,6 @@ class RadiographPackage(ModelPackage):
 
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
     code) and `views` are some of them. `mirrored`: the means over the four mirror images are taken.
-    `operating_point` is a key of `decision.operating_points`, or a number as text.
     """
 
     kind: ClassVar[str] = "radiograph"
@@ -58,16 +56,7 @@ class RadiographPackage(ModelPackage):
     body_parts: dict[str, Code]
     views: tuple[str, ...]
     mirrored: bool = True
-    operating_point: str = BALANCED
-
-    def at(self, operating_point: str) -> RadiographPackage:
-        """See ModelPackage."""
-        return replace(self, operating_point=operating_point)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """See ModelPackage."""
-        return (f"operating point {self.operating_point}",)
+    operating_point: str = field(default=BALANCED, kw_only=True)
 
     @property
     def highest_value(self) -> int:
@@ -78,16 +67,3 @@ class RadiographPackage(ModelPackage):
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return self.folds
-
-
-def threshold_of(decision: RadiographDecision, point: str) -> float:
-    """The least probability of a fracture at an operating point: a name, or a number as text.
-
-    Raises ValueError for neither.
-    """
-    if point in decision.operating_points:
-        return decision.operating_points[point]
-    value = float(point)
-    if not 0 < value < 1:
-        raise ValueError(point)
-    return value

@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.bones.ball_joints import restore_heads
 from operators.bones.find import region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import bone_regions, sides_plane
 from operators.errors import UnsuitableError
 from operators.fragments.assembly import FracturedBone, assemble_segmentation
-from operators.fragments.evidence import FractureEvidence
+from operators.fragments.evidence import FractureEvidence, LeastOdds
 from operators.fragments.fragments import split
 from operators.geometry.resampling import interpolate_mask, interpolate_scalar, isotropic_grid, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
@@ -125,7 +127,9 @@ def outline(
     hu = resample_hu(resampled.source, grid).hu.astype(np.float32, copy=False)
     wanted = near_bones(where, region, grid)
     guide = guide_of(package.fine, where, region, grid, package)
-    return run_network(networks, package, "fine", hu, wanted, progress, guide)
+    probabilities = run_network(networks, package, "fine", hu, wanted, progress, guide)
+    restore_heads(probabilities, package.fine, package.ball_joints)
+    return probabilities
 
 
 def near_bones(probabilities: NDArray[np.float32], coarse: Grid, fine: Grid) -> NDArray[np.bool_]:
@@ -167,7 +171,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
     While the network reads a bone, the next is cut out and the one before is split: each takes a core.
     """
-    rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
+    rules, least = anatomy.package.fragments, least_odds_of(anatomy)
     blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
@@ -183,6 +187,14 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
     network_runs = networks.network_runs(anatomy.package.networks, "own", Window().overlap)
     made = assemble_segmentation(anatomy.source.grid, fractured, anatomy.package)
     return replace(made, network_runs=network_runs, warnings=(*anatomy.left_out, *made.warnings))
+
+
+def least_odds_of(anatomy: Anatomy) -> LeastOdds:
+    """The log-odds from which fractures are shown; in a scan that is too coarse, only of pieces apart."""
+    package = anatomy.package
+    least = least_odds(package.confidence.of_fractures, package.least_probability)
+    coarse = package.quality.too_coarse(anatomy.source.grid.spacing_mm)
+    return LeastOdds(inf if coarse else least, least)
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:

@@ -19,6 +19,7 @@ from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
+from training.calibrate.operating_points import fit_operating_points
 from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.dataset import Radiograph
 from training.radiograph.evaluation import DECODINGS, Case
@@ -29,8 +30,6 @@ Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
 # The line of findings that are never as likely as not
 NEVER = (-CERTAIN, 0.0)
-# The sensitivity of the sensitive operating point, and the specificity of the specific one
-WANTED = 0.9
 # So many images are called uncertain at the balanced point
 UNCERTAIN = 0.2
 # So many images of the kind trained on count as of that kind
@@ -87,7 +86,7 @@ def fit_decision(
     findings = finding_line(answered, decoding) or NEVER
     # As they are stated, and judged
     probabilities = np.array([stated_probability(line, each) for each in scores], float)
-    points = operating_points(probabilities, true)
+    points = fit_operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
     return replace(
         before,
@@ -129,15 +128,3 @@ def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[floa
             true.append(bool(hits.any()))
             case.append(number)
     return platt(Scored(np.array(scores), np.array(true, bool), np.array(case)))
-
-
-def operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict[str, float]:
-    """The thresholds: sensitivity of WANTED, sensitivity next to specificity, specificity of WANTED."""
-    thresholds = np.unique(probabilities)
-    sensitive = np.array([(probabilities[true] >= t).mean() for t in thresholds])
-    specific = np.array([(probabilities[~true] < t).mean() for t in thresholds])
-    balanced = int(np.abs(sensitive - specific).argmin())
-    lowest = int(np.flatnonzero(sensitive >= WANTED)[-1])
-    highest = int(np.flatnonzero(specific >= WANTED)[0]) if specific.max() >= WANTED else len(thresholds) - 1
-    rows = {"sensitive": min(lowest, balanced), "balanced": balanced, "specific": max(highest, balanced)}
-    return {name: round(float(thresholds[at]), 3) for name, at in rows.items()}

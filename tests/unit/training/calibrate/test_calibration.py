@@ -13,6 +13,7 @@ from operators.fragments.evidence import FractureEvidence
 from operators.fragments.fragments import split
 from operators.fragments.watershed import over_segmented
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
+from operators.packages.confidence import LIKELY
 from operators.packages.packages import FragmentRules
 from tests.support.made_packages import write_package
 from tests.support.training_cases import recipe, write_data
@@ -20,18 +21,20 @@ from training.calibrate.calibration import (
     calibrate,
     contacts_met,
     fracture_rows,
+    points_of,
     with_confidence,
     with_decision,
 )
 from training.calibrate.decisions import (
     Decision,
-    SimulatedBone,
+    KnownBone,
     fit_decision,
     mistakes,
     nearest_fragment,
     outline_simulated,
     with_oracle,
 )
+from training.calibrate.reliability import Scored
 
 RULES = FragmentRules("watershed_and_merge", 200.0, 0.5, (-4.0, 10.0, 0.0, 0.0))
 
@@ -100,9 +103,9 @@ def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() ->
     np.testing.assert_array_equal(nearest[truth > 0], truth[truth > 0])
 
 
-def simulated() -> SimulatedBone:
+def simulated() -> KnownBone:
     evidence, truth = broken_bar()
-    return SimulatedBone(evidence, truth[evidence.bone])
+    return KnownBone(evidence, truth[evidence.bone])
 
 
 def test_the_decodings_own_decisions_are_held_against_the_truth() -> None:
@@ -159,6 +162,32 @@ def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> No
     assert "bone fractured" in (path.parent / "reliability.svg").read_text(encoding="utf-8")
     assert "bone present" not in (path.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8").count("[confidence]") == 1
+    assert LIKELY <= confidence.operating_points["sensitive"] <= confidence.operating_points["specific"] < 1
+
+
+def test_what_is_not_fitted_again_stays(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 60)
+    many = list(zip(odds.tolist(), (odds > 0).tolist(), range(60), strict=True))
+    with_confidence(path.parent, {"bone": many, "fracture": many, "contact": many}, "all")
+    before = read_coarse_to_fine_package(path).confidence
+    with_confidence(path.parent, {"fracture": many, "contact": many}, "fractures")
+    after = read_coarse_to_fine_package(path).confidence
+    assert (after.bone, after.fitted_on) == (before.bone, "fractures")
+
+
+def test_at_the_specific_point_every_real_intact_bone_stays_whole() -> None:
+    broken, intact = np.linspace(0, 6, 10), np.linspace(-6, 1, 10)
+    line = (0.0, 1.0)
+
+    def points(real: list[float]) -> dict[str, float]:
+        scores = np.concatenate([broken, intact, real])
+        return points_of(Scored(scores, np.arange(len(scores)) < 10, np.arange(len(scores))), line, 20)
+
+    assert points([-3.0]) == points([])
+    assert points([2.0])["specific"] == pytest.approx(0.89)
+    assert points([2.0])["sensitive"] == points([])["sensitive"] >= LIKELY
 
 
 def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
@@ -178,5 +207,7 @@ def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     after = read_coarse_to_fine_package(path)
     assert after.fragments == before.fragments
     assert (after.confidence.fracture, after.confidence.contact) == ((), ())
-    assert after.confidence.fitted_on.startswith("2 simulated bones, 0 procedural bodies")
+    assert after.confidence.fitted_on.startswith(
+        "2 simulated bones, 0 real intact bones, 0 procedural bodies"
+    )
     assert (path.parent / "reliability.svg").is_file()

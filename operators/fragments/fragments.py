@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf
 
 import numpy as np
 
-from operators.fragments.evidence import FractureEvidence, Fragments, LeastOdds
+from operators.fragments.dark_faces import decisive_odds
+from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.watershed import watershed_and_merge
 from operators.packages.confidence import CERTAIN
 from operators.packages.packages import FragmentRules
 
 
-def split(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = LeastOdds()) -> Fragments:
+def split(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = EVEN) -> Fragments:
     """Returns the fragments of a bone, each decision with its log-odds; those below `least` part nothing."""
-    return FRAGMENTS[rules.strategy](evidence, rules, least)
+    found = FRAGMENTS[rules.strategy](evidence, rules, least)
+    if not found.contacts or least.bone <= least.face or decisive_odds(found, evidence) >= least.bone:
+        return found
+    return FRAGMENTS[rules.strategy](evidence, rules, replace(least, face=inf))
 
 
 def whole(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds) -> Fragments:

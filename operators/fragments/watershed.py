@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.bones.slivers import slivers
-from operators.fragments.evidence import FractureEvidence, Fragments, LeastOdds
+from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
 from operators.geometry.distance import distance_mm
 from operators.packages.confidence import CERTAIN
@@ -31,13 +31,13 @@ CONTACT_MM = 6.0
 
 
 def watershed_and_merge(
-    evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = LeastOdds()
+    evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = EVEN
 ) -> Fragments:
     """Returns the basins of the distance to contact surfaces, merged where little contact lies between them.
 
     Components of the interior alone would merge two fragments through any hole in the contact sheet. The
-    evidence for a fracture is the whole face between two basins; basins with log-odds below `least.face`
-    are joined, the least likely first. Basins too small to be a fragment are given to a neighbour beforehand, so
+    evidence for a fracture is the whole face between two basins; basins with log-odds below `least.face` are
+    joined, the least likely first. Basins too small to be a fragment are given to a neighbour beforehand, so
     that no voxel of the bone is lost and no crumb counts as evidence. Slivers of another bone, which an
     outline includes across a joint, are not fragments either.
     """

@@ -224,7 +224,7 @@ def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
 
 
 def flag_suspected_fracture(bone: WholeBone) -> Iterator[Flag]:
-    """Yields a flag for a fracture that is not shown, as it is less probable than the operating point asks."""
+    """Yields a flag for a fracture that is not shown, but hardly less likely than not, or likelier."""
     first = bone.segments[0]
     broken = first.fracture_probability
     if first.fragment is None and broken is not None and broken >= WORTH_SAYING:

@@ -88,6 +88,7 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
     if package.outline is not None and not 0 < package.outline.edge < 1:
         raise ValueError(f"outline.edge: expected a share between 0 and 1, got {package.outline.edge}")
     check_classes(package)
+    check_ball_joints(package)
     check_confidence(package.confidence)
 
 
@@ -105,13 +106,6 @@ def check_classes(package: CoarseToFinePackage) -> None:
         raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
-    for joint in package.ball_joints:
-        if {joint.head, joint.socket} - set(package.fine.classes) or not 0 < joint.radius_mm[
-            0
-        ] < joint.radius_mm[1]:
-            raise ValueError(
-                f"ball_joints: expected classes of {package.fine.name} and rising radii, got {joint}"
-            )
     for spec in package.networks:
         if set(spec.guide) - coarse or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
@@ -120,6 +114,15 @@ def check_classes(package: CoarseToFinePackage) -> None:
         for spec, wanted in ((package.coarse, own.coarse_class), (package.fine, own.fine_class)):
             if wanted not in spec.classes:
                 raise ValueError(f"labels.{label.name}: expected a class of {spec.name}, got {wanted!r}")
+
+
+def check_ball_joints(package: CoarseToFinePackage) -> None:
+    """Ball joints are of classes of the fine network, and their radii rise."""
+    for joint in package.ball_joints:
+        least, greatest = joint.radius_mm
+        if {joint.head, joint.socket} - set(package.fine.classes) or not 0 < least < greatest:
+            text = f"expected classes of {package.fine.name} and rising radii, got {joint}"
+            raise ValueError(f"ball_joints: {text}")
 
 
 def check_confidence(confidence: Confidence) -> None:

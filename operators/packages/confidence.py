@@ -25,8 +25,9 @@ class Confidence:
 
     `bone`: that a bone is there, from the log-odds of its mean probability; `contact`: that a face between
     two pieces is a fracture, from its log-odds (see FragmentRules); `fracture`: that a bone is fractured,
-    from the log-odds of its most certain face. `operating_points`: the least probability of a face that parts
-    a bone, by name. `fitted_on` says what they were fitted on.
+    from the log-odds of its most certain face. `operating_points`: the least probability, by name, with which
+    a bone is shown as broken; its fragments are those more likely than not. `fitted_on` says what they were
+    fitted on.
     """
 
     bone: tuple[float, ...] = ()
@@ -45,7 +46,7 @@ class Confidence:
         return self.contact or self.fracture
 
     def least_probability(self, operating_point: str) -> float:
-        """Returns the least probability with which a fracture is shown, LIKELY or more."""
+        """Returns the least probability with which a bone is shown as broken, LIKELY or more."""
         known = self.operating_points or dict.fromkeys(OPERATING_POINTS, LIKELY)
         return max(threshold_of(known, operating_point), LIKELY)
 

@@ -230,8 +230,8 @@ class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
-    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is one of
-    the operating points' names, or a probability as text; empty where the package does not decide by one.
+    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is the
+    name of one, or a probability as text; empty where the package does not decide by one.
     """
 
     kind: ClassVar[str] = ""
@@ -294,7 +294,7 @@ class CoarseToFinePackage(ModelPackage):
 
     @property
     def least_probability(self) -> float:
-        """The least probability with which a fracture is shown."""
+        """The least probability with which a bone is shown as broken."""
         return self.confidence.least_probability(self.operating_point)
 
     @property

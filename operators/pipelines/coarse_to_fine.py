@@ -191,10 +191,10 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 def least_odds_of(anatomy: Anatomy) -> LeastOdds:
     """The log-odds from which fractures are shown; in a scan that is too coarse, only of pieces apart."""
-    package = anatomy.package
-    least = least_odds(package.confidence.of_fractures, package.least_probability)
+    package, line = anatomy.package, anatomy.package.confidence.of_fractures
+    likely, broken = least_odds(line), least_odds(line, package.least_probability)
     coarse = package.quality.too_coarse(anatomy.source.grid.spacing_mm)
-    return LeastOdds(inf if coarse else least, least)
+    return LeastOdds(face=inf if coarse else likely, apart=likely, bone=broken)
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
@@ -210,7 +210,7 @@ def fracture_evidence(
 ) -> FractureEvidence:
     """Runs the fracture network over one bone."""
     (contact,) = run_network(networks, package, "fracture", block.hu, block.mask, progress, keep=(CONTACT,))
-    return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
+    return FractureEvidence(block.mask, block.others, contact, block.hu, block.grid.spacing_mm[0])
 
 
 def bone_mask(

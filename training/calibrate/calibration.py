@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from operators.fragments.dark_faces import decisive_odds
 from operators.fragments.evidence import LeastOdds
 from operators.fragments.fragments import split
 from operators.fragments.watershed import fracture_logit, over_segmented
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
-from operators.packages.confidence import DIGITS, LIKELY, stated_probability
+from operators.packages.confidence import DIGITS, LIKELY, Confidence, least_odds, stated_probability
 from operators.packages.operating_points import SPECIFIC
 from operators.packages.packages import CoarseToFinePackage, FragmentRules
 from training.calibrate.decisions import (
@@ -75,12 +76,15 @@ def calibrate(
             package_folder, rules, with_progress(fit, to_fit, "the decision", tell), held_out
         )
     intact = real_intact_bones(package, networks, recipe, data, bones, tell)
-    rows = fracture_rows([*held_out, *intact], rules)
+    known = [*held_out, *intact]
+    rows = fracture_rows(known, rules)
     fitted_on = f"{len(held_out)} simulated bones, {len(intact)} real intact bones"
     if not keep_presence:
         rows["bone"], shown = presence_rows(package, networks, recipe, data, seed, tell)
         fitted_on += f", {shown}"
-    return "\n".join([said, *with_confidence(package_folder, rows, fitted_on, len(held_out))])
+    said_of_confidence = with_confidence(package_folder, rows, fitted_on)
+    points = with_operating_points(package_folder, known, rules, len(held_out))
+    return "\n".join([said, *said_of_confidence, *points])
 
 
 def real_intact_bones(
@@ -102,7 +106,10 @@ def presence_rows(
 ) -> tuple[list[Row], str]:
     """Returns the scores of bones that are found in bodies and other CTs, and what those are."""
     bodies, negatives = calibration_bodies(recipe, data)
-    shown = f"{bodies.count} procedural bodies, as many without bones, and {len(negatives)} CTs without the anatomy"
+    shown = (
+        f"{bodies.count} procedural bodies, as many without bones, and "
+        f"{len(negatives)} CTs without the anatomy"
+    )
     tell(CALIBRATE, None, f"which bones are there: {shown}")
     return bones_present(package, networks, bodies, negatives, seed), shown
 
@@ -149,11 +156,16 @@ def fracture_rows(bones: list[KnownBone], rules: FragmentRules) -> dict[str, lis
     """
     rows: dict[str, list[Row]] = {"fracture": [], "contact": []}
     for number, bone in enumerate(bones):
-        least = rules.minimum_mm3 / bone.evidence.spacing_mm**3
-        broken = int((np.bincount(bone.truth)[1:] >= least).sum()) > 1
-        rows["fracture"].append((split(bone.evidence, rules, LeastOdds(inf, inf)).fractured, broken, number))
+        odds = split(bone.evidence, rules, LeastOdds(inf, inf)).fractured
+        rows["fracture"].append((odds, is_broken(bone, rules), number))
         rows["contact"].extend((odds, parted, number) for odds, parted in contacts_met(bone, rules))
     return rows
+
+
+def is_broken(bone: KnownBone, rules: FragmentRules) -> bool:
+    """Returns whether two of its fragments or more are large enough to be shown."""
+    least = rules.minimum_mm3 / bone.evidence.spacing_mm**3
+    return int((np.bincount(bone.truth)[1:] >= least).sum()) > 1
 
 
 def contacts_met(bone: KnownBone, rules: FragmentRules) -> list[tuple[float, bool]]:
@@ -175,40 +187,66 @@ def contacts_met(bone: KnownBone, rules: FragmentRules) -> list[tuple[float, boo
     return list(met.values())
 
 
-def with_confidence(
-    package_folder: Path, rows: dict[str, list[Row]], fitted_on: str, simulated: int | None = None
-) -> list[str]:
-    """Writes calibrations, operating points, diagram and section of the model card; returns sentences on them.
+def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on: str) -> list[str]:
+    """Writes calibrations, diagram and section of the model card; returns a sentence for each calibration.
 
-    Calibrations without rows stay as they are. Bones from number `simulated` on are real.
+    Calibrations without rows stay as they are.
     """
     found = {name: scored(rows[name]) for name in MEANINGS if name in rows}
     lines = {name: platt(one) for name, one in found.items()}
     known = {name: one for name, one in found.items() if lines[name]}
     path = package_folder / PACKAGE_FILE
     before = read_coarse_to_fine_package(path).confidence
-    fitted = {name: lines.get(name, getattr(before, name)) for name in MEANINGS}
-    table: dict[str, object] = {name: list(line) for name, line in fitted.items() if line}
-    points = points_of(found["fracture"], fitted["contact"] or fitted["fracture"], simulated)
-    if points:
-        table["operating_points"] = inline_table(points)
-    set_table(path, "confidence", table | {"fitted_on": fitted_on})
+    write_confidence(path, replace(before, **lines, fitted_on=fitted_on))
     kept = {MEANINGS[name]: reliability(cross_fitted(one), one.true) for name, one in known.items()}
     write_card(package_folder, kept, fitted_on)
-    said = [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]
-    return [*said, *(f"{name} operating point: {least:g}" for name, least in points.items())]
+    return [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]
 
 
-def points_of(bones: Scored, line: tuple[float, ...], simulated: int | None) -> dict[str, float]:
-    """Returns the operating points, none below LIKELY; at the specific one every real intact bone stays whole.
+def with_operating_points(
+    package_folder: Path, bones: list[KnownBone], rules: FragmentRules, simulated: int
+) -> list[str]:
+    """Writes the operating points if they can be fitted; returns a sentence for each.
 
-    Empty without a calibration, or with too few broken or intact bones.
+    `bones` from number `simulated` on are real.
+    """
+    path = package_folder / PACKAGE_FILE
+    before = read_coarse_to_fine_package(path).confidence
+    line = before.of_fractures
+    points = points_of(decisive_scores(bones, rules, line), line, simulated)
+    write_confidence(path, replace(before, operating_points=points or before.operating_points))
+    return [f"{name} operating point: {least:g}" for name, least in points.items()]
+
+
+def write_confidence(path: Path, confidence: Confidence) -> None:
+    """Writes the table [confidence] of a package without the calibrations that there are not."""
+    table: dict[str, object] = {name: list(line) for name in MEANINGS if (line := getattr(confidence, name))}
+    if confidence.operating_points:
+        table["operating_points"] = inline_table(confidence.operating_points)
+    set_table(path, "confidence", table | {"fitted_on": confidence.fitted_on})
+
+
+def decisive_scores(bones: list[KnownBone], rules: FragmentRules, line: tuple[float, ...]) -> Scored:
+    """Returns the log-odds by which each bone is shown as broken, and whether it is."""
+    likely = least_odds(line)
+    rows = []
+    for number, bone in enumerate(bones):
+        found = split(bone.evidence, rules, LeastOdds(likely, likely))
+        rows.append((decisive_odds(found, bone.evidence), is_broken(bone, rules), number))
+    return scored(rows)
+
+
+def points_of(bones: Scored, line: tuple[float, ...], simulated: int) -> dict[str, float]:
+    """Returns the operating points, none below LIKELY; bones from number `simulated` on are real.
+
+    At the specific one every real intact bone stays whole. Empty without a calibration, or with too few
+    broken or intact bones.
     """
     if not line or min(bones.true.sum(), (~bones.true).sum()) < FEWEST:
         return {}
     probabilities = np.array([stated_probability(line, score) for score in bones.scores], np.float64)
     points = fit_operating_points(probabilities, bones.true)
-    real = (bones.case >= (len(bones.case) if simulated is None else simulated)) & ~bones.true
+    real = (bones.case >= simulated) & ~bones.true
     above = float(probabilities[real].max(initial=0.0)) + 10**-DIGITS
     points[SPECIFIC] = max(points[SPECIFIC], above)
     return {name: round(max(least, LIKELY), DIGITS) for name, least in points.items()}

@@ -68,7 +68,7 @@ def simulated_bone(
     if not outline.any():
         return None
     (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
-    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, spacing_mm)
+    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, sample.hu, spacing_mm)
     return KnownBone(evidence, nearest_fragment(broken.fragments)[outline])
 
 

@@ -13,7 +13,9 @@ WANTED = 0.9
 
 
 def fit_operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict[str, float]:
-    """Returns the thresholds: sensitivity of WANTED, sensitivity next to specificity, specificity of WANTED."""
+    """Returns the thresholds: with a sensitivity of WANTED, with sensitivity and specificity next to each
+    other, and with a specificity of WANTED.
+    """
     thresholds = np.unique(probabilities)
     sensitive = np.array([(probabilities[true] >= t).mean() for t in thresholds])
     specific = np.array([(probabilities[~true] < t).mean() for t in thresholds])

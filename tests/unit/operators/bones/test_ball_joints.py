@@ -24,7 +24,7 @@ def away_mm(shape: tuple[int, int, int] = (60, 60, 80)) -> NDArray[np.float64]:
 
 
 def joint(seen_below_mm: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A head on its neck in a socket over it; above `seen_below_mm` the network takes the head for the socket."""
+    """A head on its neck and its socket, which has all of the head above `seen_below_mm`."""
     away = away_mm()
     ball, cup = away < RADIUS_MM, (away > RADIUS_MM + 3) & (away < RADIUS_MM + 9)
     height_mm = np.arange(away.shape[2]) * 1.5

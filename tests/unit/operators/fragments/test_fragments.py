@@ -37,7 +37,8 @@ def evidence(
     """Probabilities as a network gives them: smooth, and never quite 0 or 1."""
     sheet = ndimage.gaussian_filter(contact.astype(np.float32), 0.5) * 0.9 + 0.02
     sheet = np.minimum(sheet, 0.95).astype(np.float32)
-    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, sheet, 1.2)
+    hu = np.where(contact, 60, 300).astype(np.float32)
+    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, sheet, hu, 1.2)
 
 
 def sheet_at(i: int) -> NDArray[np.bool_]:
@@ -215,6 +216,38 @@ def test_a_piece_apart_is_shown_in_a_scan_too_coarse() -> None:
     found = split(evidence(bone, sheet_at(12)), RULES, LeastOdds(face=inf))
     assert found.labels.max() == 2
     assert found.contacts == {(1, 2): found.own(2)}
+
+
+def three_pieces(first_hu: float) -> FractureEvidence:
+    """A block with a surely broken face of `first_hu` and one that is less sure."""
+    bone = np.zeros((70, 28, 28), bool)
+    bone[4:66, 4:24, 4:24] = True
+    contact = np.zeros(bone.shape, bool)
+    contact[22:25], contact[50:53, 4:19] = True, True
+    seen = evidence(bone, contact)
+    seen.hu[22:25] = first_hu
+    return seen
+
+
+@pytest.mark.parametrize(("first_hu", "pieces"), [(60, 3), (250, 1)])
+def test_a_bone_is_broken_by_one_sure_and_dark_face_and_then_has_its_other_fragments_too(
+    first_hu: float, pieces: int
+) -> None:
+    seen = three_pieces(first_hu)
+    odds = sorted(split(seen, RULES).contacts.values())
+    sure = LeastOdds(bone=(odds[0] + odds[1]) / 2)
+    found = split(seen, RULES, sure)
+    assert found.labels.max() == pieces
+    assert found.fractured == split(seen, RULES).fractured
+    assert split(seen, RULES, LeastOdds(bone=odds[1] + 0.01)).labels.max() == 1
+
+
+def test_a_piece_apart_needs_no_dark_face() -> None:
+    bone = bone_block()
+    bone[24:27] = False
+    seen = evidence(bone, np.zeros(SHAPE, bool))
+    odds = split(seen, RULES).fractured
+    assert split(seen, RULES, LeastOdds(bone=odds)).labels.max() == 2
 
 
 def test_labels_are_renumbered_from_the_largest_down() -> None:

@@ -24,6 +24,7 @@ from training.calibrate.calibration import (
     points_of,
     with_confidence,
     with_decision,
+    with_operating_points,
 )
 from training.calibrate.decisions import (
     Decision,
@@ -76,7 +77,9 @@ def broken_bar() -> tuple[FractureEvidence, np.ndarray]:
     bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
     truth = np.where(bone, np.where(i < 30, 1, 2), 0).astype(np.uint8)
     contact = ndimage.gaussian_filter((np.abs(i - 29.5) < 2).astype(np.float32), 0.5)
-    return FractureEvidence(bone, np.zeros_like(bone), contact, 1.2), truth
+    return FractureEvidence(
+        bone, np.zeros_like(bone), contact, np.where(bone, 300, 0).astype(np.float32), 1.2
+    ), truth
 
 
 def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
@@ -162,7 +165,6 @@ def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> No
     assert "bone fractured" in (path.parent / "reliability.svg").read_text(encoding="utf-8")
     assert "bone present" not in (path.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8").count("[confidence]") == 1
-    assert LIKELY <= confidence.operating_points["sensitive"] <= confidence.operating_points["specific"] < 1
 
 
 def test_what_is_not_fitted_again_stays(tmp_path: Path) -> None:
@@ -175,6 +177,20 @@ def test_what_is_not_fitted_again_stays(tmp_path: Path) -> None:
     with_confidence(path.parent, {"fracture": many, "contact": many}, "fractures")
     after = read_coarse_to_fine_package(path).confidence
     assert (after.bone, after.fitted_on) == (before.bone, "fractures")
+
+
+def test_operating_points_are_written_beside_the_calibration(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    odds = np.linspace(-6, 6, 40).tolist()
+    rows = {"contact": [(each, each > 0, n) for n, each in enumerate(odds)]}
+    with_confidence(path.parent, rows, "made-up scores")
+    whole = replace(simulated(), truth=np.ones_like(simulated().truth))
+    assert with_operating_points(path.parent, [simulated()] * 4, RULES, 4) == []
+    said = with_operating_points(path.parent, [*[simulated()] * 5, *[whole] * 5], RULES, 10)
+    confidence = read_coarse_to_fine_package(path).confidence
+    assert len(said) == 3
+    assert LIKELY <= confidence.operating_points["sensitive"] <= confidence.operating_points["specific"] < 1
+    assert confidence.fitted_on == "made-up scores"
 
 
 def test_at_the_specific_point_every_real_intact_bone_stays_whole() -> None:

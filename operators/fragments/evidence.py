@@ -30,7 +30,7 @@ class FractureEvidence:
 @dataclass(frozen=True)
 class LeastOdds:
     """The log-odds from which a fracture is shown: over a `face` of pieces that touch, of a piece that lies
-    `apart` from all others; and of the one face by which a `bone` is broken at all, which must be dark too.
+    `apart` from all others; and of the one face by which a `bone` is broken at all (see `decisive_odds`).
 
     A bone that is surely broken in one place may be less surely broken in others.
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.fragments.dark_faces import brightness, decisive_odds
+from operators.fragments.dark_faces import BRIGHT_ODDS, brightness, decisive_odds
 from operators.fragments.evidence import FractureEvidence, Fragments
 from operators.packages.confidence import CERTAIN
 
@@ -36,8 +36,8 @@ def test_the_brightness_of_a_face_is_a_share_of_the_bone_beside_it(face_hu: floa
     assert brightness(found, seen(labels, face_hu), (1, 2)) == pytest.approx(share)
 
 
-@pytest.mark.parametrize(("face_hu", "odds"), [(100, 2.0), (350, -CERTAIN)])
-def test_only_a_dark_face_decides(face_hu: float, odds: float) -> None:
+@pytest.mark.parametrize(("face_hu", "odds"), [(100, 2.0), (350, 2.0 - BRIGHT_ODDS)])
+def test_a_bright_face_decides_less_than_a_dark_one(face_hu: float, odds: float) -> None:
     labels = halves()
     assert decisive_odds(Fragments(labels, {(1, 2): 2.0}, 2.0), seen(labels, face_hu)) == odds
 

@@ -27,7 +27,8 @@ class BoneRegion:
 
     The margin is positive inside. Margins of two bones never add up to more than 0 at one place, so that
     bones interpolated separately do not overlap. `others` (I, J, K) marks the voxels of other classes' bones;
-    `rivals` the voxels where another bone is likelier than this one, bone or not.
+    `rivals` the voxels where another bone is likelier than this one, bone or not. `network_mean` is
+    the mean of its probability inside.
     """
 
     label: Label
@@ -35,7 +36,7 @@ class BoneRegion:
     others: NDArray[np.bool_]
     rivals: NDArray[np.bool_]
     grid: Grid
-    confidence: float
+    network_mean: float
 
 
 def sides_plane(
@@ -104,11 +105,11 @@ def bone_region(
         return None
     box = box.grow_mm(AROUND_MM, grid.spacing_mm, kept.shape)
     margin = np.where(kept | (margin <= 0), margin, -margin)
-    confidence = float(near[own][kept].mean())
+    network_mean = float(near[own][kept].mean())
     others = others > np.maximum(near[0], near[own])
     own_box = np.ascontiguousarray(margin[box.slices])
     return BoneRegion(
-        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), confidence
+        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), network_mean
     )
 
 

@@ -58,7 +58,7 @@ def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
     for bone, expected in zip(found, (MIDDLE, SIDES & (X_MM > 0), SIDES & (X_MM < 0)), strict=True):
         at = interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0
         np.testing.assert_array_equal(at, expected)
-        assert bone.confidence == pytest.approx(0.9)
+        assert bone.network_mean == pytest.approx(0.9)
 
 
 @settings(max_examples=20, deadline=None)

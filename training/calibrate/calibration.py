@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -197,7 +198,8 @@ def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on:
     known = {name: one for name, one in found.items() if lines[name]}
     path = package_folder / PACKAGE_FILE
     before = read_coarse_to_fine_package(path).confidence
-    write_confidence(path, replace(before, **lines, fitted_on=fitted_on))
+    fitted: dict[str, Any] = {**lines, "fitted_on": fitted_on}
+    write_confidence(path, replace(before, **fitted))
     kept = {MEANINGS[name]: reliability(cross_fitted(one), one.true) for name, one in known.items()}
     write_card(package_folder, kept, fitted_on)
     return [f"{MEANINGS[name]}: {sentence(found[name], line)}" for name, line in lines.items()]

@@ -74,8 +74,7 @@ def read_ct(path: Path) -> CtVolume:
     import SimpleITK
 
     if path.is_dir():
-        series = [each for each in scan(path).series if each.grid is not None]
-        return read_volume(max(series, key=lambda each: each.grid.shape[2]))
+        return read_volume(max(scan(path).series, key=lambda each: each.grid.shape[2] if each.grid else 0))
     if not path.is_file():
         raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
     image = SimpleITK.ReadImage(str(path))

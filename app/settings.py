@@ -45,12 +45,12 @@ def one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(value)
     except ValidationError as error:
-        text = "expected sensitive, balanced, specific or a number between 0 and 1"
+        text = "expected auto, sensitive, balanced, specific or a number between 0 and 1"
         raise PydanticCustomError("operating_point", text) from error
 
 
 OperatingPoint = Annotated[
-    Literal["sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)],
+    Literal["auto", "sensitive", "balanced", "specific"] | Annotated[float, Field(gt=0, lt=1)],
     WrapValidator(one_sentence),
 ]
 
@@ -96,8 +96,9 @@ class Settings(BaseSettings):
         "tiles and no mirroring",
     )
     operating_point: OperatingPoint = Field(
-        "balanced",
-        description="Least probability at which a radiograph is called fractured: a name, or 0 to 1",
+        "auto",
+        description="Least probability at which a fracture is shown: a name, or 0 to 1; auto is balanced for "
+        "radiographs and specific for CT",
     )
     threads: int = Field(0, ge=0, description="CPU threads for the networks; 0 uses all cores")
     files: tuple[Literal["stl", "ply", "glb", "nifti", "rtstruct"], ...] = Field(

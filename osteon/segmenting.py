@@ -92,8 +92,8 @@ def segment(
 ) -> Result:
     """Segments the bones and fragments that the packages in `models`, or one `package`, can find.
 
-    `device` is auto, cpu or cuda; `operating_point`, of radiographs, is sensitive, balanced, specific, or a
-    probability between 0 and 1; `progress` is called with each stage and the finished share of it, 0 to 1.
+    `device` is auto, cpu or cuda; `operating_point` is auto, sensitive, balanced, specific, or a probability
+    between 0 and 1; `progress` is called with each stage and the finished share of it, 0 to 1.
     Raises UnsuitableError if the scan shows no such bone, ModelError, UsageError.
     """
     folder = None if models is None else Path(models)

@@ -162,12 +162,15 @@ class FractureBonesTable(Table):
 
 
 class CalibrationTable(Table):
-    """[calibration]: scans for fitting the probability that a bone is present."""
+    """[calibration]: scans for fitting the probabilities that a bone is present, and that it is fractured."""
 
     bodies: int = 0
     """Number of procedural bodies, drawn from seeds that training does not use."""
     negatives: tuple[str, ...] = ()
     """CTs without the anatomy that training never saw."""
+    intact: tuple[str, ...] = ()
+    """CTs of the anatomy without a fracture: folders of DICOM, NIfTI or NRRD files. The intact bones of the
+    bone sets count too."""
 
 
 class LicenceTable(Table):

@@ -22,7 +22,9 @@ Precision = Annotated[str | None, Parameter(help="Precision: auto, f32, bf16")]
 Mode = Annotated[str | None, Parameter(help="How to run published networks: exact (like the original), fast")]
 OperatingPoint = Annotated[
     str | None,
-    Parameter(help="When a radiograph is called fractured: sensitive, balanced, specific, or from 0 to 1"),
+    Parameter(
+        help="When a fracture is shown: auto, sensitive, balanced, specific, or a probability from 0 to 1"
+    ),
 ]
 Config = Annotated[
     Path | None, Parameter(name="--config", help="Configuration file; default: ./app.yaml or Osteon's own")

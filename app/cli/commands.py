@@ -37,7 +37,7 @@ COMMANDS = {
     ),
     "calibrate": (
         "train:calibrate",
-        "Calibrate the fracture decision and the probabilities of PACKAGE on simulated cases.",
+        "Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.",
     ),
     "serve": (
         "node:serve",

@@ -103,9 +103,10 @@ def calibrate(
     cases: int = 100,
     seed: int = 0,
     keep_decision: bool = False,
+    keep_presence: bool = False,
     config: Config = None,
 ) -> int:
-    """Calibrate the fracture decision and the probabilities of PACKAGE on simulated cases.
+    """Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.
 
     Writes both into package.toml, and a reliability diagram beside the model card. A training ends with it.
 
@@ -123,6 +124,8 @@ def calibrate(
         Seed of the simulation.
     keep_decision
         Fit the probabilities only and keep the present decision.
+    keep_presence
+        Keep the present probability that a bone is there, the longest part of the fit.
     """
     folder = recipe_folder(package, config, models)
     with training_display(Console(stderr=True)) as tell:
@@ -134,7 +137,7 @@ def calibrate(
         if subjects_of(folder / RECIPE_FILE) != SIMULATED_CT:
             raise UsageError(f"expected a recipe on simulated CT to calibrate, {package} has another")
         recipe = read_recipe(folder / RECIPE_FILE)
-        summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, tell)
+        summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, keep_presence, tell)
     print(summary)
     return 0
 

@@ -232,5 +232,6 @@ def _model(package: ModelPackage) -> dict[str, Any]:
         "name": package.name,
         "version": package.version,
         "algorithm": package.algorithm_name,
+        **({"operating_point": package.operating_point} if package.operating_point else {}),
         "networks": [{"name": n.name, "sha256": n.sha256} for n in package.networks],
     }

@@ -1,6 +1,6 @@
 """Runs the accuracy panel and writes docs/accuracy.md, its plots and pictures, and the model cards' metrics.
 
-    python -m benchmarks.accuracy [--data DATA [--held-out 001=MODELS 002=MODELS]]
+    python -m benchmarks.accuracy [--data DATA [--held-out 001=MODELS 002=MODELS] [--groups GROUP ...]]
 
 DATA holds real fractured bones of patients, masked out of their CTs; DATA/../tools/semi_real_ct.py sets them
 into a synthetic body. The shipped networks were trained on two of the three patients; for those, --held-out
@@ -29,7 +29,14 @@ def main() -> None:
     rows = read_rows(ROWS)
     if arguments.data is not None:
         pairs = (pair.split("=", 1) for pair in arguments.held_out)
-        measure(arguments.data, MODELS, {name: Path(folder) for name, folder in pairs}, WORK, rows)
+        measure(
+            arguments.data,
+            MODELS,
+            {name: Path(folder) for name, folder in pairs},
+            WORK,
+            rows,
+            arguments.groups,
+        )
     least = shipped(MODELS).accepts.minimum_probability
     write_document(rows, least, WORK / "pictures", PAGE)
     write_cards(rows, MODELS)
@@ -42,6 +49,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--held-out", nargs="*", default=[], metavar="PATIENT=MODELS")
+    parser.add_argument("--groups", nargs="*", default=[], help="measure these groups of cases only")
     return parser.parse_args()
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT, SHIPPED, Case, Source, panel, trained_on
+from benchmarks.accuracy.cases.panel import (
+    DEGRADED_PATIENT,
+    SHIPPED,
+    Case,
+    Source,
+    intact_cts,
+    panel,
+    trained_on,
+)
 from benchmarks.accuracy.cases.patients import PATIENTS, series_folder, truth_file
 from benchmarks.accuracy.cases.provenance import machine, provenance_of
 from benchmarks.accuracy.cases.running import SEGMENTED, run_case, run_through_files
@@ -16,25 +24,34 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.operating_points import SENSITIVE
 
 
-def measure(data: Path, models: Path, held_out: Mapping[str, Path], work: Path, rows: Rows) -> None:
-    """Updates `rows` with the given weights; keeps rows of other weights."""
-    packages = {SHIPPED: shipped(models)}
+def measure(
+    data: Path,
+    models: Path,
+    held_out: Mapping[str, Path],
+    work: Path,
+    rows: Rows,
+    groups: Collection[str] = (),
+) -> None:
+    """Updates `rows` with the given weights, all or those of some `groups`; keeps rows of other weights."""
+    packages = {SHIPPED: shipped(models), SENSITIVE: shipped(models).at(SENSITIVE)}
     packages |= {name: other_package(folder, packages[SHIPPED]) for name, folder in held_out.items()}
     recipe = models / PANEL.package / "training.toml"
-    source = Source(data, work, packages[SHIPPED].labels, trained_on(recipe))
+    source = Source(data, work, packages[SHIPPED].labels, trained_on(recipe), intact_cts(recipe))
     cases = list(panel(source, sorted(held_out)))
     networks = Networks(Device())
     for number, case in enumerate(cases, start=1):
         key = (case.group, case.name, case.networks)
         stamp = provenance_of(packages[case.networks])
-        if not rows.holds(key, stamp):
+        if (not groups or case.group in groups) and not rows.holds(key, stamp):
             print(f"{number}/{len(cases)} {case.group}: {case.name} ({case.networks})", flush=True)
             row = run_case(case, packages[case.networks], networks, work / "pictures")
             seen = f"{PANEL.patients}/{case.name}" in source.trained_on and case.networks == SHIPPED
             rows.put(row | {"seen": seen, "made_by": stamp, "made_on": machine()})
-    measure_files(source, packages[SHIPPED], rows)
+    if not groups or FILES[0] in groups:
+        measure_files(source, packages[SHIPPED], rows)
     rows.keep_only([*wanted(cases), FILES])
 
 

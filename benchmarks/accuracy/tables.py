@@ -8,8 +8,11 @@ from typing import Any
 from benchmarks.accuracy import metrics
 from benchmarks.accuracy.metrics import Aim
 from benchmarks.accuracy.rows import Row
+from operators.packages.operating_points import SENSITIVE, SPECIFIC
 
 NONE = "-"
+# Between a bone's name and the number of its fragment, in the label of a segment
+FRAGMENT = " fragment "
 
 
 def markdown(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -121,7 +124,7 @@ def plain(name: str) -> str:
 
 
 def negative_table(rows: Sequence[Row], least: float) -> str:
-    """Returns the table of what was found where nothing is, with the coarse network's confidence."""
+    """Returns the table of what was found where nothing is, with the coarse network's probabilities."""
     heading = ("scan", "found", "highest voxel", f"mean over the candidate bones (found from {least:g})")
     lines = [(row["case"], found_text(row), number(row["peak"], 2), number(row["mean"], 2)) for row in rows]
     return markdown(heading, lines)
@@ -131,9 +134,44 @@ def found_text(row: Row) -> str:
     """Lists the found bones with their volumes, all fragments together, or none."""
     bones: dict[str, float] = {}
     for segment in row["segments"]:
-        bone = segment["label"].split(" fragment ")[0]
+        bone = segment["label"].split(FRAGMENT)[0]
         bones[bone] = bones.get(bone, 0.0) + segment["ml"]
     return ", ".join(f"{bone} {ml:.0f} ml" for bone, ml in bones.items()) or "nothing"
+
+
+def operating_point_table(rows: Sequence[Row]) -> str:
+    """Returns the table of fragments shown in intact bones, at each operating point."""
+    heading = (
+        "scan",
+        "operating point",
+        "intact bones",
+        "invented fragments",
+        "their volumes, ml",
+        "fragment IoU",
+    )
+    return markdown(heading, [operating_point_line(row) for row in rows])
+
+
+def operating_point_line(row: Row) -> tuple[str, ...]:
+    """Returns the row of one scan; fragments of true fractures are not counted."""
+    point = SENSITIVE if row["networks"] == SENSITIVE else SPECIFIC
+    if "bones" in row:
+        intact = metrics.intact(row["bones"])
+        invented = sum(bone["false_fragments"] for bone in intact)
+        return (
+            row["case"],
+            point,
+            str(len(intact)),
+            str(invented),
+            NONE,
+            number(metrics.fragment_iou([row]), 3),
+        )
+    sizes: dict[str, list[float]] = {}
+    for segment in row["segments"]:
+        sizes.setdefault(segment["label"].split(FRAGMENT)[0], []).append(segment["ml"])
+    volumes = [ml for bone in sizes.values() for ml in sorted(bone)[:-1]]
+    listed = ", ".join(f"{ml:.1f}" for ml in volumes)
+    return row["case"], point, str(len(sizes)), str(len(volumes)), listed or NONE, NONE
 
 
 def degradation_table(rows: Sequence[Row], baselines: Mapping[str, Row]) -> str:

@@ -22,7 +22,7 @@ def region_of_interest(
     """Returns the box around the voxels that the coarse network assigns to the package's bones, grown by
     `margin_mm`.
 
-    Returns None if there are no such voxels, or if the network's confidence is lower than the package
+    Returns None if there are no such voxels, or if the network's probability is lower than the package
     requires. `probabilities` is (classes, I, J, K) on the network's own spacing.
     """
     wanted = [spec.classes.index(label.found_by.coarse_class) for label in package.labels]

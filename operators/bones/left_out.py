@@ -56,7 +56,7 @@ def split_off_mimics(
     """
     shown, said = [], []
     for bone in bones:
-        chance = stated_probability(confidence.bone, log_odds(bone.confidence))
+        chance = stated_probability(confidence.bone, log_odds(bone.network_mean))
         if chance is not None and chance < LIKELY:
             said.append(
                 f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), "

@@ -28,7 +28,8 @@ class BoneRegion:
 
     The margin is positive inside. Margins of two bones never add up to more than 0 at one place, so that
     bones interpolated separately do not overlap. `others` (I, J, K) marks the voxels of other classes' bones;
-    `rivals` the voxels where another bone is likelier than this one, bone or not.
+    `rivals` the voxels where another bone is likelier than this one, bone or not. `network_mean` is
+    the mean of its probability inside.
     """
 
     label: Label
@@ -36,7 +37,7 @@ class BoneRegion:
     others: NDArray[np.bool_]
     rivals: NDArray[np.bool_]
     grid: Grid
-    confidence: float
+    network_mean: float
 
 
 def sides_plane(
@@ -68,18 +69,20 @@ def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[st
     return points
 
 
-def delivered_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
-    """Returns the fine network's classes that the package's labels are made of."""
-    return tuple(dict.fromkeys(label.found_by.fine_class for label in package.labels))
+def kept_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
+    """Returns the fine network's classes that the package's labels and ball joints are made of."""
+    delivered = (label.found_by.fine_class for label in package.labels)
+    joints = (name for joint in package.ball_joints for name in (joint.head, joint.socket))
+    return tuple(dict.fromkeys((*delivered, *joints)))
 
 
 def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Array) -> None:
     """Writes what the package's bones depend on, of the fine network's probabilities (classes, I, J, K).
 
-    The channels of `into` are the background, the delivered classes, and the highest probability of all
+    The channels of `into` are the background, the kept classes, and the highest probability of all
     others: as many as the package needs, however many classes the network has.
     """
-    own = [package.fine.classes.index(name) for name in delivered_classes(package)]
+    own = [package.fine.classes.index(name) for name in kept_classes(package)]
     for number, channel in zip((0, *own), into[:-1], strict=True):
         channel[...] = probabilities[number]
     into[-1] = best_of(probabilities, set(range(1, len(probabilities))) - set(own))
@@ -105,7 +108,7 @@ def bone_region(
     left: NDArray[np.bool_] | None,
 ) -> BoneRegion | None:
     """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
-    own = 1 + delivered_classes(package).index(label.found_by.fine_class)
+    own = 1 + kept_classes(package).index(label.found_by.fine_class)
     # A class that beats all others has at least an even share
     likely = probabilities[own] * len(package.fine.classes) >= 1
     around = Box.around(likely)
@@ -125,11 +128,11 @@ def bone_region(
         return None
     box = box.grow_mm(AROUND_MM, grid.spacing_mm, kept.shape)
     margin = np.where(kept | (margin <= 0), margin, -margin)
-    confidence = float(near[own][kept].mean())
+    network_mean = float(near[own][kept].mean())
     others = others > np.maximum(near[0], near[own])
     own_box = np.ascontiguousarray(margin[box.slices])
     return BoneRegion(
-        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), confidence
+        label, own_box, others[box.slices].copy(), rivals[box.slices].copy(), grid.crop(box), network_mean
     )
 
 

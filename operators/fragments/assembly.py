@@ -159,7 +159,7 @@ def fragment_of(
 ) -> Segment:
     """Returns one segment with its probabilities, the ones by which pieces were shown or left out."""
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
-    sure = bone.outline.region.confidence
+    sure = bone.outline.region.network_mean
     number = value - label.first_value + 1
     own = None if fragment is None else stated_probability(confidence.contact, found.own(number))
     return replace(

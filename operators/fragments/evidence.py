@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,31 @@ class FractureEvidence:
     """The fracture network's output for one bone, arrays (I, J, K) on one isotropic grid.
 
     `bone` is the bone's mask, `others` that of the bones around it; `contact` is the probability of a
-    surface between two fragments.
+    surface between two fragments; `hu` the CT that the network read.
     """
 
     bone: NDArray[np.bool_]
     others: NDArray[np.bool_]
     contact: Array
+    hu: Array
     spacing_mm: float
+
+
+@dataclass(frozen=True)
+class LeastOdds:
+    """The log-odds from which a fracture is shown: over a `face` of pieces that touch, of a piece that lies
+    `apart` from all others; and of the one face by which a `bone` is broken at all (see `decisive_odds`).
+
+    A bone that is surely broken in one place may be less surely broken in others.
+    """
+
+    face: float = 0.0
+    apart: float = 0.0
+    bone: float = -inf
+
+
+# What the decision itself was fitted for
+EVEN = LeastOdds()
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf
 
 import numpy as np
 
-from operators.fragments.evidence import FractureEvidence, Fragments
+from operators.fragments.dark_faces import decisive_odds
+from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.watershed import watershed_and_merge
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN
 
 
-def split(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
-    """Returns the fragments of a bone, each decision with its log-odds; faces below `least_odds` do not
-    separate.
-    """
-    return FRAGMENTS[rules.strategy](evidence, rules, least_odds)
+def split(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = EVEN) -> Fragments:
+    """Returns the fragments of a bone, each decision with its log-odds; those below `least` part nothing."""
+    found = FRAGMENTS[rules.strategy](evidence, rules, least)
+    if not found.contacts or least.bone <= least.face or decisive_odds(found, evidence) >= least.bone:
+        return found
+    return FRAGMENTS[rules.strategy](evidence, rules, replace(least, face=inf))
 
 
-def whole(evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0) -> Fragments:
+def whole(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds) -> Fragments:
     """Returns the bone in one piece, for anatomies whose fractures are not segmented."""
-    del rules, least_odds
+    del rules, least
     return Fragments(evidence.bone.astype(np.uint16), {}, -CERTAIN)
 
 
-FRAGMENTS: dict[str, Callable[[FractureEvidence, FragmentRules, float], Fragments]] = {
+FRAGMENTS: dict[str, Callable[[FractureEvidence, FragmentRules, LeastOdds], Fragments]] = {
     "watershed_and_merge": watershed_and_merge,
     "none": whole,
 }

@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.bones.slivers import slivers
-from operators.fragments.evidence import FractureEvidence, Fragments
+from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
 from operators.geometry.distance import distance_mm
 from operators.packages.coarse_to_fine import FragmentRules
@@ -31,12 +31,12 @@ CONTACT_MM = 6.0
 
 
 def watershed_and_merge(
-    evidence: FractureEvidence, rules: FragmentRules, least_odds: float = 0.0
+    evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = EVEN
 ) -> Fragments:
     """Returns the basins of the distance to contact surfaces, merged where little contact lies between them.
 
     Components of the interior alone would merge two fragments through any hole in the contact sheet. The
-    evidence for a fracture is the whole face between two basins; basins with log-odds below `least_odds` are
+    evidence for a fracture is the whole face between two basins; basins with log-odds below `least.face` are
     joined, the least likely first. Basins too small to be a fragment are given to a neighbour beforehand, so
     that no voxel of the bone is lost and no crumb counts as evidence. Slivers of another bone, which an
     outline includes across a joint, are not fragments either.
@@ -46,12 +46,12 @@ def watershed_and_merge(
         return Fragments(labels, {}, -CERTAIN)
     regions = over_segmented(evidence, rules)
     logit = fracture_logit(rules, evidence.spacing_mm)
-    nearest = join_below(regions, logit, least_odds)
+    nearest = join_below(regions, logit, least.face)
     apart = lone_pieces(regions, logit)
     labels[evidence.bone] = regions.of_voxels() + 1
     kept = large_enough(labels, smallest_voxels(evidence, rules))
     kept &= ~slivers(labels, evidence.others, evidence.spacing_mm)
-    kept[[region + 1 for region, odds in apart.items() if odds < least_odds]] = False
+    kept[[region + 1 for region, odds in apart.items() if odds < least.apart]] = False
     labels = with_nearest(labels, kept)
     ranks = by_size(labels, len(kept))
     contacts = (
@@ -59,7 +59,7 @@ def watershed_and_merge(
         | contacts_lost(regions, logit, ranks)
         | {(1, int(ranks[region + 1])): odds for region, odds in apart.items() if ranks[region + 1] > 1}
     )
-    nearest = max([nearest, *(odds for odds in apart.values() if odds < least_odds)])
+    nearest = max([nearest, *(odds for odds in apart.values() if odds < least.apart)])
     return Fragments(ranks[labels], contacts, max(contacts.values(), default=nearest))
 
 

@@ -22,13 +22,17 @@ from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import bone_name
 
-CUT, METAL, THICK = "cut_by_field_of_view", "metal", "thick_slices"
-IMPLAUSIBLE, DOUBTFUL, SIDES_SWAPPED = "implausible_size", "low_confidence", "sides_swapped"
+CUT, METAL = "cut_by_field_of_view", "metal"
+THICK, TOO_COARSE = "thick_slices", "too_coarse"
+IMPLAUSIBLE, SIDES_SWAPPED = "implausible_size", "sides_swapped"
+SUSPECTED, DOUBTFUL = "suspected_fracture", "low_confidence"
 MEANINGS = {
     CUT: "Bone cut by the field of view",
     METAL: "Metal beside the bone",
-    THICK: "Slices too far apart",
+    THICK: "Slices far apart",
+    TOO_COARSE: "Slices too far apart for fractures",
     IMPLAUSIBLE: "Implausible volume or shape",
+    SUSPECTED: "A fracture may not be shown",
     DOUBTFUL: "Low confidence",
     SIDES_SWAPPED: "Left and right may be swapped",
     **VALUE_MEANINGS,
@@ -100,10 +104,11 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
     flags = (
         *(Flag(CUT, f"{bone.name}: cut off by the edge of the scan.", bone.values) for bone in cut),
         *(flag for bone in bones for flag in flag_metal(bone, volume)),
-        *flag_thick_slices(segmentation, package.quality.thickest_mm),
+        *flag_thick_slices(segmentation),
         *(flag for bone in bones for flag in flag_implausible_size(bone, bone in whole)),
         *flag_uneven_sides(whole, package.quality.greatest_ratio),
         *flag_swapped_sides(bones),
+        *(flag for bone in bones for flag in flag_suspected_fracture(bone)),
         *(flag for bone in bones for flag in flag_low_confidence(bone)),
         *flag_doubtful_values(segmentation, volume),
     )
@@ -145,14 +150,24 @@ def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
         yield Flag(METAL, text, bone.values)
 
 
-def flag_thick_slices(segmentation: Segmentation, thickest_mm: float) -> Iterator[Flag]:
-    """Yields a flag for slices so far apart that fractures between them may be missed."""
-    apart_mm = max(segmentation.label_map.grid.spacing_mm)
-    if 0 < thickest_mm < apart_mm and segmentation.segments:
-        text = (
-            f"Slices {apart_mm:.1f} mm apart: beyond {thickest_mm:g} mm fractures may be missed or invented."
-        )
-        yield Flag(THICK, text, tuple(segment.value for segment in segmentation.segments))
+def flag_thick_slices(segmentation: Segmentation) -> Iterator[Flag]:
+    """Yields flags for slices so far apart that fractures between them may be missed, or cannot be shown."""
+    spacing_mm = segmentation.label_map.grid.spacing_mm
+    groups: dict[tuple[str, str], list[int]] = {}
+    for segment in segmentation.segments:
+        rules = segmentation.package.maker_of(segment.bone).quality
+        if rules.too_coarse(spacing_mm):
+            found = (
+                TOO_COARSE,
+                "too coarse to show or exclude fractures; only pieces that lie apart are shown",
+            )
+        elif 0 < rules.thickest_mm < max(spacing_mm):
+            found = (THICK, f"beyond {rules.thickest_mm:g} mm fractures may be missed or invented")
+        else:
+            continue
+        groups.setdefault(found, []).append(segment.value)
+    for (code, text), values in groups.items():
+        yield Flag(code, f"Slices {max(spacing_mm):.1f} mm apart: {text}.", tuple(values))
 
 
 def flag_doubtful_values(segmentation: Segmentation, volume: CtVolume) -> Iterator[Flag]:
@@ -208,16 +223,20 @@ def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
             yield Flag(SIDES_SWAPPED, text, left.values + right.values)
 
 
-def flag_low_confidence(bone: WholeBone) -> Iterator[Flag]:
-    """Yields a flag for a decision barely more likely than its opposite; without calibration there is none.
-
-    Findings less likely than not are not shown in the first place.
-    """
+def flag_suspected_fracture(bone: WholeBone) -> Iterator[Flag]:
+    """Yields a flag for a fracture that is not shown, but hardly less likely than not, or likelier."""
     first = bone.segments[0]
     broken = first.fracture_probability
     if first.fragment is None and broken is not None and broken >= WORTH_SAYING:
         text = f"{bone.name}: no fracture outlined, though a fracture has a probability of {percent(broken)}."
-        yield Flag(DOUBTFUL, text, bone.values)
+        yield Flag(SUSPECTED, text, bone.values)
+
+
+def flag_low_confidence(bone: WholeBone) -> Iterator[Flag]:
+    """Yields a flag for fragments barely more likely than not; without calibration there is none.
+
+    Fragments less likely than not are not shown in the first place.
+    """
     sure = {each: each.confidence for each in bone.segments if each.fragment is not None}
     weak = {each: share for each, share in sure.items() if share is not None and share <= 1 - WORTH_SAYING}
     if weak:

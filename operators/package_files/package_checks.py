@@ -12,9 +12,10 @@ from operators.intensities.normalisation import SCHEMES
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
+from operators.packages.operating_points import check_operating_points
 from operators.packages.packages import MEASURED, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, Stage
-from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
+from operators.packages.radiograph import RadiographPackage
 from operators.packages.structures import SIDES
 
 FRACTURE_CLASSES = ("background", "interior", "contact")
@@ -79,6 +80,7 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
     require_row("find.keep", package.find.keep, FINDERS)
     require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
     check_classes(package)
+    check_ball_joints(package)
     check_confidence(package.confidence)
 
 
@@ -106,12 +108,23 @@ def check_classes(package: CoarseToFinePackage) -> None:
                 raise ValueError(f"labels.{label.name}: expected a class of {spec.name}, got {wanted!r}")
 
 
+def check_ball_joints(package: CoarseToFinePackage) -> None:
+    """Ball joints are of classes of the fine network, and their radii rise."""
+    for joint in package.ball_joints:
+        least, greatest = joint.radius_mm
+        if {joint.head, joint.socket} - set(package.fine.classes) or not 0 < least < greatest:
+            text = f"expected classes of {package.fine.name} and rising radii, got {joint}"
+            raise ValueError(f"ball_joints: {text}")
+
+
 def check_confidence(confidence: Confidence) -> None:
     """Checks that a calibration is absent, or a constant and an increasing factor."""
     for name in ("bone", "fracture", "contact"):
         line = getattr(confidence, name)
         if line and (len(line) != 2 or line[1] < 0):
             raise ValueError(f"confidence.{name}: expected a constant and a factor of 0 or more, got {line}")
+    if confidence.operating_points:
+        check_operating_points("confidence.operating_points", confidence.operating_points)
 
 
 def check_nnunet(package: NnUNetPackage) -> None:
@@ -188,9 +201,7 @@ def check_radiograph(package: RadiographPackage) -> None:
         raise ValueError(f"network.arguments.attributes: expected {len(package.attributes)}")
     if any(side % 32 for side in package.folds[0].patch):
         raise ValueError(f"network.canvas: expected multiples of 32, got {package.folds[0].patch}")
-    if set(decision.operating_points) != set(OPERATING_POINTS):
-        got = ", ".join(decision.operating_points)
-        raise ValueError(f"decision.operating_points: expected {', '.join(OPERATING_POINTS)}, got {got}")
+    check_operating_points("decision.operating_points", decision.operating_points)
 
 
 def require_step(step: Step) -> None:

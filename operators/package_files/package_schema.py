@@ -23,6 +23,7 @@ from operators.package_files.package_checks import require_step
 from operators.package_files.radiograph_tables import RadiographTables
 from operators.package_files.tables import IdentityTables
 from operators.packages.coarse_to_fine import (
+    BallJoint,
     CoarseToFinePackage,
     FindRules,
     FragmentRules,
@@ -54,6 +55,7 @@ class CoarseToFineTables(PackageTables):
     fragments: FragmentRules
     sides: SideRules = SideRules()
     find: FindRules = FindRules()
+    ball_joints: tuple[BallJoint, ...] = ()
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
 

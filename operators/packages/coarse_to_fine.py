@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field, with_config
 
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.operating_points import SPECIFIC
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT
 
@@ -34,6 +35,20 @@ class OutlineRules:
     """Where a bone's outline lies: at the share `edge` (0 to 1) from soft tissue's HU to the cortex's."""
 
     edge: Annotated[float, Field(gt=0, lt=1)]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class BallJoint:
+    """A ball joint: the fine network's classes of the `head` and of its `socket`.
+
+    Socket voxels of the network inside the sphere of the head are given to the head. `radius_mm` is the least
+    and the greatest radius that the head can have.
+    """
+
+    head: str
+    socket: str
+    radius_mm: tuple[float, float]
 
 
 @with_config(STRICT)
@@ -75,8 +90,15 @@ class CoarseToFinePackage(ModelPackage):
     fragments: FragmentRules
     sides: SideRules = SideRules()
     find: FindRules = FindRules()
+    ball_joints: tuple[BallJoint, ...] = ()
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
+    operating_point: str = field(default=SPECIFIC, kw_only=True)
+
+    @property
+    def least_probability(self) -> float:
+        """The least probability with which a bone is shown as fractured."""
+        return self.confidence.least_probability(self.operating_point)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

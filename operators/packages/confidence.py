@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import exp, inf, log
 
 from pydantic import with_config
 
+from operators.packages.operating_points import OPERATING_POINTS, threshold_of
 from operators.packages.structures import STRICT
 
 # No frequency below 1 in 3000 was ever measured here, so no score is more certain than this
@@ -23,12 +25,15 @@ class Confidence:
 
     `bone`: that a bone is there, from the log-odds of its mean probability; `contact`: that a face between
     two pieces is a fracture, from its log-odds (see FragmentRules); `fracture`: that a bone is fractured,
-    from the log-odds of its most certain face. `fitted_on` says what they were fitted on.
+    from the log-odds of its most certain face. `operating_points`: the least probability, by name, with which
+    a bone is shown as broken; its fragments are those more likely than not. `fitted_on` says what they were
+    fitted on.
     """
 
     bone: tuple[float, ...] = ()
     fracture: tuple[float, ...] = ()
     contact: tuple[float, ...] = ()
+    operating_points: Mapping[str, float] = field(default_factory=dict)
     fitted_on: str = ""
 
     @property
@@ -39,6 +44,11 @@ class Confidence:
         one was fitted, has the lower Brier score of the two on real bones (0.14, against 0.29).
         """
         return self.contact or self.fracture
+
+    def least_probability(self, operating_point: str) -> float:
+        """Returns the least probability with which a bone is shown as broken, LIKELY or more."""
+        known = self.operating_points or dict.fromkeys(OPERATING_POINTS, LIKELY)
+        return max(threshold_of(known, operating_point), LIKELY)
 
 
 UNCALIBRATED = Confidence()
@@ -68,15 +78,15 @@ def stated_probability(line: tuple[float, ...], score: float) -> float | None:
     return None if probability is None else round(probability, DIGITS)
 
 
-def least_odds(line: tuple[float, ...]) -> float:
-    """The least log-odds whose probability is stated as LIKELY or more, infinite if there are none.
+def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
+    """The least log-odds whose probability is stated as `least` or more, infinite if there are none.
 
     At least 0, the threshold that the decision itself was fitted for; 0 without a calibration.
     """
     if not line:
         return 0.0
     constant, factor = line
-    rounded_up = LIKELY - 0.5 * 10**-DIGITS
+    rounded_up = least - 0.5 * 10**-DIGITS
     missing = log(rounded_up / (1 - rounded_up)) - constant
     if factor * CERTAIN < missing:
         return inf

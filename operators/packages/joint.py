@@ -25,6 +25,11 @@ class JointPackage(ModelPackage):
             found += [spec for spec in part.networks if not any(spec.runs_like(each) for each in found)]
         return tuple(found)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """See ModelPackage."""
+        return tuple(f"{part.name} {option}" for part in self.parts for option in part.options)
+
     def maker_of(self, bone: str) -> ModelPackage:
         """The part that delivers a bone."""
         return next(part for part in self.parts if any(label.name == bone for label in part.labels))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import with_config
 
+from operators.packages.operating_points import AUTO
 from operators.packages.structures import STRICT, Structure
 
 
@@ -143,12 +144,18 @@ class Acceptance:
 class QualityRules:
     """The limits from which a result is flagged; 0 means none.
 
-    `thickest_mm` is the greatest slice spacing, `greatest_ratio` that of the volumes of a left and a right
-    bone.
+    `thickest_mm` is the greatest slice spacing. Beyond `coarsest_mm` fractures can be neither shown nor
+    excluded, and the coarse-to-fine pipeline splits no pieces of a bone that touch. `greatest_ratio` is that
+    of the volumes of a left and a right bone.
     """
 
     thickest_mm: float = 0.0
+    coarsest_mm: float = 0.0
     greatest_ratio: float = 0.0
+
+    def too_coarse(self, spacing_mm: tuple[float, float, float]) -> bool:
+        """Returns whether voxels of that spacing are too coarse for fractures."""
+        return 0 < self.coarsest_mm < max(spacing_mm)
 
 
 # The rows of MEASUREMENTS, all by default. Packages are read without importing the table, as its libraries
@@ -161,7 +168,8 @@ class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
-    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection).
+    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is the
+    name of one, or a probability as text; empty where the package does not decide by one.
     """
 
     kind: ClassVar[str] = ""
@@ -176,6 +184,7 @@ class ModelPackage:
     folder: Path
     quality: QualityRules = field(default=QualityRules(), kw_only=True)
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
+    operating_point: str = field(default="", kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
@@ -190,12 +199,13 @@ class ModelPackage:
     @property
     def options(self) -> tuple[str, ...]:
         """Settings that determine results beside the weights; other settings give results other UIDs."""
-        return ()
+        return (f"operating point {self.operating_point}",) if self.operating_point else ()
 
-    def at(self, operating_point: str) -> ModelPackage:
-        """The package at an operating point; itself if it has none."""
-        del operating_point
-        return self
+    def at(self, operating_point: str) -> Self:
+        """The package at an operating point; itself if it has none, and for "auto"."""
+        if operating_point == AUTO or not self.operating_point:
+            return self
+        return replace(self, operating_point=operating_point)
 
     def maker_of(self, bone: str) -> ModelPackage:
         """The package that delivers one of its bones: itself, unless it represents several."""

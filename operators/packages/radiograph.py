@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field, with_config
 
+from operators.packages.operating_points import BALANCED
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.structures import STRICT, Code, Share
 
-BALANCED = "balanced"
-OPERATING_POINTS = ("sensitive", BALANCED, "specific")
 # Findings are counted in a byte
 MOST_FINDINGS = 255
 # A higher score is never less probable
@@ -48,8 +47,7 @@ class RadiographPackage(ModelPackage):
 
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
     code) and `views` are subsets of it. `body_part_terms` are the terms by which headers name a body part.
-    `mirrored`: outputs are averaged over the four mirror images. `operating_point` is a key of
-    `decision.operating_points`, or a number as text.
+    `mirrored`: outputs are averaged over the four mirror images.
     """
 
     kind: ClassVar[str] = "radiograph"
@@ -62,16 +60,7 @@ class RadiographPackage(ModelPackage):
     views: tuple[str, ...]
     body_part_terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     mirrored: bool = True
-    operating_point: str = BALANCED
-
-    def at(self, operating_point: str) -> RadiographPackage:
-        """See ModelPackage."""
-        return replace(self, operating_point=operating_point)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """See ModelPackage."""
-        return (f"operating point {self.operating_point}",)
+    operating_point: str = field(default=BALANCED, kw_only=True)
 
     @property
     def highest_value(self) -> int:
@@ -82,16 +71,3 @@ class RadiographPackage(ModelPackage):
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return self.folds
-
-
-def threshold_of(decision: RadiographDecision, point: str) -> float:
-    """The least probability of a fracture at an operating point: a name, or a number as text.
-
-    Raises ValueError for neither.
-    """
-    if point in decision.operating_points:
-        return decision.operating_points[point]
-    value = float(point)
-    if not 0 < value < 1:
-        raise ValueError(point)
-    return value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import BoneRegion, sides_plane
 from operators.fragments.assembly import FracturedBone, assemble_segmentation
-from operators.fragments.evidence import FractureEvidence
+from operators.fragments.evidence import FractureEvidence, LeastOdds
 from operators.fragments.fragments import split
 from operators.geometry.resampling import interpolate_mask, isotropic_grid, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
@@ -147,7 +148,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
     While the network runs on a bone, the next is cut out and the previous one is split, each on its own core.
     """
-    rules, least = anatomy.package.fragments, least_odds(anatomy.package.confidence.of_fractures)
+    rules, least = anatomy.package.fragments, least_odds_of(anatomy)
     blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
@@ -166,6 +167,14 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
     return replace(made, network_runs=network_runs, warnings=warnings, seen=anatomy.seen)
 
 
+def least_odds_of(anatomy: Anatomy) -> LeastOdds:
+    """The log-odds from which fractures are shown; in a scan that is too coarse, only of pieces apart."""
+    package, line = anatomy.package, anatomy.package.confidence.of_fractures
+    likely, broken = least_odds(line), least_odds(line, package.least_probability)
+    coarse = package.quality.too_coarse(anatomy.source.grid.spacing_mm)
+    return LeastOdds(face=inf if coarse else likely, apart=likely, bone=broken)
+
+
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
     """One bone, cut out of the CT, with everything else blanked."""
     region = bone.region
@@ -182,7 +191,7 @@ def fracture_evidence(
     done = partial(progress, "fracture")
     (contact,) = predict(networks.get(spec), block.hu, spec, Window(), block.mask, done, keep=(CONTACT,))
     networks.rest()
-    return FractureEvidence(block.mask, block.others, contact, block.grid.spacing_mm[0])
+    return FractureEvidence(block.mask, block.others, contact, block.hu, block.grid.spacing_mm[0])
 
 
 def bone_mask(

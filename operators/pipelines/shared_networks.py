@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.bones.ball_joints import restore_heads
 from operators.bones.find import seen_structures
-from operators.bones.regions import BoneRegion, bone_regions, delivered_classes, write_channels
+from operators.bones.regions import BoneRegion, bone_regions, kept_classes, write_channels
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import covering_box, interpolate_scalar, isotropic_grid, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
@@ -67,7 +68,7 @@ class FineRegion:
         """Returns a region in which nothing was found yet."""
         box = covering_box(grid, region.look.grid.crop(region.box), margin=0)
         assert box is not None  # the grid was made to hold the region
-        channels = np.zeros((2 + len(delivered_classes(region.package)), *box.shape), np.float32)
+        channels = np.zeros((2 + len(kept_classes(region.package)), *box.shape), np.float32)
         channels[0] = 1
         return cls(region, box, channels)
 
@@ -84,7 +85,10 @@ class FineRegion:
 
     def bones(self, grid: Grid) -> tuple[BoneRegion, ...]:
         """Returns the region's bones."""
-        return bone_regions(self.channels, grid.crop(self.box), self.region.package, self.region.plane)
+        package = self.region.package
+        names = ("background", *kept_classes(package))
+        restore_heads(self.channels, names, package.fine.spacing_mm, package.ball_joints)
+        return bone_regions(self.channels, grid.crop(self.box), package, self.region.plane)
 
 
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:

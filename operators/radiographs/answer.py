@@ -11,7 +11,8 @@ from scipy import ndimage, special
 
 from operators.geometry.projection import Projection
 from operators.packages.confidence import log_odds, stated_probability
-from operators.packages.radiograph import RadiographDecision, RadiographPackage, threshold_of
+from operators.packages.operating_points import threshold_of
+from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.radiographs.canvas import resized
 from operators.radiographs.detections import Decoding, Detection, detections
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Recognised, Verdict
@@ -87,7 +88,7 @@ def answer(
     decision = package.decision
     probability = stated_probability(decision.image, found.logit)
     assert probability is not None
-    threshold = threshold_of(decision, point)
+    threshold = threshold_of(decision.operating_points, point)
     uncertain = (max(threshold - decision.margin, 0.0), min(threshold + decision.margin, 1.0))
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     return RadiographAnswer(

@@ -31,8 +31,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedBone:
-    """The network's output for a simulated bone, and the true fragment (N,) of each voxel of its outline."""
+class KnownBone:
+    """The network's output for a bone, and the true fragment (N,) of each voxel of its outline."""
 
     evidence: FractureEvidence
     truth: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class Decision:
 
 def simulated_bones(
     rng: np.random.Generator, bones: list[BoneSubject], cases: int, spec: NetworkSpec, network: Runtime
-) -> Iterator[SimulatedBone]:
+) -> Iterator[KnownBone]:
     """Yields up to `cases` newly fractured bones with the network's output; skips those outside the patch."""
     for _ in range(cases):
         bone = bones[int(rng.integers(len(bones)))]
@@ -59,7 +59,7 @@ def simulated_bones(
 
 def simulated_bone(
     rng: np.random.Generator, bone: BoneSubject, spec: NetworkSpec, network: Runtime
-) -> SimulatedBone | None:
+) -> KnownBone | None:
     """Fractures one bone anew and runs the network on it; returns None if its outline is empty."""
     spacing_mm = spec.spacing_mm[0]
     shape = tuple(round(extent / spacing_mm) for extent in EXTENT_MM)
@@ -69,8 +69,8 @@ def simulated_bone(
     if not outline.any():
         return None
     (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
-    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, spacing_mm)
-    return SimulatedBone(evidence, nearest_fragment(broken.fragments)[outline])
+    evidence = FractureEvidence(outline, np.zeros_like(outline), contact, sample.hu, spacing_mm)
+    return KnownBone(evidence, nearest_fragment(broken.fragments)[outline])
 
 
 def outline_simulated(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -88,7 +88,7 @@ def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return fragments[tuple(nearest)]
 
 
-def oracle_decisions(bone: SimulatedBone, rules: FragmentRules) -> list[Decision]:
+def oracle_decisions(bone: KnownBone, rules: FragmentRules) -> list[Decision]:
     """Returns the pairs met in one bone when the weakest contact merges first and true fractures stay."""
     return with_oracle(over_segmented(bone.evidence, rules), bone.truth, bone.evidence.spacing_mm)
 

@@ -117,7 +117,7 @@ def found_in(
     except UnsuitableError:
         return []
     regions = [bone.region for bone in anatomy.bones]
-    return [(log_odds(region.confidence), is_there(region, case)) for region in regions]
+    return [(log_odds(region.network_mean), is_there(region, case)) for region in regions]
 
 
 def is_there(bone: BoneRegion, case: PresenceCase) -> bool:

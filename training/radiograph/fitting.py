@@ -19,6 +19,7 @@ from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
 from operators.radiographs.answer import NetworkAnswer
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
+from training.calibrate.operating_points import fit_operating_points
 from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.metrics import average_precision
@@ -28,8 +29,6 @@ Floats = NDArray[np.float64]
 Tell = Callable[[float], None]
 # The calibration of findings whose probability is never 0.5 or more
 NEVER = (-CERTAIN, 0.0)
-# The sensitivity of the sensitive operating point, and the specificity of the specific one
-WANTED = 0.9
 # The share of uncertain images at the balanced point
 UNCERTAIN = 0.2
 # The share of images of the trained kind that are recognised as such
@@ -86,7 +85,7 @@ def fit_decision(
     findings = finding_line(answered, decoding) or NEVER
     # In whole percent, as they are stated and compared
     probabilities = np.array([stated_probability(line, each) for each in scores], float)
-    points = operating_points(probabilities, true)
+    points = fit_operating_points(probabilities, true)
     away = np.abs(probabilities - points["balanced"])
     return replace(
         before,
@@ -128,15 +127,3 @@ def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[floa
             true.append(bool(hits.any()))
             case.append(number)
     return platt(Scored(np.array(scores), np.array(true, bool), np.array(case)))
-
-
-def operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict[str, float]:
-    """The thresholds for a sensitivity of WANTED, for the balanced point, for a specificity of WANTED."""
-    thresholds = np.unique(probabilities)
-    sensitive = np.array([(probabilities[true] >= t).mean() for t in thresholds])
-    specific = np.array([(probabilities[~true] < t).mean() for t in thresholds])
-    balanced = int(np.abs(sensitive - specific).argmin())
-    lowest = int(np.flatnonzero(sensitive >= WANTED)[-1])
-    highest = int(np.flatnonzero(specific >= WANTED)[0]) if specific.max() >= WANTED else len(thresholds) - 1
-    rows = {"sensitive": min(lowest, balanced), "balanced": balanced, "specific": max(highest, balanced)}
-    return {name: round(float(thresholds[at]), 3) for name, at in rows.items()}

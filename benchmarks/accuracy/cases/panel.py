@@ -13,16 +13,20 @@ import numpy as np
 
 from app.files.label_files import RAS_TO_LPS
 from benchmarks.accuracy.cases.degradations import cut, noise, thick_slices
+from benchmarks.accuracy.cases.intact import intact_scans
 from benchmarks.accuracy.cases.metal import with_metal
 from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan, series_volume
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.cases.simulated import boneless_scan, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from operators.geometry.volume import Grid
+from operators.packages.operating_points import SENSITIVE
 from operators.packages.packages import Label
 from training.phantoms.fractures import FRACTURES
 
 SHIPPED = "shipped"
+# Runs at both operating points; those of the patients at the specific one are in their own group
+POINTS = "operating_points"
 Build = Callable[[], Scan]
 Change = Callable[[Scan], Scan]
 
@@ -33,7 +37,8 @@ PATIENT_NAME, SIMULATED_NAME = f"patient {DEGRADED_PATIENT}", "procedural CT"
 
 @dataclass(frozen=True)
 class Case:
-    """One run: `networks` is "shipped", or the patient whom those networks never saw.
+    """One run: `networks` is "shipped", "sensitive" (the same at that operating point), or the patient whom
+    those networks never saw.
 
     Without `fragments` the pipeline ends with the bones' outlines, which takes half the time.
     """
@@ -47,12 +52,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Source:
-    """Inputs of the cases: data folder, working folder, the package's labels, and the training data."""
+    """Inputs of the cases: data folder, working folder, the package's labels, the training data, and CTs
+    without a known fracture.
+    """
 
     data: Path
     work: Path
     labels: tuple[Label, ...]
     trained_on: frozenset[str]
+    intact: tuple[str, ...] = ()
 
 
 def trained_on(recipe: Path) -> frozenset[str]:
@@ -60,6 +68,12 @@ def trained_on(recipe: Path) -> frozenset[str]:
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
     sets = [row["folder"] for row in table["bone_sets"]]
     return frozenset([*sets, *(path for row in table["negatives"] for path in row["paths"])])
+
+
+def intact_cts(recipe: Path) -> tuple[str, ...]:
+    """Returns the CTs without a known fracture that a training.toml names, relative to the data folder."""
+    table = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    return tuple(table["calibration"].get("intact", ()))
 
 
 def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
@@ -71,6 +85,11 @@ def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
         yield Case("patients", name, patients[name])
         if name in held_out:
             yield Case("patients", name, patients[name], networks=name)
+    for name, build in intact_scans(source.data, source.intact).items():
+        yield Case(POINTS, name, build)
+        yield Case(POINTS, name, build, networks=SENSITIVE)
+    for name in PATIENTS:
+        yield Case(POINTS, name, patients[name], networks=SENSITIVE)
     for name, build in negatives(source.data, set(source.trained_on)).items():
         yield Case("negatives", name, build)
     for name in FRACTURES:

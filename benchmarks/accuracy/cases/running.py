@@ -99,7 +99,7 @@ def rounded(value: Any) -> Any:
 
 
 def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Row:
-    """Returns the coarse network's confidence in what it takes for the package's bones.
+    """Returns the coarse network's probabilities of what it takes for the package's bones.
 
     `mean` is the value that the package compares with its least probability, `peak` that of the voxel with
     the highest probability.

@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.accuracy.radiographs.rows import RadiographRows, Row
 from operators.packages.confidence import calibrated_probability
+from training.calibrate.operating_points import fit_operating_points
 from training.calibrate.reliability import Scored, cross_fitted, platt
-from training.radiograph.fitting import UNCERTAIN, operating_points
+from training.radiograph.fitting import UNCERTAIN
 from training.radiograph.metrics import Floats, Found, Truth, interval
 from training.radiograph.report import FOLDS, Indices, folds_of_names
 
@@ -120,7 +121,7 @@ def cross_fitted_points(
         if not line:
             continue
         probabilities = np.array([calibrated_probability(line, score) for score in scores[~out]], float)
-        points = operating_points(probabilities, true[~out])
+        points = fit_operating_points(probabilities, true[~out])
         for name in names:
             thresholds[name][out] = points.get(name, nan)
         margins[out] = np.quantile(np.abs(probabilities - points["balanced"]), UNCERTAIN)

@@ -18,7 +18,8 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
 from operators.packages.confidence import log_odds, stated_probability
-from operators.packages.radiograph import BALANCED, RadiographPackage
+from operators.packages.operating_points import BALANCED
+from operators.packages.radiograph import RadiographPackage
 from operators.radiographs.answer import LIKELY, answer
 from operators.radiographs.detections import Decoding, Detection, detections
 from training.radiograph.datasets.radiograph import ATTRIBUTES

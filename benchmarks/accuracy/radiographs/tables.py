@@ -26,7 +26,7 @@ from benchmarks.accuracy.radiographs.measures import (
 )
 from benchmarks.accuracy.radiographs.rows import RadiographRows
 from benchmarks.accuracy.tables import NONE, markdown, number
-from operators.packages.radiograph import BALANCED
+from operators.packages.operating_points import BALANCED
 from training.radiograph.report import FALSE_PER_IMAGE
 
 # The longer side of most published images

@@ -50,9 +50,9 @@ BOX = (
 THRESHOLD = Code("threshold", PRIVATE, "Threshold of the probability")
 SETTING = Code("setting", PRIVATE, "Setting of the model package")
 RECOGNISED = Code("recognised", PRIVATE, "Output of a network, not calibrated")
-BODY_PART_SHARE = Code("body_part_share", PRIVATE, "Certainty of the body part")
-VIEW_SHARE = Code("view_share", PRIVATE, "Certainty of the view")
-HARDWARE_SHARE = Code("hardware_share", PRIVATE, "Certainty of metal in the image")
+BODY_PART_SHARE = Code("body_part_share", PRIVATE, "Network output for the body part")
+VIEW_SHARE = Code("view_share", PRIVATE, "Network output for the view")
+HARDWARE_SHARE = Code("hardware_share", PRIVATE, "Network output for metal in the image")
 
 
 def code_named(name: str, known: dict[str, Code]) -> Code:

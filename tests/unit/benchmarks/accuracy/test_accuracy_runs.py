@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.cases.panel import Case, Source, panel, trained_on
+from benchmarks.accuracy.cases.panel import Case, Source, intact_cts, panel, trained_on
 from benchmarks.accuracy.cases.provenance import provenance_of
 from benchmarks.accuracy.cases.running import run_case
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.measuring import other_package, shipped
+from benchmarks.accuracy.tables import operating_point_line
 from operators.errors import UsageError
 from operators.geometry.volume import Grid
 from operators.networks.registry import Networks
@@ -61,14 +62,25 @@ def test_the_panel_runs_each_case_once_and_none_that_training_saw_as_a_negative(
     seen = trained_on(MODELS / "pelvis" / "training.toml")
     assert "pelvis/001" in seen
     assert "pelvis/003" not in seen
-    cases = list(panel(Source(tmp_path, tmp_path, PACKAGE.labels, seen), ["001"]))
+    intact = intact_cts(MODELS / "pelvis" / "training.toml")
+    cases = list(panel(Source(tmp_path, tmp_path, PACKAGE.labels, seen, intact), ["001"]))
     keys = [(case.group, case.name, case.networks) for case in cases]
     assert len(set(keys)) == len(keys)
     assert ("patients", "001", "001") in keys
     assert ("patients", "002", "002") not in keys
+    assert len(intact) > 1
+    for point in ("shipped", "sensitive"):
+        assert ("operating_points", Path(intact[0]).name, point) in keys
     negatives = {case.name for case in cases if case.group == "negatives"}
     assert "pt_012" in negatives
     assert "pt_001" not in negatives
+
+
+def test_fragments_of_a_ct_without_a_fracture_are_invented() -> None:
+    found = {"sacrum": [100.0], "hip fragment 1": [90.0], "hip fragment 2": [2.5], "hip fragment 3": [1.0]}
+    segments = [{"label": label, "ml": ml} for label, (ml,) in found.items()]
+    row = {"case": "a scan", "networks": "sensitive", "segments": segments}
+    assert operating_point_line(row) == ("a scan", "sensitive", "2", "2", "1.0, 2.5", "-")
 
 
 def test_the_shipped_networks_cannot_stand_for_some_that_never_saw_a_patient() -> None:

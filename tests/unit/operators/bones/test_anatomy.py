@@ -14,7 +14,7 @@ from operators.bones.find import all_clusters, largest_cluster, region_of_intere
 from operators.bones.regions import (
     BoneRegion,
     bone_regions,
-    delivered_classes,
+    kept_classes,
     sides_plane,
     without_strays,
     write_channels,
@@ -58,7 +58,7 @@ def regions(
     values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
 ) -> tuple[BoneRegion, ...]:
     """The bones in the fine network's probabilities (classes, I, J, K)."""
-    channels = np.empty((2 + len(delivered_classes(package)), *SHAPE), np.float32)
+    channels = np.empty((2 + len(kept_classes(package)), *SHAPE), np.float32)
     write_channels(values, package, channels)
     return bone_regions(channels, GRID, package, plane)
 
@@ -73,7 +73,7 @@ def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
     for bone, expected in zip(found, (MIDDLE, SIDES & (X_MM > 0), SIDES & (X_MM < 0)), strict=True):
         at = interpolate_scalar(bone.margin, bone.grid, GRID, -1.0) > 0
         np.testing.assert_array_equal(at, expected)
-        assert bone.confidence == pytest.approx(0.9)
+        assert bone.network_mean == pytest.approx(0.9)
 
 
 @settings(max_examples=20, deadline=None)

@@ -98,8 +98,8 @@ def test_the_image_is_read_only_where_there_is_a_far_piece() -> None:
 
 def test_a_bone_less_likely_there_than_not_is_left_out_and_said() -> None:
     nothing, even = np.zeros(SHAPE, bool), Confidence(bone=(0.0, 1.0))
-    pair = [region(nothing, 0.4), replace(region(nothing), confidence=0.5)]
+    pair = [region(nothing, 0.4), replace(region(nothing), network_mean=0.5)]
     bones, said = split_off_mimics(pair, even, lambda _grid: image(nothing, np.zeros(SHAPE)))
-    assert [bone.confidence for bone in bones] == [0.5]
+    assert [bone.network_mean for bone in bones] == [0.5]
     assert said == (f"{LABEL.meaning}: more likely absent than present (40%), and was left out.",)
     assert len(split_off_mimics(pair, UNCALIBRATED, lambda _grid: image(nothing, np.zeros(SHAPE)))[0]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.fragments.evidence import FractureEvidence
+from operators.fragments.dark_faces import BRIGHT_ODDS
+from operators.fragments.evidence import FractureEvidence, LeastOdds
 from operators.fragments.fragments import split
 from operators.fragments.watershed import by_size
 from operators.packages.coarse_to_fine import FragmentRules
@@ -36,7 +38,8 @@ def evidence(
     """Probabilities as a network gives them: smooth, and never quite 0 or 1."""
     sheet = ndimage.gaussian_filter(contact.astype(np.float32), 0.5) * 0.9 + 0.02
     sheet = np.minimum(sheet, 0.95).astype(np.float32)
-    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, sheet, 1.2)
+    hu = np.where(contact, 60, 300).astype(np.float32)
+    return FractureEvidence(bone, np.zeros_like(bone) if others is None else others, sheet, hu, 1.2)
 
 
 def sheet_at(i: int) -> NDArray[np.bool_]:
@@ -173,7 +176,7 @@ def test_no_piece_and_no_bone_is_shown_as_fractured_with_lower_odds_than_the_lea
     bone = smooth > np.quantile(smooth, 0.5)
     contact = noise > np.quantile(noise, 1 - contact_share)
     others = ~bone & (around > np.quantile(around, 1 - others_share))
-    found = split(evidence(bone, contact, others), RULES, least)
+    found = split(evidence(bone, contact, others), RULES, LeastOdds(least, least))
     pieces = int(found.labels.max())
     assert (found.fractured >= least) == (pieces > 1)
     assert all(found.own(piece) >= least for piece in range(1, pieces + 1) if pieces > 1)
@@ -195,10 +198,57 @@ def test_a_fragment_that_only_a_sliver_joined_to_its_bone_keeps_the_odds_of_that
 def test_a_higher_least_joins_what_a_lower_one_parts() -> None:
     seen = evidence(bone_block(), sheet_at(24))
     odds = split(seen, RULES).fractured
-    assert split(seen, RULES, odds - 0.01).labels.max() == 2
-    joined = split(seen, RULES, odds + 0.01)
+    assert split(seen, RULES, LeastOdds(odds - 0.01)).labels.max() == 2
+    joined = split(seen, RULES, LeastOdds(odds + 0.01))
     assert (joined.labels.max(), joined.contacts) == (1, {})
     assert joined.fractured == odds
+
+
+def test_a_bone_in_a_scan_too_coarse_stays_whole_and_keeps_its_odds() -> None:
+    seen = evidence(bone_block(), sheet_at(24))
+    joined = split(seen, RULES, LeastOdds(face=inf))
+    assert (joined.labels.max(), joined.contacts) == (1, {})
+    assert joined.fractured == split(seen, RULES).fractured
+
+
+def test_a_piece_apart_is_shown_in_a_scan_too_coarse() -> None:
+    bone = bone_block()
+    bone[24:27] = False
+    found = split(evidence(bone, sheet_at(12)), RULES, LeastOdds(face=inf))
+    assert found.labels.max() == 2
+    assert found.contacts == {(1, 2): found.own(2)}
+
+
+def three_pieces(first_hu: float) -> FractureEvidence:
+    """A block with a surely broken face of `first_hu` and one that is less sure."""
+    bone = np.zeros((70, 28, 28), bool)
+    bone[4:66, 4:24, 4:24] = True
+    contact = np.zeros(bone.shape, bool)
+    contact[22:25], contact[50:53, 4:19] = True, True
+    seen = evidence(bone, contact)
+    seen.hu[22:25] = first_hu
+    return seen
+
+
+@pytest.mark.parametrize(("first_hu", "pieces"), [(60, 3), (290, 1)])
+def test_a_bone_is_broken_by_one_sure_and_dark_face_and_then_has_its_other_fragments_too(
+    first_hu: float, pieces: int
+) -> None:
+    seen = three_pieces(first_hu)
+    odds = sorted(split(seen, RULES).contacts.values())
+    sure = LeastOdds(bone=max(odds[1] - BRIGHT_ODDS / 2, odds[0] + 0.01))
+    found = split(seen, RULES, sure)
+    assert found.labels.max() == pieces
+    assert found.fractured == split(seen, RULES).fractured
+    assert split(seen, RULES, LeastOdds(bone=odds[1] + 0.01)).labels.max() == 1
+
+
+def test_a_piece_apart_needs_no_dark_face() -> None:
+    bone = bone_block()
+    bone[24:27] = False
+    seen = evidence(bone, np.zeros(SHAPE, bool))
+    odds = split(seen, RULES).fractured
+    assert split(seen, RULES, LeastOdds(bone=odds)).labels.max() == 2
 
 
 def test_labels_are_renumbered_from_the_largest_down() -> None:

@@ -12,7 +12,17 @@ import pytest
 
 from operators.geometry.value_notes import VALUE_MEANINGS, Note
 from operators.geometry.volume import CtVolume, Grid, LabelMap
-from operators.measure.flags import CUT, DOUBTFUL, IMPLAUSIBLE, MEANINGS, METAL, THICK, flag_result
+from operators.measure.flags import (
+    CUT,
+    DOUBTFUL,
+    IMPLAUSIBLE,
+    MEANINGS,
+    METAL,
+    SUSPECTED,
+    THICK,
+    TOO_COARSE,
+    flag_result,
+)
 from operators.measure.measuring import measure_segments
 from operators.package_files.package_reader import package_of, read_package
 from operators.packages.packages import Label, QualityRules
@@ -39,7 +49,7 @@ HERE = replace(bone(11), **SURE)
 THERE = replace(bone(21, laterality=RIGHT), bone="right_hip_bone", **SURE)
 PACKAGE = replace(
     package(), labels=(label("left_hip_bone", 11, LEFT), label("right_hip_bone", 21, RIGHT)),
-    quality=QualityRules(thickest_mm=3.0, greatest_ratio=1.5),
+    quality=QualityRules(thickest_mm=3.0, coarsest_mm=4.0, greatest_ratio=1.5),
 )  # fmt: skip
 
 
@@ -122,6 +132,9 @@ def test_slices_too_far_apart_are_flagged_for_every_segment() -> None:
     assert flags(labels, on=grid(3.0)) == ()
     (flag,) = flags(labels, on=grid(4.0))
     assert (flag.code, flag.values) == (THICK, (11, 21))
+    (flag,) = flags(labels, on=grid(4.5))
+    assert (flag.code, flag.values) == (TOO_COARSE, (11, 21))
+    assert "4.5 mm apart: too coarse to show or exclude fractures" in flag.sentence
 
 
 @pytest.mark.parametrize(
@@ -163,9 +176,9 @@ def test_sides_of_very_different_volumes_are_flagged_together() -> None:
         ({"fracture_probability": 0.4}, "no fracture outlined, though a fracture has a probability of 40%"),
     ],
 )
-def test_an_intact_bone_of_low_confidence_is_flagged(changes: dict[str, Any], said: str) -> None:
+def test_a_fracture_that_is_not_shown_is_flagged(changes: dict[str, Any], said: str) -> None:
     (flag,) = flags(two_bones(), replace(HERE, **changes), THERE)
-    assert (flag.code, flag.values) == (DOUBTFUL, (11,))
+    assert (flag.code, flag.values) == (SUSPECTED, (11,))
     assert said in flag.sentence
 
 

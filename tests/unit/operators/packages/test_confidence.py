@@ -51,5 +51,33 @@ def test_pieces_and_their_bone_are_judged_by_one_line() -> None:
     assert Confidence().of_fractures == ()
 
 
+@given(line=LINES, least=st.floats(0.5, 0.99), above=st.floats(1e-6, 5))
+def test_what_is_shown_reaches_the_operating_point(
+    line: tuple[float, ...], least: float, above: float
+) -> None:
+    odds = least_odds(line, least)
+    assume(odds < inf)
+    assert (stated_probability(line, odds + above) or 0) >= least - 0.005
+
+
+POINTS = {"sensitive": 0.5, "balanced": 0.6, "specific": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("points", "point", "least"),
+    [
+        (POINTS, "specific", 0.8),
+        (POINTS, "0.7", 0.7),
+        (POINTS, "0.2", LIKELY),
+        ({**POINTS, "sensitive": 0.3}, "sensitive", LIKELY),
+        ({}, "specific", LIKELY),
+    ],
+)
+def test_no_operating_point_shows_what_is_less_likely_than_not(
+    points: dict[str, float], point: str, least: float
+) -> None:
+    assert Confidence(operating_points=points).least_probability(point) == least
+
+
 def test_people_read_whole_percent() -> None:
     assert (percent(0.46), percent(0.996), percent(None)) == ("46%", "100%", "–")

@@ -14,24 +14,28 @@ from operators.fragments.fragments import split
 from operators.fragments.watershed import over_segmented
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import FragmentRules
+from operators.packages.confidence import LIKELY
 from tests.support.made_packages import write_package
 from tests.support.training_cases import recipe, write_data
 from training.calibrate.calibration import (
     calibrate,
     contacts_met,
     fracture_rows,
+    points_of,
     with_confidence,
     with_decision,
+    with_operating_points,
 )
 from training.calibrate.decisions import (
     Decision,
-    SimulatedBone,
+    KnownBone,
     fit_decision,
     mistakes,
     nearest_fragment,
     outline_simulated,
     with_oracle,
 )
+from training.calibrate.reliability import Scored
 
 RULES = FragmentRules("watershed_and_merge", 200.0, 0.5, (-4.0, 10.0, 0.0, 0.0))
 
@@ -73,7 +77,9 @@ def broken_bar() -> tuple[FractureEvidence, np.ndarray]:
     bone = (j - 15) ** 2 + (k - 15) ** 2 < (5 + 8 * np.abs(np.cos(i / 60 * 2 * np.pi))) ** 2
     truth = np.where(bone, np.where(i < 30, 1, 2), 0).astype(np.uint8)
     contact = ndimage.gaussian_filter((np.abs(i - 29.5) < 2).astype(np.float32), 0.5)
-    return FractureEvidence(bone, np.zeros_like(bone), contact, 1.2), truth
+    return FractureEvidence(
+        bone, np.zeros_like(bone), contact, np.where(bone, 300, 0).astype(np.float32), 1.2
+    ), truth
 
 
 def test_the_oracle_joins_all_but_true_fractures_and_notes_both() -> None:
@@ -100,9 +106,9 @@ def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() ->
     np.testing.assert_array_equal(nearest[truth > 0], truth[truth > 0])
 
 
-def simulated() -> SimulatedBone:
+def simulated() -> KnownBone:
     evidence, truth = broken_bar()
-    return SimulatedBone(evidence, truth[evidence.bone])
+    return KnownBone(evidence, truth[evidence.bone])
 
 
 def test_the_decodings_own_decisions_are_held_against_the_truth() -> None:
@@ -161,6 +167,45 @@ def test_probabilities_are_written_where_cases_were_enough(tmp_path: Path) -> No
     assert path.read_text(encoding="utf-8").count("[confidence]") == 1
 
 
+def test_what_is_not_fitted_again_stays(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 60)
+    many = list(zip(odds.tolist(), (odds > 0).tolist(), range(60), strict=True))
+    with_confidence(path.parent, {"bone": many, "fracture": many, "contact": many}, "all")
+    before = read_coarse_to_fine_package(path).confidence
+    with_confidence(path.parent, {"fracture": many, "contact": many}, "fractures")
+    after = read_coarse_to_fine_package(path).confidence
+    assert (after.bone, after.fitted_on) == (before.bone, "fractures")
+
+
+def test_operating_points_are_written_beside_the_calibration(tmp_path: Path) -> None:
+    path = write_package(tmp_path / "bones")
+    odds = np.linspace(-6, 6, 40).tolist()
+    rows = {"contact": [(each, each > 0, n) for n, each in enumerate(odds)]}
+    with_confidence(path.parent, rows, "made-up scores")
+    whole = replace(simulated(), truth=np.ones_like(simulated().truth))
+    assert with_operating_points(path.parent, [simulated()] * 4, RULES, 4) == []
+    said = with_operating_points(path.parent, [*[simulated()] * 5, *[whole] * 5], RULES, 10)
+    confidence = read_coarse_to_fine_package(path).confidence
+    assert len(said) == 3
+    assert LIKELY <= confidence.operating_points["sensitive"] <= confidence.operating_points["specific"] < 1
+    assert confidence.fitted_on == "made-up scores"
+
+
+def test_at_the_specific_point_every_real_intact_bone_stays_whole() -> None:
+    broken, intact = np.linspace(0, 6, 10), np.linspace(-6, 1, 10)
+    line = (0.0, 1.0)
+
+    def points(real: list[float]) -> dict[str, float]:
+        scores = np.concatenate([broken, intact, real])
+        return points_of(Scored(scores, np.arange(len(scores)) < 10, np.arange(len(scores))), line, 20)
+
+    assert points([-3.0]) == points([])
+    assert points([2.0])["specific"] == pytest.approx(0.89)
+    assert points([2.0])["sensitive"] == points([])["sensitive"] >= LIKELY
+
+
 def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,5 +223,7 @@ def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     after = read_coarse_to_fine_package(path)
     assert after.fragments == before.fragments
     assert (after.confidence.fracture, after.confidence.contact) == ((), ())
-    assert after.confidence.fitted_on.startswith("2 simulated bones, 0 procedural bodies")
+    assert after.confidence.fitted_on.startswith(
+        "2 simulated bones, 0 real intact bones, 0 procedural bodies"
+    )
     assert (path.parent / "reliability.svg").is_file()

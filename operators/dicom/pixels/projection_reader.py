@@ -51,7 +51,7 @@ def read_projection(series: Series) -> Projection:
     levels = levels_of(values, padded, response_of(pixels, series.header))
     require_contrast(levels)
     presented = present(levels, pixels, series.header)
-    grey = presented.grey.astype(np.float32).take(values - int(levels.values[0]))
+    grey = presented.grey.astype(np.float32)[values - int(levels.values[0])]
     if padded is not None:
         grey[padded] = 0
     sources = (series.header,)

@@ -113,7 +113,8 @@ def trunk() -> CtVolume:
 
 def packages(folder: Path) -> list[CoarseToFinePackage]:
     """Returns the three packages, whose networks have a real package's size and are written to `folder`."""
-    (path,) = [each for each in sorted((HERE / "models").glob("*/package.toml")) if is_model(each)]
+    models = Path(several.__file__).parents[2] / "models"  # of the checkout that is measured
+    (path,) = [each for each in sorted(models.glob("*/package.toml")) if is_model(each)]
     model = read_package(path)
     assert isinstance(model, CoarseToFinePackage)
     coarse = shared(model.coarse, CLASSES, (), folder)

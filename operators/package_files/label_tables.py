@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from operators.package_files.tables import Table
-from operators.packages.packages import (
-    Detection,
-    Label,
-)
+from operators.packages.long_bones import Colour
+from operators.packages.packages import Detection, Label
 from operators.packages.structures import (
     ANATOMY,
     Code,
-    Colour,
     Side,
     Structure,
     Structures,

@@ -57,7 +57,7 @@ class PackageTables(Table):
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
-    """Measurements of fragments, besides their size."""
+    """Measurements of fragments and long bones, besides their size."""
 
     def common(self, folder: Path) -> dict[str, Any]:
         """The arguments that every package has."""

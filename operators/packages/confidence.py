@@ -7,7 +7,7 @@ from math import exp, inf, log
 
 from pydantic import with_config
 
-from operators.packages.structures import STRICT
+from operators.packages.toml_files import STRICT
 
 # Beyond 1 in 3000 nothing here was ever counted, so no score says more
 CERTAIN = 8.0

@@ -10,7 +10,7 @@ from pydantic import with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.plans import WeightsOrigin
-from operators.packages.structures import STRICT
+from operators.packages.toml_files import STRICT
 
 Arguments = Mapping[str, object]
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 from pydantic import with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT, Code
+from operators.packages.structures import Code
+from operators.packages.toml_files import STRICT
 
 BALANCED = "balanced"
 OPERATING_POINTS = ("sensitive", BALANCED, "specific")

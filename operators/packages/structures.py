@@ -6,25 +6,23 @@ import colorsys
 import tomllib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, with_config
+from pydantic import BaseModel, TypeAdapter, with_config
 
 from operators.errors import ModelError
 from operators.installation import bundled_models
-from operators.packages.toml_files import fault_of, validated
+from operators.packages.long_bones import Colour, LongBoneRules
+from operators.packages.toml_files import STRICT, fault_of, validated
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may add to it with a list of its own
 BUNDLED = bundled_models() / STRUCTURES_FILE
-# A table of TOML has the keys that it may have, and values of their types
-STRICT = ConfigDict(strict=True, extra="forbid")
 
 Side = Literal["left", "right"]
-Colour = tuple[int, int, int]
 
 
 @with_config(STRICT)
@@ -51,7 +49,7 @@ class Structure:
     """One structure of one side: what DICOM calls it, its colour and its plausible size.
 
     `plausible_ml` and `plausible_mm` are the least and the greatest volume and diameter that it can have as a
-    whole; nothing is said of them where empty.
+    whole; nothing is said of them where empty. A `paired` one without a laterality is of an unknown side.
     """
 
     name: str
@@ -62,6 +60,8 @@ class Structure:
     rgb: Colour
     plausible_ml: tuple[float, ...] = ()
     plausible_mm: tuple[float, ...] = ()
+    paired: bool = False
+    long_bone: LongBoneRules | None = None
 
     @property
     def side(self) -> Side | None:
@@ -83,6 +83,7 @@ class StructureRow(BaseModel):
     rgb_right: Colour | None = None
     plausible_ml: tuple[float, float] | tuple[()] = ()
     plausible_mm: tuple[float, float] | tuple[()] = ()
+    long_bone: LongBoneRules | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
         """The structure of one side; of a pair without a side both are meant."""
@@ -96,7 +97,16 @@ class StructureRow(BaseModel):
             rgb=colours[side] or self.rgb or pale_colour(f"{name}_{side}"),
             plausible_ml=self.plausible_ml,
             plausible_mm=self.plausible_mm,
+            paired=self.paired,
+            long_bone=self.long_bone,
         )
+
+    def beside(self, folder: Path) -> StructureRow:
+        """The row with the path of its mean shape, which is relative to the folder of the list."""
+        rules = self.long_bone
+        if rules is None or rules.shape is None:
+            return self
+        return self.model_copy(update={"long_bone": replace(rules, shape=folder / rules.shape)})
 
 
 Structures = Mapping[str, StructureRow]
@@ -138,7 +148,8 @@ def _read(path: Path) -> Structures:
     table: dict[str, Any] = {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return validated(TypeAdapter(dict[str, StructureRow]), table)
+        rows = validated(TypeAdapter(dict[str, StructureRow]), table)
+        return {name: row.beside(path.parent) for name, row in rows.items()}
     except (OSError, ValueError) as error:
         said = fault_of(error, table)
         raise ModelError(

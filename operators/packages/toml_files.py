@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from operators.errors import reason
 from operators.validation_messages import first_fault
 
 Validated = TypeVar("Validated")
+
+# A table of TOML has the keys that it may have, and values of their types
+STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import atan2, degrees, hypot
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,12 +113,12 @@ def is_before(along: float | None, row: RegionRule) -> bool:
     return row.along_neck is None or (along is not None and along <= row.along_neck)
 
 
-def add(field: str, measure: Callable[[MeasuredBone], object], bone: MeasuredBone, rows: Rows) -> Rows:
+def add(field: str, measure: Callable[[MeasuredBone], Any], bone: MeasuredBone, rows: Rows) -> Rows:
     """Adds what is measured of a long bone to its first row; leaves other bones unchanged."""
     if bone.rules is None:
         return rows
-    known = rows[0].long_bone or LongBone()
-    return [replace(rows[0], long_bone=replace(known, **{field: measure(bone)})), *rows[1:]]
+    known, found = rows[0].long_bone or LongBone(), {field: measure(bone)}
+    return [replace(rows[0], long_bone=replace(known, **found)), *rows[1:]]
 
 
 LONG_BONE_MEASUREMENTS: dict[str, Callable[[MeasuredBone, Rows], Rows]] = {

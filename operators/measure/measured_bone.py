@@ -82,8 +82,8 @@ class MeasuredBone:
         grid = self.label_map.grid
         ijk = points @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
         margin = BORDER_MM / np.array(grid.spacing_mm)
-        found: NDArray[np.bool_] = ((ijk < margin) | (ijk > np.array(grid.shape) - 1 - margin)).any(axis=1)
-        return found
+        outside = (ijk < margin) | (ijk > np.array(grid.shape) - 1 - margin)
+        return np.asarray(outside.any(axis=1), np.bool_)
 
 
 def without(mesh: Mesh, gone: NDArray[np.bool_]) -> Mesh:

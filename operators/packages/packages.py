@@ -79,6 +79,11 @@ class Detection:
     minimum_ml: float
     instances: str = "by_class"
 
+    @property
+    def is_one_by_one(self) -> bool:
+        """Whether every bone of its classes is given to a label on its own."""
+        return self.instances == "by_bone"
+
 
 @dataclass(frozen=True)
 class Label:
@@ -107,6 +112,11 @@ class Label:
     def values(self) -> range:
         """All values that this bone may use."""
         return range(self.first_value, self.last_value + 1)
+
+    @property
+    def is_of_unknown_side(self) -> bool:
+        """Whether it is for bones of a pair whose side is not known."""
+        return self.detection is not None and self.detection.is_one_by_one and self.structure.side is None
 
     @property
     def found_by(self) -> Detection:

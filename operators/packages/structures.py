@@ -49,7 +49,7 @@ class Structure:
     """One structure of one side: what DICOM calls it, its colour and its plausible size.
 
     `plausible_ml` and `plausible_mm` are the least and the greatest volume and diameter that it can have as a
-    whole; nothing is said of them where empty. A `paired` one without a laterality is of an unknown side.
+    whole; nothing is said of them where empty.
     """
 
     name: str
@@ -60,7 +60,6 @@ class Structure:
     rgb: Colour
     plausible_ml: tuple[float, ...] = ()
     plausible_mm: tuple[float, ...] = ()
-    paired: bool = False
     long_bone: LongBoneRules | None = None
 
     @property
@@ -97,7 +96,6 @@ class StructureRow(BaseModel):
             rgb=colours[side] or self.rgb or pale_colour(f"{name}_{side}"),
             plausible_ml=self.plausible_ml,
             plausible_mm=self.plausible_mm,
-            paired=self.paired,
             long_bone=self.long_bone,
         )
 

@@ -1,6 +1,6 @@
 """Makes a mean shape of surfaces in correspondence, small enough to ship: derived statistics, not a surface.
 
-python -m research.mean_shape SURFACES... --side left --radius-mm 17 32 --source TEXT --licence TEXT --out FILE.json
+python -m research.mean_shape FILES... --side left --radius-mm 17 32 --source TEXT --licence TEXT --out FILE
 """
 
 from __future__ import annotations
@@ -45,11 +45,10 @@ def main() -> None:
 
 
 def read_surfaces(paths: Sequence[Path]) -> tuple[Points, NDArray[np.int32]]:
-    """Returns the vertices (S, N, 3) of surfaces with the same vertices in the same order, and their faces."""
+    """Returns the vertices (S, N, 3) of surfaces in correspondence, and their faces."""
     found = [trimesh.load(path, process=False) for path in paths]
-    return np.stack([np.asarray(each.vertices, float) for each in found]), np.asarray(
-        found[0].faces, np.int32
-    )
+    corners = np.stack([np.asarray(each.vertices, float) for each in found])
+    return corners, np.asarray(found[0].faces, np.int32)
 
 
 def mean_shape(

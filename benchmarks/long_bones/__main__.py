@@ -1,6 +1,6 @@
 """Prints how well long bones of known shape are measured, and how often their side is decided right.
 
-python -m benchmarks.long_bones DATA [--structure NAME] [--sides | --axes]
+python -m benchmarks.long_bones DATA --structure NAME --part axes|sides
 """
 
 from __future__ import annotations
@@ -42,23 +42,17 @@ def main() -> None:
 
 def print_axes(found: list[Axes]) -> None:
     """Prints a line for each bone and view, and the errors of each view against the surface's own."""
-    own = {each.name: each for each in found if each.view == "surface"}
+    own = {each.name: values_of(each) for each in found if each.view == "surface"}
     errors: dict[tuple[str, str], list[float]] = {}
     for each in found:
         values = values_of(each)
-        print(
-            f"{each.name:32} {each.view:8}",
-            "  ".join(f"{name} {value:7.2f}" for name, value in values.items()),
-        )
-        for name, value in values.items():
-            true = values_of(own[each.name]).get(name)
-            if each.view != "surface" and true is not None:
-                errors.setdefault((each.view, name), []).append(value - true)
-    for (view, name), each in sorted(errors.items()):
-        worst = float(np.abs(each).max())
-        print(
-            f"{view:8} {name:10} n {len(each):3}  mean {np.mean(each):6.2f}  sd {np.std(each):5.2f}  worst {worst:5.2f}"
-        )
+        words = (f"{name} {value:7.2f}" for name, value in values.items())
+        print(f"{each.name:32} {each.view:8}", "  ".join(words))
+        for name in values.keys() & own[each.name].keys():
+            errors.setdefault((each.view, name), []).append(values[name] - own[each.name][name])
+    for (view, name), off in sorted(errors.items()):
+        spread = f"mean {np.mean(off):6.2f}  sd {np.std(off):5.2f}  worst {np.abs(off).max():5.2f}"
+        print(f"{view:8} {name:10} n {len(off):3}  {spread}")
 
 
 def values_of(axes: Axes) -> dict[str, float]:

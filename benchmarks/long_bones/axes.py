@@ -1,4 +1,4 @@
-"""How well head, axes and length of a bone are measured from voxels, whole and cut, beside its own surface."""
+"""Measures head, axes and length of bones from voxels, whole and cut, and from their own surface."""
 
 from __future__ import annotations
 

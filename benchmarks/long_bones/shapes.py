@@ -28,7 +28,7 @@ OFF_MM = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """One bone of a known side, from the file at `path`; `in_mean`: it is part of the mean shape that ships."""
+    """One bone of a known side, from the file `path`; `in_mean`: it is part of the mean shape that ships."""
 
     name: str
     path: Path
@@ -43,9 +43,8 @@ def read_shapes(data: Path) -> Iterator[Shape]:
     """Yields all shapes that lie below the folder of the data."""
     for row in tomllib.loads(CASES.read_text(encoding="utf-8"))["sets"]:
         for path in sorted(data.glob(row["files"])):
-            mesh = (
-                read_label(path, row["label"]) if "label" in row else read_surface(path, row.get("mm", 1.0))
-            )
+            mm = row.get("mm", 1.0)
+            mesh = read_label(path, row["label"]) if "label" in row else read_surface(path, mm)
             if mesh is not None:
                 yield shape_of(row, path, mesh)
 
@@ -77,7 +76,7 @@ def read_label(path: Path, name: str) -> Mesh | None:
 
 
 def voxelised(mesh: Mesh, spacing_mm: float) -> LabelMap:
-    """Draws a closed surface as label 1: a voxel is inside where a line to it crosses an odd number of times."""
+    """Draws a closed surface as label 1: voxels to which a line crosses it an odd number of times."""
     low = mesh.vertices_lps.min(axis=0).astype(np.float64) - MARGIN_VOXELS * spacing_mm + OFF_MM
     extent = np.ptp(mesh.vertices_lps, axis=0) / spacing_mm + 2 * MARGIN_VOXELS
     n_i, n_j, n_k = (int(n) for n in np.ceil(extent))

@@ -69,7 +69,7 @@ def side_of_bone(
 
     None where neither tells, or where the shape contradicts the trunk.
     """
-    by_trunk = None if plane is None or plane.trunk_lps is None else side_by_trunk(bone, grid, plane)
+    by_trunk = None if plane is None else side_by_trunk(bone, grid, plane)
     by_shape = side_by_shape(bone, grid, rules)
     if by_trunk and by_shape and by_trunk != by_shape:
         return None
@@ -77,7 +77,12 @@ def side_of_bone(
 
 
 def side_by_trunk(bone: Mask, grid: Grid, plane: MidlinePlane) -> Side | None:
-    """Returns the side of the midline on which the part of a bone lies that is nearest to the trunk."""
+    """Returns the side of the midline on which the part of a bone lies that is nearest to the trunk.
+
+    None if no trunk is in view.
+    """
+    if plane.trunk_lps is None:
+        return None
     points = np.argwhere(bone) @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
     away_mm = np.linalg.norm(points - plane.trunk_lps, axis=1)
     near = points[away_mm <= np.quantile(away_mm, NEAREST_SHARE)]

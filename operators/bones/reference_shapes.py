@@ -23,7 +23,7 @@ MIRROR = np.array([-1.0, 1.0, 1.0])
 
 @dataclass(frozen=True, eq=False)
 class ReferenceShape:
-    """A mean bone of one side in a frame of its own, in mm; its length runs along z, the end with the head up.
+    """A mean bone of one side in a frame of its own, in mm; its length runs along z, the head's end is up.
 
     `vertices` (N, 3) and `faces` (M, 3) are its surface; `head` is centre and radius of the head's sphere.
     """

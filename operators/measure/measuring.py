@@ -6,7 +6,7 @@ Each package names the rows for its bones, as `measurements` of package.toml.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -20,6 +20,7 @@ from operators.measure.fracture_faces import gap_of
 from operators.measure.long_bones import LONG_BONE_MEASUREMENTS
 from operators.measure.measured_bone import Found, MeasuredBone, Rows
 from operators.measure.mirrored_side import measure_displacement, mirror_points
+from operators.measure.naming import NAMES
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -38,8 +39,13 @@ def measure_segments(segmentation: Segmentation) -> Segmentation:
         if box is not None:
             found.append((segment, measure_segment(label_map, segment.value, box)))
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
-    rows = [row for bone in bones for row in measure_bone(bone, found, segmentation)]
-    return replace(segmentation, measurements=tuple(rows))
+    measured = [measure_bone(bone, found, segmentation) for bone in bones]
+    named = {segment.value: segment for each in measured for segment in each.segments}
+    return replace(
+        segmentation,
+        segments=tuple(named.get(segment.value, segment) for segment in segmentation.segments),
+        measurements=tuple(row for each in measured for row in each.rows),
+    )
 
 
 def measure_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
@@ -64,16 +70,25 @@ def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
-def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Rows:
-    """Returns the rows of one bone with the measurements of its package."""
+@dataclass(frozen=True, eq=False)
+class NamedRows:
+    """The rows of one bone, and its segments with their names."""
+
+    rows: Rows
+    segments: list[Segment]
+
+
+def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> NamedRows:
+    """Returns the rows of one bone with the measurements of its package, and its segments' names."""
     rows = [row for _, row in bone]
     name = bone[0][0].bone
     label = next((label for label in segmentation.package.labels if label.name == name), None)
     rules = None if label is None else label.structure.long_bone
     measured = MeasuredBone(bone, found, segmentation.label_map, rules)
-    for row in segmentation.package.maker_of(name).measurements:
+    package = segmentation.package.maker_of(name)
+    for row in package.measurements:
         rows = MEASUREMENTS[row](measured, rows)
-    return rows
+    return NamedRows(rows, NAMES[package.names](measured, rows))
 
 
 def add_gaps(bone: MeasuredBone, rows: Rows) -> Rows:

@@ -12,7 +12,14 @@ from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
-from operators.packages.packages import MEASURABLE, CoarseToFinePackage, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import (
+    MEASURABLE,
+    NAMED,
+    CoarseToFinePackage,
+    Label,
+    ModelPackage,
+    NetworkSpec,
+)
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, NnUNetPlans, Stage
 from operators.packages.radiograph import OPERATING_POINTS, RadiographPackage
 from operators.packages.structures import SIDES
@@ -31,6 +38,7 @@ def check_package(package: ModelPackage) -> None:
     check_values(package.labels)
     for name in package.measurements:
         require_row("measurements", name, MEASURABLE)
+    require_row("names", package.names, NAMED)
     for spec in package.networks:
         check_network(spec)
     if isinstance(package, CoarseToFinePackage):

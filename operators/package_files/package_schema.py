@@ -26,6 +26,7 @@ from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import (
     MEASURED,
+    NAMED,
     Acceptance,
     CoarseToFinePackage,
     FindRules,
@@ -58,10 +59,12 @@ class PackageTables(Table):
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
     """Measurements of fragments and long bones, besides their size."""
+    names: str = NAMED[0]
+    """How fragments are named: from_class numbers them, neer_parts names the parts of a long bone's end."""
 
     def common(self, folder: Path) -> dict[str, Any]:
         """The arguments that every package has."""
-        keys = ("name", "version", "title", "algorithm_name", "accepts", "quality", "measurements")
+        keys = ("name", "version", "title", "algorithm_name", "accepts", "quality", "measurements", "names")
         return {"folder": folder, **{key: getattr(self, key) for key in keys}}
 
 

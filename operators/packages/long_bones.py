@@ -32,11 +32,16 @@ class RegionRule:
 @with_config(STRICT)
 @dataclass(frozen=True)
 class PartRule:
-    """A part of the bone that can break off: a part of the mean shape, what people read, and its colour."""
+    """A part of the bone that can break off: what people read, its colour, and where it lies.
 
-    name: str
+    `place` is on the sphere of the head, along the shaft, or in between at `turn_deg` about the shaft, least
+    and greatest: counted from the head's direction to the front of the body.
+    """
+
     meaning: str
     rgb: Colour
+    place: Literal["head", "between", "shaft"]
+    turn_deg: tuple[float, float] = (0.0, 360.0)
 
 
 @with_config(STRICT)
@@ -56,7 +61,7 @@ class LongBoneRules:
     `head_radius_mm` are the least and greatest radius of its head, which is a sphere by at least the share
     `head_cover` of its area. `neck` is a row of NECK_AXES. The shaft's axis runs through sections that lie
     `shaft_squares` sides of the end's square from the head's end. `regions` are tried in order. `shape` is a
-    mean shape beside structures.toml, whose parts `parts` name.
+    mean shape beside structures.toml. `parts` are what its head's end breaks into.
     """
 
     head_radius_mm: tuple[float, float]

@@ -216,12 +216,17 @@ MEASURED = ("gap", "displacement")
 MEASURABLE = (*MEASURED, "head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
 
 
+# The rows of NAMES
+NAMED = ("from_class", "neer_parts")
+
+
 @dataclass(frozen=True)
 class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
-    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
-    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection).
+    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS, `names` is one of
+    NAMES. `reads` is the type of image that its pipeline reads: "volume" (CtVolume) or "projection"
+    (Projection).
     """
 
     kind: ClassVar[str] = ""
@@ -236,6 +241,7 @@ class ModelPackage:
     folder: Path
     quality: QualityRules = field(default=QualityRules(), kw_only=True)
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
+    names: str = field(default=NAMED[0], kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

@@ -1,12 +1,13 @@
 """Prints how well long bones of known shape are measured, and how often their side is decided right.
 
-python -m benchmarks.long_bones DATA --structure NAME --part axes|sides
+python -m benchmarks.long_bones DATA --structure NAME --part axes|sides [--step N]
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,32 +25,39 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--structure", required=True)
     parser.add_argument("--part", choices=("axes", "sides"), required=True)
+    parser.add_argument("--step", type=int, default=1, help="only every so many shapes")
     given = parser.parse_args()
     shapes = [shape for shape in read_shapes(given.data) if shape.structure == given.structure]
+    shapes = shapes[:: given.step]
     rules = read_structures()[given.structure].long_bone
     if rules is None:
         parser.error(f"structures.toml has no [long_bone] of {given.structure}")
     elif given.part == "axes":
-        print_axes(list(measure_axes(shapes, rules)))
+        print_axes(measure_axes(shapes, rules))
     else:
         counts: Counter[tuple[str, str]] = Counter()
         for each in decide_sides(shapes, rules):
-            print(f"{each.name:32} {each.part:12} {each.outcome:8} {each.left:7.4f} {each.misfit_mm:6.2f} mm")
+            print(
+                f"{each.name:32} {each.part:12} {each.outcome:8} {each.left:7.4f} {each.misfit_mm:6.2f} mm",
+                flush=True,
+            )
             counts[each.part, each.outcome] += 1
         for (part, outcome), count in sorted(counts.items()):
             print(f"{part:12} {outcome:8} {count:4}")
 
 
-def print_axes(found: list[Axes]) -> None:
+def print_axes(found: Iterable[Axes]) -> None:
     """Prints a line for each bone and view, and the errors of each view against the surface's own."""
-    own = {each.name: values_of(each) for each in found if each.view == "surface"}
+    own: dict[str, dict[str, float]] = {}
     errors: dict[tuple[str, str], list[float]] = {}
     for each in found:
         values = values_of(each)
         words = (f"{name} {value:7.2f}" for name, value in values.items())
-        print(f"{each.name:32} {each.view:8}", "  ".join(words))
-        for name in values.keys() & own[each.name].keys():
-            errors.setdefault((each.view, name), []).append(values[name] - own[each.name][name])
+        print(f"{each.name:32} {each.view:8}", "  ".join(words), flush=True)
+        # The surface is measured first
+        true = own.setdefault(each.name, values)
+        for name in values.keys() & true.keys():
+            errors.setdefault((each.view, name), []).append(values[name] - true[name])
     for (view, name), off in sorted(errors.items()):
         spread = f"mean {np.mean(off):6.2f}  sd {np.std(off):5.2f}  worst {np.abs(off).max():5.2f}"
         print(f"{view:8} {name:10} n {len(off):3}  {spread}")

@@ -71,9 +71,11 @@ def four_parts(points: Points) -> dict[int, NDArray[np.bool_]]:
 def drawn_parts(joined: dict[int, int], mirrored: bool = False) -> LabelMap:
     """Returns the four parts under new values; a value that two parts share makes them one fragment."""
     flip = np.array([1.0, -1.0, 1.0]) if mirrored else np.ones(3)
-    solids: dict[int, Solid] = {
-        old: (lambda points, old=old: four_parts(points * flip)[old]) for old in joined
-    }
+
+    def part(old: int) -> Solid:
+        return lambda points: four_parts(points * flip)[old]
+
+    solids = {old: part(old) for old in joined}
     label_map = draw(solids, 2.0)
     labels = label_map.labels.copy()
     for old, new in joined.items():

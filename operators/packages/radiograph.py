@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field, with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT, Code, Share
+from operators.packages.structures import Code, Share
+from operators.packages.toml_files import STRICT
 
 BALANCED = "balanced"
 OPERATING_POINTS = ("sensitive", BALANCED, "specific")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import SeenStructure
 from operators.packages.structures import Code
-from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.measurements import (
+    FractureRegion,
+    HeadSphere,
+    LongBone,
+    Measured,
+    NotMeasurable,
+    SegmentMeasurements,
+)
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
 from operators.segmentation.study_verdict import study_verdict
@@ -164,7 +171,25 @@ def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
     gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
     moved = row.displacement
     turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
-    return {"measurements": numbers | gap | ({"displacement": turned} if turned else {})}
+    found = numbers | gap | ({"displacement": turned} if turned else {})
+    return {"measurements": found} | (_long_bone(row.long_bone) if row.long_bone else {})
+
+
+def _long_bone(bone: LongBone) -> dict[str, Any]:
+    """Returns what was measured of the whole bone, and why the rest was not."""
+    parts = {field.name: getattr(bone, field.name) for field in fields(bone)}
+    return {"whole_bone": {name: _plain(part) for name, part in parts.items() if part is not None}}
+
+
+def _plain(part: Measured | HeadSphere | FractureRegion | NotMeasurable) -> dict[str, Any]:
+    if isinstance(part, Measured):
+        return _rounded(asdict(part))
+    if isinstance(part, HeadSphere):
+        centre = [round(value, 3) for value in part.centre_lps]
+        return {"centre_lps": centre, "radius_mm": _rounded(asdict(part.radius_mm))}
+    if isinstance(part, NotMeasurable):
+        return {"not_measurable": part.reason}
+    return asdict(part)
 
 
 def _rounded(numbers: dict[str, float | None]) -> dict[str, float]:

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.geometry.volume import Box
 from operators.packages.packages import Label
 
-# Voxels (I, J, K) to the left of the midline; None if no plane separates the sides
-Left = NDArray[np.bool_] | None
+Mask = NDArray[np.bool_]
 
 
-def by_class(label: Label, left: Left) -> NDArray[np.bool_] | None:
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is known of the sides in a block of voxels (I, J, K).
+
+    `left` are those to the left of the midline, None if no plane separates the sides; `bones` are the voxels
+    of each label whose bones were told apart one by one.
+    """
+
+    left: Mask | None
+    bones: Mapping[str, Mask]
+
+    def crop(self, box: Box) -> Sides:
+        """Returns what is known of a block."""
+        left = None if self.left is None else self.left[box.slices]
+        return Sides(left, {name: mask[box.slices] for name, mask in self.bones.items()})
+
+
+def by_class(label: Label, sides: Sides) -> Mask | None:
     """Assigns every voxel of the class to the one bone; excludes none."""
-    del label, left
+    del label, sides
     return None
 
 
-def by_side(label: Label, left: Left) -> NDArray[np.bool_] | bool:
+def by_side(label: Label, sides: Sides) -> Mask | bool:
     """Splits a class that holds two bones by the midline plane; excludes the other side, or all voxels
     without a plane.
     """
-    return True if left is None else left != (label.structure.side == "left")
+    return True if sides.left is None else sides.left != (label.structure.side == "left")
+
+
+def by_bone(label: Label, sides: Sides) -> Mask:
+    """Gives whole bones to one label: by the trunk in view, else by the bone's shape, else to no side."""
+    return ~sides.bones[label.name]
 
 
 # The voxels of the label's class that are not part of the label; None excludes no voxel
-INSTANCES: dict[str, Callable[[Label, Left], NDArray[np.bool_] | bool | None]] = {
+INSTANCES: dict[str, Callable[[Label, Sides], Mask | bool | None]] = {
     "by_class": by_class,
     "by_side": by_side,
+    "by_bone": by_bone,
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from operators.bones.bone_sides import owners_by_class
 from operators.bones.find import PIECE_DISTANCE_MM
-from operators.bones.instances import INSTANCES
+from operators.bones.instances import INSTANCES, Sides
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
@@ -48,13 +49,16 @@ def sides_plane(
     """
     winner = probabilities.argmax(axis=0)
     classes = {side: side_classes(package, side) for side in ("left", "right", None)}
-    middle = cloud(winner, grid, spec, classes[None] | set(package.sides.middle))
+    unpaired = classes[None] - classes["left"] - classes["right"]
+    middle = cloud(winner, grid, spec, unpaired | set(package.sides.middle))
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
-        return plane_of_pairs(paired, middle, lateral, package.sides.widest_mm)
-    left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
-    return midline_plane(left, right, middle)
+        plane = plane_of_pairs(paired, middle, lateral, package.sides.widest_mm)
+    else:
+        left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
+        plane = midline_plane(left, right, middle)
+    return replace(plane, trunk_lps=np.median(middle, axis=0)) if plane and len(middle) else plane
 
 
 def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
@@ -96,16 +100,16 @@ def bone_regions(
 ) -> tuple[BoneRegion, ...]:
     """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
-    found = (bone_region(probabilities, grid, package, label, left) for label in package.labels)
+    by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
+    classes = delivered_classes(package)
+    bones = owners_by_class(probabilities, grid, classes, by_bone, plane) if by_bone else {}
+    sides = Sides(left, bones)
+    found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
     return tuple(region for region in found if region is not None)
 
 
 def bone_region(
-    probabilities: Array,
-    grid: Grid,
-    package: CoarseToFinePackage,
-    label: Label,
-    left: NDArray[np.bool_] | None,
+    probabilities: Array, grid: Grid, package: CoarseToFinePackage, label: Label, sides: Sides
 ) -> BoneRegion | None:
     """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
     own = 1 + kept_classes(package).index(label.found_by.fine_class)
@@ -119,7 +123,7 @@ def bone_region(
     others = best_of(near, set(range(1, len(near))) - {own})
     margin = near[own] - np.maximum(others, near[0])
     rivals = others >= near[own]
-    elsewhere = INSTANCES[label.found_by.instances](label, None if left is None else left[around.slices])
+    elsewhere = INSTANCES[label.found_by.instances](label, sides.crop(around))
     if elsewhere is not None:
         margin, rivals = np.where(elsewhere, np.float32(-1), margin), rivals | elsewhere
     kept = without_strays(margin > 0, grid)

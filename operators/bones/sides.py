@@ -28,11 +28,12 @@ Points = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class MidlinePlane:
     """The plane between the sides: points with `normal` . lps > `offset_mm` lie on the left; `normal` points
-    to the left.
+    to the left. `trunk_lps` is the middle (3,) of the unpaired bones, None if none is in view.
     """
 
     normal: NDArray[np.float64]
     offset_mm: float
+    trunk_lps: NDArray[np.float64] | None = None
 
     def height_mm(self, points_lps: Points) -> NDArray[np.float64]:
         """Returns how far points (N, 3), LPS mm, lie to the left of the plane."""

@@ -14,7 +14,7 @@ from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
 from operators.geometry.volume import Box, CtVolume
 from operators.measure.projection_flags import PROJECTION_MEANINGS
-from operators.measure.scan_border import area_on_border_mm2, area_on_circle_mm2, grow_box
+from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_circle_mm2, grow_box
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
 from operators.packages.structures import SIDES
@@ -39,8 +39,7 @@ MEANINGS = {
     **PROJECTION_MEANINGS,
 }
 
-# Least area of bone on the border of the scan; the rim of a crest that ends there has less
-CUT_MM2 = 50.0
+
 # Cortical bone stays below 2,000 HU, enamel seldom exceeds 2,500; steel and titanium reach the scanner's
 # highest value, which is 3,071 with 12 bits
 METAL_HU = 2500

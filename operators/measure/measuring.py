@@ -14,29 +14,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.bones.symmetry import mirror_plane
-from operators.geometry.meshes import Mesh, farthest_pair, mesh_of
+from operators.geometry.meshes import farthest_pair, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
-from operators.measure.fracture_faces import FractureFaces, fracture_faces, gap_of
+from operators.measure.fracture_faces import gap_of
+from operators.measure.long_bones import LONG_BONE_MEASUREMENTS
+from operators.measure.measured_bone import Found, MeasuredBone, Rows
 from operators.measure.mirrored_side import measure_displacement, mirror_points
+from operators.measure.naming import NAMES
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 
 # Least share of the bone's volume: smaller pieces have too little surface to be fitted to the other side
 MAIN_SHARE = 0.1
 PLANE_POINTS = 20000
-
-Rows = list[SegmentMeasurements]
-Found = list[tuple[Segment, SegmentMeasurements]]
-
-
-@dataclass(frozen=True, eq=False)
-class BrokenBone:
-    """A bone in two or more fragments, with their fracture faces, and every segment of the scan."""
-
-    fragments: Found
-    faces: list[FractureFaces]
-    all_segments: Found
-    label_map: LabelMap
 
 
 def measure_segments(segmentation: Segmentation) -> Segmentation:
@@ -49,8 +39,13 @@ def measure_segments(segmentation: Segmentation) -> Segmentation:
         if box is not None:
             found.append((segment, measure_segment(label_map, segment.value, box)))
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
-    rows = [row for bone in bones for row in measure_bone(bone, found, segmentation)]
-    return replace(segmentation, measurements=tuple(rows))
+    measured = [measure_bone(bone, found, segmentation) for bone in bones]
+    named = {segment.value: segment for each in measured for segment in each.segments}
+    return replace(
+        segmentation,
+        segments=tuple(named.get(segment.value, segment) for segment in segmentation.segments),
+        measurements=tuple(row for each in measured for row in each.rows),
+    )
 
 
 def measure_segment(label_map: LabelMap, value: int, box: tuple[slice, ...]) -> SegmentMeasurements:
@@ -75,40 +70,49 @@ def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
-def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Rows:
-    """Returns the rows of one bone: an intact one unchanged, fragments with the measurements of their
-    package.
-    """
+@dataclass(frozen=True, eq=False)
+class NamedRows:
+    """The rows of one bone, and its segments with their names."""
+
+    rows: Rows
+    segments: list[Segment]
+
+
+def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> NamedRows:
+    """Returns the rows of one bone with the measurements of its package, and its segments' names."""
     rows = [row for _, row in bone]
-    if len(rows) < 2:
-        return rows
-    grid = segmentation.label_map.grid
-    broken = BrokenBone(bone, fracture_faces([row.mesh for row in rows], grid), found, segmentation.label_map)
-    for name in segmentation.package.maker_of(bone[0][0].bone).measurements:
-        rows = MEASUREMENTS[name](broken, rows)
-    return rows
+    name = bone[0][0].bone
+    label = next((label for label in segmentation.package.labels if label.name == name), None)
+    rules = None if label is None else label.structure.long_bone
+    measured = MeasuredBone(bone, found, segmentation.label_map, rules)
+    package = segmentation.package.maker_of(name)
+    for row in package.measurements:
+        rows = MEASUREMENTS[row](measured, rows)
+    return NamedRows(rows, NAMES[package.names](measured, rows))
 
 
-def add_gaps(bone: BrokenBone, rows: Rows) -> Rows:
+def add_gaps(bone: MeasuredBone, rows: Rows) -> Rows:
     """Adds the gap between each fragment's fracture faces and those of its neighbours."""
     pairs = zip(rows, bone.faces, strict=True)
     return [replace(row, gap=gap_of(row.mesh, own, bone.label_map.grid)) for row, own in pairs]
 
 
-def add_displacements(bone: BrokenBone, rows: Rows) -> Rows:
+def add_displacements(bone: MeasuredBone, rows: Rows) -> Rows:
     """Adds the displacement of main fragments against the largest."""
+    if len(rows) < 2:
+        return rows
     moved = measure_displacements(bone)
     return [replace(row, displacement=moved.get(row.value)) for row in rows]
 
 
-def measure_displacements(bone: BrokenBone) -> dict[int, Displacement]:
+def measure_displacements(bone: MeasuredBone) -> dict[int, Displacement]:
     """Returns displacements by label value, of main fragments except the largest; {} if the other side is not
     intact.
     """
     intact = other_side(bone.fragments[0][0], bone.all_segments)
     whole_mm3 = sum(row.volume_mm3.value for _, row in bone.fragments)
     pairs = zip(bone.fragments, bone.faces, strict=True)
-    outer = {row.value: outer_points(row.mesh, own) for (_, row), own in pairs}
+    outer = {row.value: row.mesh.vertices_lps[~own.is_face].astype(np.float64) for (_, row), own in pairs}
     rows = sorted((row for _, row in bone.fragments), key=lambda row: -row.volume_mm3.value)
     main = [row for row in rows if row.volume_mm3.value >= MAIN_SHARE * whole_mm3]
     if intact is None or len(main) < 2 or not all(len(outer[row.value]) for row in main):
@@ -121,9 +125,10 @@ def measure_displacements(bone: BrokenBone) -> dict[int, Displacement]:
 
 
 # The measurements that a package may request besides the size; each fills one field of SegmentMeasurements
-MEASUREMENTS: dict[str, Callable[[BrokenBone, Rows], Rows]] = {
+MEASUREMENTS: dict[str, Callable[[MeasuredBone, Rows], Rows]] = {
     "gap": add_gaps,
     "displacement": add_displacements,
+    **LONG_BONE_MEASUREMENTS,
 }
 
 
@@ -134,11 +139,6 @@ def other_side(segment: Segment, found: Found) -> SegmentMeasurements | None:
         if paired and other.region == segment.region and other.laterality != segment.laterality:
             return row if other.fragment is None else None
     return None
-
-
-def outer_points(mesh: Mesh, faces: FractureFaces) -> NDArray[np.float64]:
-    """Returns the vertices (N, 3) that lie on no fracture: only they are part of the whole bone's surface."""
-    return mesh.vertices_lps[~faces.is_face].astype(np.float64)
 
 
 def plane_of(label_map: LabelMap) -> tuple[NDArray[np.float64], float]:

@@ -14,6 +14,8 @@ Mask = NDArray[np.bool_]
 
 # Outlines may end up to a voxel of the network (1.5 mm) before the scan does
 BORDER_MM = 2.0
+# Least area of bone on the border of the scan; the rim of a crest that ends there has less
+CUT_MM2 = 50.0
 # Scanners write air or less outside their circle (PS3.3 C.7.5.1.1.2, padding), without any noise
 PADDING_HU = -900
 

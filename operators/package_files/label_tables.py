@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from operators.package_files.tables import Table
+from operators.packages.long_bones import Colour
 from operators.packages.packages import Detection, Label
 from operators.packages.structures import (
     ANATOMY,
     Code,
-    Colour,
     Side,
     Structure,
     Structures,
@@ -77,11 +78,15 @@ class FoundLabelTable(LabelTable):
     """The class of the fine network that outlines it."""
     minimum_ml: float
     """Least volume; a structure with less counts as not found."""
+    instances: Literal["by_class", "by_side", "by_bone"] | None = None
+    """Which voxels of its classes it is; by_side where it has a side, else by_class, if left out."""
 
     def label(self, structures: Structures) -> Label:
-        """The label; a structure with a side is detected by its side."""
+        """The label; one of a pair, detected by_bone and without a side, is for bones of unknown side."""
         structure = self.identity(structures)
-        instances = "by_class" if structure.laterality is None else "by_side"
+        if self.instances == "by_bone" and structure.laterality is None:
+            structure = replace(structure, meaning=f"{structure.meaning} (side unknown)")
+        instances = self.instances or ("by_class" if structure.laterality is None else "by_side")
         detection = Detection(self.coarse_class, self.fine_class, self.minimum_ml, instances)
         return Label(structure, self.first_value, self.last_value, detection)
 

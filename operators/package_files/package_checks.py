@@ -13,7 +13,7 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.operating_points import check_operating_points
-from operators.packages.packages import MEASURED, Label, ModelPackage, NetworkSpec
+from operators.packages.packages import MEASURABLE, NAMED, Label, ModelPackage, NetworkSpec
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, Stage
 from operators.packages.radiograph import RadiographPackage
 from operators.packages.structures import SIDES
@@ -27,7 +27,8 @@ def check_package(package: ModelPackage) -> None:
     """Checks everything that applies to a package of its kind."""
     check_values(package.labels)
     for name in package.measurements:
-        require_row("measurements", name, MEASURED)
+        require_row("measurements", name, MEASURABLE)
+    require_row("names", package.names, NAMED)
     for spec in package.networks:
         check_network(spec)
     if isinstance(package, CoarseToFinePackage):

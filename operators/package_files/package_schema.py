@@ -32,7 +32,7 @@ from operators.packages.coarse_to_fine import (
 )
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
-from operators.packages.packages import MEASURED, Acceptance, QualityRules
+from operators.packages.packages import MEASURED, NAMED, Acceptance, QualityRules
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
 from operators.packages.structures import Structures
 
@@ -43,7 +43,9 @@ class PackageTables(IdentityTables):
     accepts: Acceptance
     quality: QualityRules = QualityRules()
     measurements: tuple[str, ...] = MEASURED
-    """Measurements of fragments, beside their size."""
+    """Measurements of fragments and long bones, besides their size."""
+    names: str = NAMED[0]
+    """How fragments are named: from_class numbers them, neer_parts names the parts of a long bone's end."""
 
 
 class CoarseToFineTables(PackageTables):

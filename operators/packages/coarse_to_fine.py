@@ -10,7 +10,7 @@ from pydantic import Field, with_config
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.operating_points import SPECIFIC
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT
+from operators.packages.toml_files import STRICT
 
 
 @with_config(STRICT)

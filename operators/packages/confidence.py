@@ -9,7 +9,7 @@ from math import exp, inf, log
 from pydantic import with_config
 
 from operators.packages.operating_points import OPERATING_POINTS, threshold_of
-from operators.packages.structures import STRICT
+from operators.packages.toml_files import STRICT
 
 # No frequency below 1 in 3000 was ever measured here, so no score is more certain than this
 CERTAIN = 8.0

@@ -10,7 +10,8 @@ from pydantic import Field, with_config
 
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.plans import WeightsOrigin
-from operators.packages.structures import STRICT, Share
+from operators.packages.structures import Share
+from operators.packages.toml_files import STRICT
 
 Arguments = Mapping[str, object]
 

@@ -12,7 +12,8 @@ from typing import ClassVar, Self
 from pydantic import with_config
 
 from operators.packages.operating_points import AUTO
-from operators.packages.structures import STRICT, Structure
+from operators.packages.structures import Structure
+from operators.packages.toml_files import STRICT
 
 
 @with_config(STRICT)
@@ -82,6 +83,11 @@ class Detection:
     minimum_ml: float
     instances: str = "by_class"
 
+    @property
+    def is_one_by_one(self) -> bool:
+        """Whether every bone of its classes is given to a label on its own."""
+        return self.instances == "by_bone"
+
 
 @dataclass(frozen=True)
 class Label:
@@ -110,6 +116,11 @@ class Label:
     def values(self) -> range:
         """All values that this bone may use."""
         return range(self.first_value, self.last_value + 1)
+
+    @property
+    def is_of_unknown_side(self) -> bool:
+        """Whether it is for bones of a pair whose side is not known."""
+        return self.detection is not None and self.detection.is_one_by_one and self.structure.side is None
 
     @property
     def found_by(self) -> Detection:
@@ -158,18 +169,24 @@ class QualityRules:
         return 0 < self.coarsest_mm < max(spacing_mm)
 
 
-# The rows of MEASUREMENTS, all by default. Packages are read without importing the table, as its libraries
-# take 0.2 s to import
+# The rows of MEASUREMENTS: those by default, and all. Packages are read without importing the table, as its
+# libraries take 0.2 s to import
 MEASURED = ("gap", "displacement")
+MEASURABLE = (*MEASURED, "head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
+
+
+# The rows of NAMES
+NAMED = ("from_class", "neer_parts")
 
 
 @dataclass(frozen=True)
 class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
-    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS. `reads` is the type of
-    image that its pipeline reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is the
-    name of one, or a probability as text; empty where the package does not decide by one.
+    `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS, `names` is one of
+    NAMES. `reads` is the type of image that its pipeline reads: "volume" (CtVolume) or "projection"
+    (Projection). `operating_point` is the name of one, or a probability as text; empty if the package does not
+    decide by one.
     """
 
     kind: ClassVar[str] = ""
@@ -185,6 +202,7 @@ class ModelPackage:
     quality: QualityRules = field(default=QualityRules(), kw_only=True)
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
     operating_point: str = field(default="", kw_only=True)
+    names: str = field(default=NAMED[0], kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

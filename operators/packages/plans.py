@@ -9,7 +9,7 @@ from pydantic import Field, with_config
 
 from operators.geometry.largest_component import Largest
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT
+from operators.packages.toml_files import STRICT
 
 # Of splines
 Order = Annotated[int, Field(ge=0, le=5)]

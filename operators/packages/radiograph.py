@@ -9,7 +9,8 @@ from pydantic import Field, with_config
 
 from operators.packages.operating_points import BALANCED
 from operators.packages.packages import ModelPackage, NetworkSpec
-from operators.packages.structures import STRICT, Code, Share
+from operators.packages.structures import Code, Share
+from operators.packages.toml_files import STRICT
 
 # Findings are counted in a byte
 MOST_FINDINGS = 255

@@ -5,25 +5,23 @@ from __future__ import annotations
 import colorsys
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
+from pydantic import BaseModel, Field, TypeAdapter, with_config
 
-from operators.packages.toml_files import read_toml, validated
+from operators.packages.long_bones import Colour, LongBoneRules
+from operators.packages.toml_files import STRICT, Tables, read_toml, validated
 from operators.process.installation import bundled_models
 
 STRUCTURES_FILE = "structures.toml"
 # The list that ships with Osteon; a models folder may extend it with its own list
 BUNDLED = bundled_models() / STRUCTURES_FILE
-# Tables of TOML are validated strictly: no other key, no other type
-STRICT = ConfigDict(strict=True, extra="forbid")
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
-Colour = tuple[int, int, int]
 
 
 @with_config(STRICT)
@@ -61,6 +59,7 @@ class Structure:
     rgb: Colour
     plausible_ml: tuple[float, ...] = ()
     plausible_mm: tuple[float, ...] = ()
+    long_bone: LongBoneRules | None = None
 
     @property
     def side(self) -> Side | None:
@@ -82,6 +81,7 @@ class StructureRow(BaseModel):
     rgb_right: Colour | None = None
     plausible_ml: tuple[float, float] | tuple[()] = ()
     plausible_mm: tuple[float, float] | tuple[()] = ()
+    long_bone: LongBoneRules | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
         """The structure of one side; without a side, a paired structure means both."""
@@ -95,7 +95,15 @@ class StructureRow(BaseModel):
             rgb=colours[side] or self.rgb or pale_colour(f"{name}_{side}"),
             plausible_ml=self.plausible_ml,
             plausible_mm=self.plausible_mm,
+            long_bone=self.long_bone,
         )
+
+    def beside(self, folder: Path) -> StructureRow:
+        """The row with the path of its mean shape, which is relative to the folder of the list."""
+        rules = self.long_bone
+        if rules is None or rules.shape is None:
+            return self
+        return self.model_copy(update={"long_bone": replace(rules, shape=folder / rules.shape)})
 
 
 Structures = Mapping[str, StructureRow]
@@ -134,5 +142,10 @@ def pale_colour(text: str) -> Colour:
 
 @cache
 def _read(path: Path) -> Structures:
-    model = TypeAdapter(dict[str, StructureRow])
-    return read_toml(path, partial(validated, model), "a list of structures", "package_unreadable")
+    return read_toml(path, partial(rows_beside, path.parent), "a list of structures", "package_unreadable")
+
+
+def rows_beside(folder: Path, table: Tables) -> Structures:
+    """The rows of a parsed list in a folder."""
+    rows = validated(TypeAdapter(dict[str, StructureRow]), table)
+    return {name: row.beside(folder) for name, row in rows.items()}

@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from operators.errors import ModelError, reason
 from operators.packages.validation_messages import first_fault
 
 Validated = TypeVar("Validated")
 Tables = dict[str, Any]
+
+# Tables of TOML are validated strictly: no other key, no other type
+STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:

@@ -41,9 +41,45 @@ class Displacement:
     translation_mm: Measured
 
 
+@dataclass(frozen=True)
+class NotMeasurable:
+    """Why a number cannot be given."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class HeadSphere:
+    """The sphere of a long bone's head: its centre, LPS in mm, and its radius, with the misfit as error."""
+
+    centre_lps: tuple[float, float, float]
+    radius_mm: Measured
+
+
+@dataclass(frozen=True)
+class FractureRegion:
+    """The region of a bone in which its fracture lies, by a classification's code."""
+
+    code: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class LongBone:
+    """What is measured of a long bone with all its fragments; None where its package does not ask for it."""
+
+    head: HeadSphere | NotMeasurable | None = None
+    neck_shaft_deg: Measured | NotMeasurable | None = None
+    length_mm: Measured | NotMeasurable | None = None
+    region: FractureRegion | NotMeasurable | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class SegmentMeasurements:
-    """The measurements of the segment with the label `value`; `gap` and `displacement` may be None."""
+    """The measurements of the segment with the label `value`; `gap` and `displacement` may be None.
+
+    `long_bone` is of the whole bone, and stands with its first segment only.
+    """
 
     value: int
     volume_mm3: Measured
@@ -52,3 +88,4 @@ class SegmentMeasurements:
     mesh: Mesh
     gap: Gap | None = None
     displacement: Displacement | None = None
+    long_bone: LongBone | None = None

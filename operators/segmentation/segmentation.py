@@ -20,7 +20,9 @@ class Segment:
     on the source grid. `network_mean` is the mean output of the networks over the segment's voxels, in 0..1;
     it is not a probability. Calibrated probabilities in whole percent, None if the package has no
     calibration: `bone_probability` that the bone is present, `fracture_probability` that it is fractured,
-    `fragment_probability` that a fragment is a separate piece (None for an intact bone).
+    `fragment_probability` that a fragment is a separate piece (None for an intact bone). `side_unknown`: the
+    bone is one of a pair, and it is not known of which side. `part` names the parts of the bone that a
+    fragment is, where its package names them.
     """
 
     value: int
@@ -37,6 +39,8 @@ class Segment:
     bone_probability: float | None = None
     fracture_probability: float | None = None
     fragment_probability: float | None = None
+    side_unknown: bool = False
+    part: str = ""
 
     @property
     def confidence(self) -> float | None:

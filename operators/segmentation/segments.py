@@ -38,4 +38,5 @@ def segment_of(
         rgb=label.structure.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
         volume_ml=volume_ml,
         network_mean=network_mean,
+        side_unknown=label.is_of_unknown_side,
     )

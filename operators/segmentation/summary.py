@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from operators.packages.confidence import percent
+from operators.segmentation.measurements import FractureRegion, HeadSphere, LongBone, Measured, NotMeasurable
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Verdict
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -84,17 +85,48 @@ def area(finding: FractureFinding) -> str:
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
     """Describes one bone: intact, or its fragments and the widest gap between them."""
     first = segments[0]
-    name = bone_name(first)
+    name, more = bone_name(first), long_bone_words(first, segmentation)
     if first.fragment is None:
-        return f"{name}: no fracture found, {first.volume_ml:.0f} ml."
+        return f"{name}: no fracture found, {first.volume_ml:.0f} ml{more}."
     volumes = ", ".join(f"{segment.volume_ml:.1f}" for segment in segments)
     count = f"{len(segments)} fragment{'' if len(segments) == 1 else 's'}"
-    return f"{name}: {count} of {volumes} ml{widest(segments, segmentation)}."
+    return f"{name}: {count} of {volumes} ml{widest(segments, segmentation)}{more}."
+
+
+def long_bone_words(first: Segment, segmentation: Segmentation) -> str:
+    """Describes what was measured of a long bone, whose first segment is given."""
+    bone = next((row.long_bone for row in segmentation.measurements if row.value == first.value), None)
+    return "".join(f"; {name.lower()}: {value}" for name, value in long_bone_values(bone).items())
+
+
+def long_bone_values(bone: LongBone | None) -> dict[str, str]:
+    """Returns what was measured of a long bone in words, by name; nothing where it was not asked for."""
+    if bone is None:
+        return {}
+    radius = bone.head.radius_mm if isinstance(bone.head, HeadSphere) else bone.head
+    found = {
+        "Radius of the head": in_words(radius, " mm"),
+        "Neck-shaft angle": in_words(bone.neck_shaft_deg, "°"),
+        "Length": in_words(bone.length_mm, " mm"),
+        "Fracture": in_words(bone.region, ""),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def in_words(part: Measured | FractureRegion | NotMeasurable | None, unit: str) -> str:
+    """Returns a measurement in words, with its error if known, or why there is none."""
+    if isinstance(part, Measured):
+        error = f" ± {part.uncertainty:.1f}" if part.uncertainty else ""
+        return f"{part.value:.1f}{error}{unit}"
+    if isinstance(part, NotMeasurable):
+        return f"not measurable, {part.reason}"
+    return f"{part.code} ({part.meaning})" if part else ""
 
 
 def bone_name(segment: Segment) -> str:
     """Returns the name of a segment's bone with its side."""
-    side = "" if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
+    unknown = " (side unknown)" if segment.side_unknown else ""
+    side = unknown if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"
 
 

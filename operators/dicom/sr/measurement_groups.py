@@ -29,6 +29,8 @@ from operators.dicom.sr.measurement_items import (
     count_item,
     flag_item,
     fracture_certainty_items,
+    long_bone_items,
+    region_items,
     segment_items,
 )
 from operators.errors import OutputError
@@ -130,7 +132,11 @@ def segment_group(
         finding_type=concept(segment.type),
         finding_sites=[site(segment)],
         algorithm_id=algorithm_of(provenance, segment.bone),
-        measurements=[*segment_items(found.row), *certainty_items(segment)],
+        measurements=[
+            *segment_items(found.row),
+            *(long_bone_items(found.row) if segment.fragment is None else ()),
+            *certainty_items(segment),
+        ],
         qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
     )
 
@@ -138,14 +144,21 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, and the probability that it is fractured."""
-    first = fragments[0].segment
+    """TID 1501: a broken bone, the number of its fragments, measurements of the whole, and the probability
+    that it is fractured.
+    """
+    first, row = fragments[0].segment, fragments[0].row
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),
         finding_type=concept(FRACTURE_OF_BONE),
         finding_sites=[site(first)],
         algorithm_id=algorithm_of(provenance, first.bone),
-        measurements=[count_item(len(fragments)), *fracture_certainty_items(first)],
+        measurements=[
+            count_item(len(fragments)),
+            *long_bone_items(row),
+            *fracture_certainty_items(first),
+        ],
+        qualitative_evaluations=region_items(row) or None,
     )
 
 

@@ -8,7 +8,15 @@ from pydicom.dataset import Dataset
 from operators.dicom.provenance.coded_concepts import concept
 from operators.measure.flags import MEANINGS
 from operators.packages.structures import Code
-from operators.segmentation.measurements import Displacement, Gap, Measured, SegmentMeasurements
+from operators.segmentation.measurements import (
+    Displacement,
+    FractureRegion,
+    Gap,
+    HeadSphere,
+    LongBone,
+    Measured,
+    SegmentMeasurements,
+)
 from operators.segmentation.segmentation import Flag, Segment
 
 # For concepts without a code among those of DICOM, SNOMED CT and IBSI that pydicom 3.0.2 holds
@@ -24,6 +32,10 @@ TRANSLATION = Code("translation", PRIVATE, "Translation against the main fragmen
 # PS3.16 CID 6048; annex D
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 QUALITY = Code("111052", "DCM", "Quality Finding")
+HEAD_RADIUS = Code("head_radius", PRIVATE, "Radius of the head's sphere")
+NECK_SHAFT_ANGLE = Code("neck_shaft_angle", PRIVATE, "Neck-shaft angle in three dimensions")
+BONE_LENGTH = Code("bone_length", PRIVATE, "Greatest length of the whole bone")
+REGION = Code("region", PRIVATE, "Region of the fracture (AO/OTA 2018)")
 FRAGMENT_COUNT = Code("fragments", PRIVATE, "Number of fragments")
 
 # PS3.16 CID 7474; CID 7464
@@ -31,6 +43,9 @@ VOXEL_SUM = Code("126030", "DCM", "Sum of segmented voxel volumes")
 MESH = Code("mesh", PRIVATE, "Smoothed marching cubes surface")
 FACES = Code("faces", PRIVATE, "Between facing fracture surfaces, along their normals")
 MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side")
+SPHERE = Code("sphere", PRIVATE, "Sphere of least squares through the head")
+AXES = Code("axes", PRIVATE, "Between the axes of neck and shaft")
+FARTHEST = Code("farthest", PRIVATE, "Between the two farthest points of the surface")
 CALIBRATED = Code("calibrated", PRIVATE, "Networks' log-odds, scaled to frequencies (Platt)")
 COUNT = Code("count", PRIVATE, "Count of segments")
 MEAN = Code("373098007", "SCT", "Mean")
@@ -91,6 +106,30 @@ def displacement_items(moved: Displacement) -> list[Measurement]:
         number(ROTATION, moved.rotation_deg, DEGREE, MIRROR, digits=1),
         number(TRANSLATION, moved.translation_mm, MM, MIRROR),
     ]
+
+
+def long_bone_items(row: SegmentMeasurements) -> list[Measurement]:
+    """Returns what could be measured of a whole long bone, on its first segment."""
+    bone = row.long_bone or LongBone()
+    radius = bone.head.radius_mm if isinstance(bone.head, HeadSphere) else None
+    found = (
+        (HEAD_RADIUS, radius, MM, SPHERE),
+        (NECK_SHAFT_ANGLE, bone.neck_shaft_deg, DEGREE, AXES),
+        (BONE_LENGTH, bone.length_mm, MM, FARTHEST),
+    )
+    return [
+        number(name, value, unit, method, digits=1)
+        for name, value, unit, method in found
+        if isinstance(value, Measured)
+    ]
+
+
+def region_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
+    """Returns the region of a bone's fracture; nothing where it is not known."""
+    region = row.long_bone.region if row.long_bone else None
+    if not isinstance(region, FractureRegion):
+        return []
+    return [QualitativeEvaluation(concept(REGION), concept(Code(region.code, PRIVATE, region.meaning)))]
 
 
 def count_item(fragments: int) -> Measurement:

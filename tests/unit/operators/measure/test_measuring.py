@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from operators.geometry.volume import LabelMap
 from operators.measure.measuring import MEASUREMENTS, measure_segments
 from operators.measure.mirrored_side import measure_displacement
+from operators.packages.packages import MEASURABLE
 from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -118,8 +119,9 @@ def test_a_bone_gets_the_measurements_that_its_package_asks_for(asked: tuple[str
     assert all(row.volume_mm3.value > 0 for row in made.measurements)
 
 
-def test_all_is_measured_where_a_package_does_not_say() -> None:
-    assert package().measurements == tuple(MEASUREMENTS)
+def test_fragments_are_measured_where_a_package_does_not_say() -> None:
+    assert package().measurements == ("gap", "displacement")
+    assert tuple(MEASUREMENTS) == MEASURABLE
 
 
 def test_a_piece_that_fits_where_the_main_one_belongs_has_no_displacement() -> None:

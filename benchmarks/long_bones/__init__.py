@@ -1,0 +1,1 @@
+"""Accuracy of the geometry of long bones on real shapes: axes and sides."""

@@ -1,0 +1,95 @@
+"""How often the side of a single bone is decided right, from all of it or a part of it, in any pose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from benchmarks.long_bones.shapes import Shape, between
+from operators.bones.handedness import handedness, long_axis
+from operators.bones.reference_shapes import MIRROR, ReferenceShape, both_sides, read_shape
+from operators.geometry.spheres import find_sphere
+from operators.geometry.surface_points import SurfacePoints, surface_points
+from operators.packages.long_bones import LongBoneRules
+from operators.packages.structures import Side
+from research.mean_shape import mean_shape, read_surfaces
+
+# Shares of the length that are in view, from the far end
+PARTS = {"whole": (0.0, 1.0), "head's half": (0.5, 1.0), "far half": (0.0, 0.5), "middle": (0.3, 0.7)}
+NOISE_MM = 0.4
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision on one part of a bone, itself or its mirror image: right, wrong or unknown."""
+
+    name: str
+    part: str
+    outcome: str
+    left: float
+    misfit_mm: float
+
+
+def decide_sides(shapes: list[Shape], rules: LongBoneRules) -> Iterator[Decision]:
+    """Yields the decisions on all parts of shapes, each compared with a mean shape that it is not in.
+
+    Every second one is mirrored.
+    """
+    for number, shape in enumerate(shapes):
+        means = means_without(shape, shapes, rules)
+        for part, surface in parts_of(shape, rules):
+            mirrored = number % 2 == 1
+            yield decide(shape, part, posed(surface, number, mirrored), mirrored, means, rules)
+
+
+def means_without(shape: Shape, shapes: list[Shape], rules: LongBoneRules) -> Mapping[Side, ReferenceShape]:
+    """Returns the mean bones that ship, made anew without a shape that is one of those they were made of."""
+    assert rules.shape is not None
+    if shape.path not in (own := [each.path for each in shapes if each.in_mean]):
+        return read_shape(rules.shape)
+    corners, faces = read_surfaces([path for path in own if path != shape.path])
+    return both_sides(mean_shape(corners, faces, shape.side, rules.head_radius_mm))
+
+
+def parts_of(shape: Shape, rules: LongBoneRules) -> Iterator[tuple[str, SurfacePoints]]:
+    """Yields parts of a bone, the end with its head up; of a partial one all that there is."""
+    surface = surface_points(shape.mesh)
+    if not shape.whole:
+        yield "as it is", surface
+        return
+    middle, axes, _ = long_axis(surface.points)
+    head = find_sphere(surface, rules.head_radius_mm)
+    up = axes[0] if head is None or (head.centre - middle) @ axes[0] > 0 else -axes[0]
+    for part, (low, high) in PARTS.items():
+        yield part, between(surface, surface.points @ up, low, high)
+
+
+def posed(surface: SurfacePoints, seed: int, mirrored: bool) -> SurfacePoints:
+    """Returns a surface in a random pose of the body, with the noise of voxels, and mirrored if asked for."""
+    random = np.random.default_rng(seed)
+    flip = MIRROR if mirrored else 1.0
+    turn = Rotation.random(random_state=seed).as_matrix()
+    noise = random.normal(0, NOISE_MM, (len(surface.points), 1)) * surface.normals
+    return SurfacePoints(
+        (surface.points + noise) * flip @ turn.T, surface.normals * flip @ turn.T, surface.area_mm2
+    )
+
+
+def decide(
+    shape: Shape,
+    part: str,
+    surface: SurfacePoints,
+    mirrored: bool,
+    means: Mapping[Side, ReferenceShape],
+    rules: LongBoneRules,
+) -> Decision:
+    """Returns the decision on one part of a bone."""
+    head = find_sphere(surface, rules.head_radius_mm)
+    seen = head if head is not None and head.cover >= rules.head_cover else None
+    found = handedness(surface, seen, means)
+    truth = shape.side if not mirrored else "right" if shape.side == "left" else "left"
+    outcome = "unknown" if found.side is None else "right" if found.side == truth else "wrong"
+    return Decision(shape.name, part, outcome, found.left, found.fit.misfit_mm)

@@ -1,0 +1,120 @@
+"""Decides which label each bone of a class gets where bones come in pairs: the left, the right or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.bones.handedness import handedness
+from operators.bones.reference_shapes import read_shape
+from operators.bones.sides import MidlinePlane
+from operators.geometry.meshes import mesh_of
+from operators.geometry.spheres import find_sphere
+from operators.geometry.surface_points import surface_points
+from operators.geometry.volume import Box, Grid
+from operators.packages.long_bones import LongBoneRules
+from operators.packages.packages import Label
+from operators.packages.structures import Side
+
+Mask = NDArray[np.bool_]
+Owners = NDArray[np.uint8]
+
+# Pieces closer than this belong to one bone, and so does a piece much smaller than the largest
+APART_MM, SMALL_SHARE = 8.0, 0.2
+# The share of a bone that lies nearest to the trunk: there a limb's bone lies on its own side
+NEAREST_SHARE = 0.2
+
+
+def owners_of(mask: Mask, grid: Grid, labels: Sequence[Label], plane: MidlinePlane | None) -> Owners:
+    """Returns for each voxel (I, J, K) of a class which of its labels it belongs to: 1, 2, ...; 0 is none.
+
+    Every bone goes to the label of its side as a whole; bones whose side is not known, or that would be the
+    second of one side, go to the labels without a side, the largest first.
+    """
+    numbers: dict[Side | None, list[int]] = {"left": [], "right": [], None: []}
+    for number, label in enumerate(labels, start=1):
+        numbers[label.structure.side].append(number)
+    owners = np.zeros(mask.shape, np.uint8)
+    for bone in bones_of(mask, grid):
+        side = side_of_bone(bone, grid, labels[0].structure.long_bone, plane)
+        free = numbers[side] or numbers[None]
+        if free:
+            owners[bone] = free.pop(0)
+    return owners
+
+
+def bones_of(mask: Mask, grid: Grid) -> list[Mask]:
+    """Returns the bones of a class, the largest first: pieces that lie close, and small ones near them."""
+    reach = np.ceil(APART_MM / 2 / np.array(grid.spacing_mm)).astype(int)
+    groups, count = ndimage.label(ndimage.maximum_filter(mask, size=tuple(2 * reach + 1)))
+    groups[~mask] = 0
+    sizes = np.bincount(groups.ravel(), minlength=count + 1)[1:]
+    large = 1 + np.flatnonzero(sizes >= SMALL_SHARE * max(sizes, default=0))
+    if len(large) < count:
+        near = ndimage.distance_transform_edt(
+            ~np.isin(groups, large), grid.spacing_mm, return_distances=False, return_indices=True
+        )
+        groups = np.where(mask, groups[tuple(near)], 0)
+    order = sorted(large.tolist(), key=lambda number: -sizes[number - 1])
+    return [groups == number for number in order]
+
+
+def side_of_bone(
+    bone: Mask, grid: Grid, rules: LongBoneRules | None, plane: MidlinePlane | None
+) -> Side | None:
+    """Returns the side of one bone: by the trunk if it is in view, else by the bone's own shape.
+
+    None where neither tells, or where the shape contradicts the trunk.
+    """
+    by_trunk = None if plane is None else side_by_trunk(bone, grid, plane)
+    by_shape = side_by_shape(bone, grid, rules)
+    if by_trunk and by_shape and by_trunk != by_shape:
+        return None
+    return by_trunk or by_shape
+
+
+def side_by_trunk(bone: Mask, grid: Grid, plane: MidlinePlane) -> Side | None:
+    """Returns the side of the midline on which the part of a bone lies that is nearest to the trunk.
+
+    None if no trunk is in view.
+    """
+    if plane.trunk_lps is None:
+        return None
+    points = np.argwhere(bone) @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
+    away_mm = np.linalg.norm(points - plane.trunk_lps, axis=1)
+    near = points[away_mm <= np.quantile(away_mm, NEAREST_SHARE)]
+    return "left" if np.median(plane.height_mm(near)) > 0 else "right"
+
+
+def side_by_shape(bone: Mask, grid: Grid, rules: LongBoneRules | None) -> Side | None:
+    """Returns the side that a bone's own shape tells; None without a mean shape to compare it with."""
+    box = Box.around(bone)
+    if rules is None or rules.shape is None or box is None:
+        return None
+    surface = surface_points(mesh_of(bone[box.slices], grid.crop(box)))
+    head = find_sphere(surface, rules.head_radius_mm)
+    seen = head if head is not None and head.cover >= rules.head_cover else None
+    return handedness(surface, seen, read_shape(rules.shape)).side
+
+
+def owners_by_class(
+    probabilities: NDArray[np.float32],
+    grid: Grid,
+    classes: Sequence[str],
+    labels: Sequence[Label],
+    plane: MidlinePlane | None,
+) -> Mapping[str, Mask]:
+    """Returns the voxels of each label whose class is shared bone by bone, by the label's name.
+
+    `probabilities` has the channels of write_channels: background, `classes`, all others.
+    """
+    winner = probabilities.argmax(axis=0)
+    found: dict[str, Mask] = {}
+    for name in dict.fromkeys(label.found_by.fine_class for label in labels):
+        own = [label for label in labels if label.found_by.fine_class == name]
+        owners = owners_of(winner == 1 + classes.index(name), grid, own, plane)
+        found |= {label.name: owners == number for number, label in enumerate(own, start=1)}
+    return found

@@ -1,0 +1,98 @@
+"""A bone as it is measured: its fragments, and its surface without fractures and cut faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from operators.bones.long_bones import Line, shaft_of
+from operators.geometry.meshes import Mesh
+from operators.geometry.spheres import Sphere, find_sphere
+from operators.geometry.surface_points import SurfacePoints, surface_points
+from operators.geometry.volume import Box, LabelMap
+from operators.measure.fracture_faces import FractureFaces, fracture_faces
+from operators.measure.scan_border import BORDER_MM, CUT_MM2, area_on_border_mm2
+from operators.packages.long_bones import LongBoneRules
+from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.segmentation import Segment
+
+Rows = list[SegmentMeasurements]
+Found = list[tuple[Segment, SegmentMeasurements]]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredBone:
+    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one."""
+
+    fragments: Found
+    all_segments: Found
+    label_map: LabelMap
+    rules: LongBoneRules | None = None
+
+    @cached_property
+    def faces(self) -> list[FractureFaces]:
+        """The fracture faces of each fragment."""
+        return fracture_faces([row.mesh for _, row in self.fragments], self.label_map.grid)
+
+    @cached_property
+    def surface(self) -> SurfacePoints:
+        """Points of the bone's own surface, without fracture faces and where the scan cuts it off."""
+        pairs = zip(self.fragments, self.faces, strict=True)
+        points = surface_points(joined([without(row.mesh, own.is_face) for (_, row), own in pairs]))
+        return points.where(~self.on_border(points.points))
+
+    @cached_property
+    def head(self) -> Sphere | None:
+        """The sphere of its head; None where too little of one is in view."""
+        if self.rules is None:
+            return None
+        sphere = find_sphere(self.surface, self.rules.head_radius_mm)
+        return sphere if sphere is not None and sphere.cover >= self.rules.head_cover else None
+
+    @cached_property
+    def shaft(self) -> Line | None:
+        """The axis of its shaft, towards its head; None where too little of either is in view."""
+        if self.rules is None or self.head is None:
+            return None
+        return shaft_of(self.surface, self.head, self.rules.shaft_squares)
+
+    @cached_property
+    def is_cut(self) -> bool:
+        """Whether it extends beyond the scan's border."""
+        labels = self.label_map.labels
+        boxes = ndimage.find_objects(labels)
+        values = [segment.value for segment, _ in self.fragments]
+        box = Box.around_all(Box.of(boxes[value - 1]) for value in values)
+        mask = np.isin(labels[box.slices], values)
+        return area_on_border_mm2(mask, box, self.label_map.grid) >= CUT_MM2
+
+    @property
+    def fracture_lps(self) -> NDArray[np.float64] | None:
+        """The middle (3,) of its fracture faces; None without any."""
+        pairs = zip(self.fragments, self.faces, strict=True)
+        points = np.concatenate([row.mesh.vertices_lps[own.is_face] for (_, row), own in pairs])
+        return points.mean(axis=0).astype(np.float64) if len(points) else None
+
+    def on_border(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Returns which points (N, 3) lie where the scan ends."""
+        grid = self.label_map.grid
+        ijk = points @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
+        margin = BORDER_MM / np.array(grid.spacing_mm)
+        outside = (ijk < margin) | (ijk > np.array(grid.shape) - 1 - margin)
+        return np.asarray(outside.any(axis=1), np.bool_)
+
+
+def without(mesh: Mesh, gone: NDArray[np.bool_]) -> Mesh:
+    """Returns the surface without the faces of which every vertex is `gone` (N,)."""
+    return Mesh(mesh.vertices_lps, mesh.faces[~gone[mesh.faces].all(axis=1)])
+
+
+def joined(meshes: list[Mesh]) -> Mesh:
+    """Returns several surfaces as one."""
+    starts = np.cumsum([0, *(len(mesh.vertices_lps) for mesh in meshes[:-1])])
+    faces = [mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]
+    return Mesh(np.concatenate([mesh.vertices_lps for mesh in meshes]), np.concatenate(faces))

@@ -8,7 +8,7 @@ import pytest
 
 from operators.errors import ModelError
 from operators.package_files.package_reader import read_coarse_to_fine_package, read_package, read_packages
-from operators.packages.confidence import Confidence
+from operators.packages.confidence import LIKELY, Confidence
 from tests.support.made_packages import package_text
 
 SHIPPED = Path(__file__).parents[4] / "models"
@@ -100,6 +100,21 @@ BROKEN = {
     ),
     "fewer outputs than classes": ("outputs = 4", "outputs = 3", "networks.coarse.*outputs"),
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
+    "a joint of a class that there is not": (
+        'name = "bones"',
+        'name = "bones"\nball_joints = [{ head = "ear", socket = "middle", radius_mm = [1.0, 2.0] }]',
+        "ball_joints: expected classes of fine",
+    ),
+    "a joint with radii upside down": (
+        'name = "bones"',
+        'name = "bones"\nball_joints = [{ head = "middle", socket = "middle", radius_mm = [2.0, 1.0] }]',
+        "ball_joints: .*rising radii",
+    ),
+    "operating points without one": (
+        'name = "bones"',
+        'name = "bones"\nconfidence.operating_points = { specific = 0.6 }',
+        "confidence.operating_points: expected sensitive, balanced, specific",
+    ),
     "an unknown strategy": ("watershed_and_merge", "coin_toss", "fragments.strategy.*coin_toss"),
     "values that overlap": ("first_value = 11", "first_value = 10", "labels.side_left"),
     "values upside down": ("last_value = 30", "last_value = 20", "labels.side_right"),
@@ -184,3 +199,10 @@ def test_packages_are_read_by_name(tmp_path: Path) -> None:
     for name in ("wrist", "ankle"):
         written(tmp_path / name, package_text().replace('name = "bones"', f'name = "{name}"', 1))
     assert [package.name for package in read_packages(tmp_path)] == ["ankle", "wrist"]
+
+
+def test_a_package_of_ct_is_specific_unless_another_point_is_asked_for() -> None:
+    package = read_coarse_to_fine_package(SHIPPED / "pelvis" / "package.toml")
+    assert package.at("auto") == package
+    assert package.least_probability > package.at("sensitive").least_probability == LIKELY
+    assert package.options != package.at("0.9").options

@@ -173,7 +173,7 @@ def run_fine(
 
 
 def near_bones(region: Region, fine: Grid) -> NDArray[np.bool_]:
-    """Voxels of `fine` where the coarse network saw any bone at all; other tiles need not run."""
+    """Voxels of `fine` where the coarse network found any bone; tiles without any need not run."""
     coarse = region.look.grid.crop(region.box)
     background = region.look.probabilities[0][region.box.slices]
     return interpolate_scalar(1 - background, coarse, fine, 0.0) > 0.05
@@ -184,7 +184,7 @@ def guide_of(
 ) -> Callable[[Box], NDArray[np.uint8]] | None:
     """Returns what gives the coarse probabilities (channels, I, J, K) that `spec` reads in a block of `fine`.
 
-    In steps of 1/255: a quarter of the memory, and finer than the network can tell.
+    In steps of 1/255: a quarter of the memory, and finer than the network can resolve.
     """
     if not spec.guide:
         return None

@@ -101,7 +101,7 @@ def bone_regions(
     """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
-    classes = delivered_classes(package)
+    classes = kept_classes(package)
     bones = owners_by_class(probabilities, grid, classes, by_bone, plane) if by_bone else {}
     sides = Sides(left, bones)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)

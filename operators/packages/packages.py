@@ -185,8 +185,8 @@ class ModelPackage:
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS, `names` is one of
     NAMES. `reads` is the type of image that its pipeline reads: "volume" (CtVolume) or "projection"
-    (Projection). `operating_point` is the name of one, or a probability as text; empty if the package does not
-    decide by one.
+    (Projection). `operating_point` is the name of one, or a probability as text; empty if the package has
+    none.
     """
 
     kind: ClassVar[str] = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from highdicom.sr import CodedConcept
 
 from operators.dicom.sr.measurement_items import long_bone_items, region_items
 from operators.geometry.meshes import Mesh
@@ -36,7 +37,9 @@ def test_what_was_measured_is_written_with_its_unit_and_the_rest_left_out() -> N
 
 def test_the_region_is_a_code() -> None:
     (region,) = region_items(replace(ROW, long_bone=BONE))
-    assert (region.value.value, region.value.meaning) == ("31A", "trochanteric")
+    code = region.value
+    assert isinstance(code, CodedConcept)
+    assert (code.value, code.meaning) == ("31A", "trochanteric")
 
 
 def test_other_bones_have_neither() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,19 @@ APART_MM, SMALL_SHARE = 8.0, 0.2
 NEAREST_SHARE = 0.2
 
 
-def owners_of(mask: Mask, grid: Grid, labels: Sequence[Label], plane: MidlinePlane | None) -> Owners:
-    """Returns for each voxel (I, J, K) of a class which of its labels it belongs to: 1, 2, ...; 0 is none.
+@dataclass(frozen=True, eq=False)
+class OwnedBones:
+    """The voxels of each label by its name, and a sentence about each bone that got none."""
+
+    masks: Mapping[str, Mask]
+    left_out: tuple[str, ...] = ()
+
+
+def owners_of(
+    mask: Mask, grid: Grid, labels: Sequence[Label], plane: MidlinePlane | None
+) -> tuple[Owners, tuple[str, ...]]:
+    """Returns for each voxel (I, J, K) of a class which of its labels it belongs to: 1, 2, ...; 0 is none;
+    and a sentence about each bone that got no label.
 
     Every bone goes to the label of its side as a whole; bones whose side is not known, or that would be the
     second of one side, go to the labels without a side, the largest first.
@@ -37,13 +49,22 @@ def owners_of(mask: Mask, grid: Grid, labels: Sequence[Label], plane: MidlinePla
     numbers: dict[Side | None, list[int]] = {"left": [], "right": [], None: []}
     for number, label in enumerate(labels, start=1):
         numbers[label.structure.side].append(number)
-    owners = np.zeros(mask.shape, np.uint8)
+    owners, left_out = np.zeros(mask.shape, np.uint8), []
+    least_ml = min(label.found_by.minimum_ml for label in labels)
     for bone in bones_of(mask, grid):
         side = side_of_bone(bone, grid, labels[0].structure.long_bone, plane)
         free = numbers[side] or numbers[None]
         if free:
             owners[bone] = free.pop(0)
-    return owners
+        elif (volume_ml := bone.sum() * grid.voxel_volume_mm3 / 1000) >= least_ml:
+            left_out.append(without_label(labels[0], side, volume_ml))
+    return owners, tuple(left_out)
+
+
+def without_label(label: Label, side: Side | None, volume_ml: float) -> str:
+    """Returns the sentence that reports a bone that got no label; `label` is any of its class."""
+    name = f"{label.structure.type.meaning}{f', {side}' if side else ' (side unknown)'}"
+    return f"{name}: a bone of {volume_ml:.0f} ml, for which the package has no label left, was left out."
 
 
 def bones_of(mask: Mask, grid: Grid) -> list[Mask]:
@@ -106,15 +127,19 @@ def owners_by_class(
     classes: Sequence[str],
     labels: Sequence[Label],
     plane: MidlinePlane | None,
-) -> Mapping[str, Mask]:
-    """Returns the voxels of each label whose class is shared bone by bone, by the label's name.
+) -> OwnedBones:
+    """Returns which bones belong to each of the labels whose class is shared bone by bone.
 
     `probabilities` has the channels of write_channels: background, `classes`, all others.
     """
+    if not labels:
+        return OwnedBones({})
     winner = probabilities.argmax(axis=0)
     found: dict[str, Mask] = {}
+    left_out: tuple[str, ...] = ()
     for name in dict.fromkeys(label.found_by.fine_class for label in labels):
         own = [label for label in labels if label.found_by.fine_class == name]
-        owners = owners_of(winner == 1 + classes.index(name), grid, own, plane)
+        owners, said = owners_of(winner == 1 + classes.index(name), grid, own, plane)
         found |= {label.name: owners == number for number, label in enumerate(own, start=1)}
-    return found
+        left_out += said
+    return OwnedBones(found, left_out)

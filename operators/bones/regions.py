@@ -41,6 +41,14 @@ class BoneRegion:
     network_mean: float
 
 
+@dataclass(frozen=True, eq=False)
+class BoneRegions:
+    """A package's bones, and a sentence about each bone that was left out."""
+
+    bones: tuple[BoneRegion, ...]
+    left_out: tuple[str, ...] = ()
+
+
 def sides_plane(
     probabilities: Array, grid: Grid, spec: NetworkSpec, package: CoarseToFinePackage
 ) -> MidlinePlane | None:
@@ -97,15 +105,14 @@ def bone_regions(
     grid: Grid,
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
-) -> tuple[BoneRegion, ...]:
+) -> BoneRegions:
     """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`."""
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
-    classes = kept_classes(package)
-    bones = owners_by_class(probabilities, grid, classes, by_bone, plane) if by_bone else {}
-    sides = Sides(left, bones)
+    owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
+    sides = Sides(left, owned.masks)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
-    return tuple(region for region in found if region is not None)
+    return BoneRegions(tuple(region for region in found if region is not None), owned.left_out)
 
 
 def bone_region(

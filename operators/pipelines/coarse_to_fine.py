@@ -15,7 +15,7 @@ from scipy import ndimage
 from operators.bones.find import region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
-from operators.bones.regions import BoneRegion, sides_plane
+from operators.bones.regions import BoneRegions, sides_plane
 from operators.fragments.assembly import FracturedBone, assemble_segmentation
 from operators.fragments.evidence import FractureEvidence, LeastOdds
 from operators.fragments.fragments import split
@@ -104,10 +104,10 @@ def segment_anatomies(
     done: list[Anatomy | AnatomyNotFoundError] = [
         not_found(part.package, look.seen) for part, look in zip(parts, looks, strict=True)
     ]
-    for number, bones in outline_once(parts[0].source, regions, networks, progress):
-        anatomy = outline_bones(parts[number], bones, looks[number].seen)
-        if anatomy.bones:
-            done[number] = anatomy
+    for number, found in outline_once(parts[0].source, regions, networks, progress):
+        part, seen = parts[number], looks[number].seen
+        anatomy = outline_bones(part, found, seen)
+        done[number] = anatomy if anatomy.bones else not_found(part.package, seen, anatomy.left_out)
     return done
 
 
@@ -120,13 +120,13 @@ def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
     return Region(package, look, box, sides_plane(where, grid, package.coarse, package))
 
 
-def outline_bones(part: Resampled, bones: Sequence[BoneRegion], seen: tuple[SeenStructure, ...]) -> Anatomy:
+def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure, ...]) -> Anatomy:
     """Those of the bones that are shown, on the source's voxels."""
     package = part.package
-    shown, left_out = split_off_mimics(bones, package.confidence, partial(hu_on, part.source))
+    shown, mimics = split_off_mimics(found.bones, package.confidence, partial(hu_on, part.source))
     on_source = (outline_bone(part.source, bone, package.outline) for bone in shown)
     there = tuple(bone for bone in on_source if bone is not None)
-    return Anatomy(part.source, there, package, left_out, seen)
+    return Anatomy(part.source, there, package, (*found.left_out, *mimics), seen)
 
 
 def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
@@ -134,13 +134,15 @@ def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
     return resample_hu(source, grid).hu.astype(np.float32, copy=False)
 
 
-def not_found(package: CoarseToFinePackage, seen: Sequence[SeenStructure]) -> AnatomyNotFoundError:
-    """The error for a CT without the anatomy."""
-    return AnatomyNotFoundError(
+def not_found(
+    package: CoarseToFinePackage, seen: Sequence[SeenStructure], left_out: Sequence[str] = ()
+) -> AnatomyNotFoundError:
+    """The error for a CT without the anatomy, or with none but bones that were `left_out`."""
+    expected = (
         f"no {package.title} found: expected at least one of "
-        f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan",
-        seen,
+        f"{', '.join(label.meaning.lower() for label in package.labels)} in the scan"
     )
+    return AnatomyNotFoundError("; ".join((expected, *(each.rstrip(".") for each in left_out))), seen)
 
 
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from operators.bones.ball_joints import restore_heads
 from operators.bones.find import seen_structures
-from operators.bones.regions import BoneRegion, bone_regions, kept_classes, write_channels
+from operators.bones.regions import BoneRegions, bone_regions, kept_classes, write_channels
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import covering_box, interpolate_scalar, isotropic_grid, resample_hu
 from operators.geometry.volume import Box, CtVolume, Grid
@@ -83,7 +83,7 @@ class FineRegion:
         )
         write_channels(found[:, *theirs], self.region.package, self.channels[:, *own])
 
-    def bones(self, grid: Grid) -> tuple[BoneRegion, ...]:
+    def bones(self, grid: Grid) -> BoneRegions:
         """Returns the region's bones."""
         package = self.region.package
         names = ("background", *kept_classes(package))
@@ -113,7 +113,7 @@ def look_at(parts: Sequence[Resampled], networks: Networks, progress: Progress) 
 
 def outline_once(
     source: CtVolume, regions: Sequence[Region | None], networks: Networks, progress: Progress
-) -> Iterator[tuple[int, tuple[BoneRegion, ...]]]:
+) -> Iterator[tuple[int, BoneRegions]]:
     """Yields the bones in each region, and its number; of a package without a region there is none."""
     there = [(number, region) for number, region in enumerate(regions) if region is not None]
     groups = group_by(there, lambda one, other: shares_outline(one[1], other[1]))
@@ -131,7 +131,7 @@ def shares_outline(one: Region, other: Region) -> bool:
 
 def bones_in(
     regions: Sequence[Region], source: CtVolume, networks: Networks, progress: Progress
-) -> Iterator[tuple[BoneRegion, ...]]:
+) -> Iterator[BoneRegions]:
     """Yields the bones in each region, from one run of the fine network over all of them."""
     box = Box.around_all(region.box for region in regions)
     grid = isotropic_grid(regions[0].look.grid.crop(box), regions[0].package.fine.spacing_mm)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from operators.bones.find import all_clusters, largest_cluster, region_of_interest, seen_structures
 from operators.bones.regions import (
     BoneRegion,
+    BoneRegions,
     bone_regions,
     kept_classes,
     sides_plane,
@@ -58,6 +59,13 @@ def regions(
     values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
 ) -> tuple[BoneRegion, ...]:
     """The bones in the fine network's probabilities (classes, I, J, K)."""
+    return found_regions(values, package, plane).bones
+
+
+def found_regions(
+    values: NDArray[np.float32], package: CoarseToFinePackage, plane: MidlinePlane | None
+) -> BoneRegions:
+    """The bones, and what was left out of them."""
     channels = np.empty((2 + len(kept_classes(package)), *SHAPE), np.float32)
     write_channels(values, package, channels)
     return bone_regions(channels, GRID, package, plane)
@@ -137,6 +145,21 @@ def test_the_look_lists_what_is_likelier_than_not_and_large_enough() -> None:
     low, high = (GRID.ijk_to_lps @ (*at, 1.0) for at in ((15.5, 19.5, 7.5), (23.5, 27.5, 17.5)))
     assert seen.low_mm == pytest.approx(tuple(low[:3]))
     assert seen.high_mm == pytest.approx(tuple(high[:3]))
+
+
+def test_of_two_bones_the_one_without_a_free_label_is_named() -> None:
+    middle, left, _ = PACKAGE.labels
+    by_bone = replace(left, detection=replace(left.found_by, instances="by_bone"))
+    alone = replace(by_bone, structure=replace(left.structure, laterality=None))
+    package = replace(PACKAGE, labels=(middle, alone))
+    both = block((2, 8, 8), (10, 18, 18)) | block((30, 8, 8), (36, 18, 18))
+    found = found_regions(probabilities(FINE, {"side": both, "middle": MIDDLE}), package, None)
+    assert [bone.label.name for bone in found.bones] == ["middle", "side_left"]
+    larger = interpolate_scalar(found.bones[1].margin, found.bones[1].grid, GRID, -1.0) > 0
+    np.testing.assert_array_equal(larger, block((2, 8, 8), (10, 18, 18)))
+    assert found.left_out == (
+        "Bone (side unknown): a bone of 5 ml, for which the package has no label left, was left out.",
+    )
 
 
 def test_a_missing_bone_gives_none() -> None:

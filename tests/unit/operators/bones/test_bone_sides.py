@@ -8,75 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from operators.bones import bone_sides
 from operators.bones.bone_sides import bones_of, owners_of, side_of_bone
-from operators.bones.handedness import Handedness, handedness
-from operators.bones.reference_shapes import ReferenceShape, both_sides
+from operators.bones.handedness import Handedness
 from operators.bones.sides import MidlinePlane
-from operators.geometry.meshes import Mesh, mesh_of
-from operators.geometry.spheres import find_sphere
 from operators.geometry.surface_fit import Similarity
-from operators.geometry.surface_points import SurfacePoints, surface_points
 from operators.geometry.volume import Grid
 from operators.packages.packages import Detection, Label
 from operators.packages.structures import LATERALITY, Side
 from tests.support.labels import made_label
-from tests.support.made_long_bones import RADIUS_MM, RULES, capsule, draw, long_bone
-from tests.support.made_shapes import Points, Solid
 
 Mask = NDArray[np.bool_]
 GRID = Grid((60, 20, 60), np.diag([4.0, 4.0, 4.0, 1.0]))
-
-
-def handed_bone(points: Points) -> Mask:
-    """Returns the bone of solids with two ridges that make its mirror image another shape."""
-    upper: Solid = capsule(np.array([-5.0, 10.0, 0.0]), np.array([-5.0, 18.0, -60.0]), 10.0)
-    lower: Solid = capsule(np.array([5.0, -10.0, -110.0]), np.array([12.0, -16.0, -170.0]), 10.0)
-    found: Mask = long_bone(130.0)(points) | upper(points) | lower(points)
-    return found
-
-
-@pytest.fixture(scope="module")
-def whole() -> Mesh:
-    label_map = draw({1: handed_bone}, 2.5)
-    return mesh_of(label_map.labels == 1, label_map.grid)
-
-
-def mean_of(mesh: Mesh) -> ReferenceShape:
-    vertices = mesh.vertices_lps.astype(np.float64)
-    head = find_sphere(surface_points(mesh), RULES.head_radius_mm)
-    assert head is not None
-    assert head.radius_mm == pytest.approx(RADIUS_MM, abs=1.0)
-    return ReferenceShape("left", vertices, mesh.faces, (head.centre, head.radius_mm))
-
-
-def turned(surface: SurfacePoints, mirrored: bool) -> SurfacePoints:
-    matrix = Rotation.from_euler("xyz", (170, 40, 100), degrees=True).as_matrix()
-    flip = np.array([-1.0, 1.0, 1.0]) if mirrored else np.ones(3)
-    return SurfacePoints(
-        surface.points * flip @ matrix.T, surface.normals * flip @ matrix.T, surface.area_mm2
-    )
-
-
-def compared(surface: SurfacePoints, mean: ReferenceShape) -> Handedness:
-    head = find_sphere(surface, RULES.head_radius_mm)
-    return handedness(surface, head if head and head.cover > 0.45 else None, both_sides(mean))
-
-
-@pytest.mark.parametrize(("mirrored", "side"), [(False, "left"), (True, "right")])
-def test_a_bone_in_any_pose_has_the_side_of_its_shape(whole: Mesh, mirrored: bool, side: Side) -> None:
-    found = compared(turned(surface_points(whole, 3000), mirrored), mean_of(whole))
-    assert found.side == side
-    assert found.fit.misfit_mm < 0.7
-
-
-def test_a_piece_of_shaft_has_no_side(whole: Mesh) -> None:
-    surface = surface_points(whole, 6000)
-    heights = surface.points[:, 2]
-    found = compared(turned(surface.where((heights < -60) & (heights > -130)), True), mean_of(whole))
-    assert found.side is None
 
 
 def test_fits_alike_have_no_side_and_bad_fits_have_none_either() -> None:
@@ -111,7 +55,7 @@ def crossed_legs() -> Mask:
 
 def test_crossed_legs_belong_to_the_side_on_which_they_begin() -> None:
     plane = MidlinePlane(np.array([1.0, 0, 0]), 118.0, np.array([118.0, 40.0, 230.0]))
-    owners = owners_of(crossed_legs(), GRID, labels_of_pair(0), plane)
+    owners, _ = owners_of(crossed_legs(), GRID, labels_of_pair(0), plane)
     near, far = owners[:, :, 48], owners[:, :, 4]
     assert (int(near[:25].max()), int(near[35:].max())) == (2, 1)
     assert (int(far[:25].max()), int(far[35:].max())) == (1, 2)
@@ -119,8 +63,9 @@ def test_crossed_legs_belong_to_the_side_on_which_they_begin() -> None:
 
 def test_without_a_trunk_and_a_mean_shape_no_bone_gets_a_side() -> None:
     apart = MidlinePlane(np.array([1.0, 0, 0]), 118.0)
-    owners = owners_of(crossed_legs(), GRID, labels_of_pair(2), apart)
+    owners, left_out = owners_of(crossed_legs(), GRID, labels_of_pair(2), apart)
     assert set(np.unique(owners)) == {0, 3, 4}
+    assert left_out == ()
     assert np.count_nonzero(owners == 3) == np.count_nonzero(owners == 4)
 
 
@@ -129,7 +74,7 @@ def test_bones_without_a_trunk_have_the_sides_of_their_shapes(monkeypatch: pytes
         return "right" if bone[:, 2:6].any() else "left"
 
     monkeypatch.setattr(bone_sides, "side_by_shape", by_place)
-    owners = owners_of(crossed_legs(), GRID, labels_of_pair(0), None)
+    owners, _ = owners_of(crossed_legs(), GRID, labels_of_pair(0), None)
     assert set(np.unique(owners[:, 2:6])) == {0, 2}
     assert set(np.unique(owners[:, 13:17])) == {0, 1}
 
@@ -145,8 +90,28 @@ def test_a_shape_that_contradicts_the_trunk_leaves_the_side_unknown(monkeypatch:
 
 def test_a_second_bone_of_one_side_gets_no_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: "left")
-    owners = owners_of(crossed_legs(), GRID, labels_of_pair(1), None)
+    owners, _ = owners_of(crossed_legs(), GRID, labels_of_pair(1), None)
     assert set(np.unique(owners)) == {0, 1, 3}
+
+
+def test_a_bone_without_a_free_label_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: "left")
+    owners, left_out = owners_of(crossed_legs(), GRID, labels_of_pair(0), None)
+    assert set(np.unique(owners)) == {0, 1}
+    text = "a bone of 51 ml, for which the package has no label left, was left out."
+    assert left_out == (f"Bone, left: {text}",)
+    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: None)
+    owners, left_out = owners_of(crossed_legs(), GRID, labels_of_pair(1), None)
+    assert set(np.unique(owners)) == {0, 3}
+    assert left_out == (f"Bone (side unknown): {text}",)
+
+
+def test_what_is_smaller_than_any_label_may_be_is_no_bone_that_is_left_out() -> None:
+    mask = np.zeros(GRID.shape, bool)
+    mask[:2, :2, :2] = True
+    owners, left_out = owners_of(mask, GRID, labels_of_pair(0), None)
+    assert not owners.any()
+    assert left_out == ()
 
 
 def test_a_small_piece_belongs_to_the_bone_near_it() -> None:

@@ -25,7 +25,7 @@ from tests.support.made_long_bones import (
     long_bone_package,
     neck_top,
 )
-from tests.support.made_shapes import Points, Solid
+from tests.support.made_shapes import Points, Solid, points_of
 from tests.support.seg_cases import bone
 
 ANGLE_DEG = 130.0
@@ -71,16 +71,11 @@ def four_parts(points: Points) -> dict[int, NDArray[np.bool_]]:
 def drawn_parts(joined: dict[int, int], mirrored: bool = False) -> LabelMap:
     """Returns the four parts under new values; a value that two parts share makes them one fragment."""
     flip = np.array([1.0, -1.0, 1.0]) if mirrored else np.ones(3)
-
-    def part(old: int) -> Solid:
-        return lambda points: four_parts(points * flip)[old]
-
-    solids = {old: part(old) for old in joined}
-    label_map = draw(solids, 2.0)
-    labels = label_map.labels.copy()
+    empty = draw({}, 2.0)
+    parts, labels = four_parts(points_of(empty.grid) * flip), empty.labels.copy()
     for old, new in joined.items():
-        labels[label_map.labels == old] = new
-    return LabelMap(labels, label_map.grid)
+        labels[parts[old]] = new
+    return LabelMap(labels, empty.grid)
 
 
 def named(label_map: LabelMap, side: Side | None) -> list[Segment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +138,19 @@ def test_where_no_package_finds_its_bones_the_reason_says_what_was_seen(trio: Tr
     air = CtVolume(np.full(SHAPE, int(-1e3), np.int16), Grid(SHAPE, AFFINE, "1.2.3"))
     with pytest.raises(UnsuitableError, match="it shows none of the known bones"):
         segmented(air, trio)
+
+
+def test_bones_without_a_label_are_named_in_a_warning_or_in_the_refusal(trio: Trio) -> None:
+    left, right = (
+        replace(label, detection=replace(label.found_by, instances="by_bone")) for label in trio[2].labels
+    )
+    unknown = replace(left, structure=replace(left.structure, laterality=None))
+    one, none = replace(trio[2], labels=(unknown, right)), replace(trio[2], labels=(right,))
+    text = r"Bone \(side unknown\): a bone of \d+ ml, for which the package has no label left, was left out"
+    (warning,) = coarse_to_fine.segment(volume(), one, KnowingNetworks(), lambda *_: None).warnings
+    assert re.fullmatch(rf"{text}\.", warning)
+    with pytest.raises(UnsuitableError, match=rf"no rods found: expected .* scan; {text}; {text}$"):
+        coarse_to_fine.segment(volume(), none, KnowingNetworks(), lambda *_: None)
 
 
 def test_a_package_alone_gives_the_same_on_both_paths(trio: Trio) -> None:

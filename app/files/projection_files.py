@@ -27,7 +27,7 @@ FORMATS = ("PNG", "JPEG")
 # Grey of 16 bits, as Pillow names it
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 WHITE = 255
-NOTE = Note(NO_SPACING, "The size of the pixels is not known, as no picture says it: lengths are in pixels.")
+NOTE = Note(NO_SPACING, "The pixel size is unknown, as PNG and JPEG do not state it: lengths are in pixels.")
 # What Pillow raises on a file that is none, that is damaged, or that unpacks to more than it may
 _PILLOW_ERRORS = (
     OSError,

@@ -58,8 +58,8 @@ def projection_spacing(header: Dataset) -> tuple[ProjectionSpacing | None, tuple
 
 
 def _unknown(bad: Sequence[str]) -> Note:
-    why = f"{', '.join(bad)} cannot be used" if bad else "no attribute says it"
-    return Note(NO_SPACING, f"The size of the pixels is not known, as {why}: lengths are in pixels.")
+    why = f"{', '.join(bad)} cannot be used" if bad else "no attribute states it"
+    return Note(NO_SPACING, f"The pixel size is unknown, as {why}: lengths are in pixels.")
 
 
 def _pair(header: Dataset, keyword: str, bad: list[str]) -> Pair | None:

@@ -42,13 +42,19 @@ class OutlineRules:
 class BallJoint:
     """A ball joint: the fine network's classes of the `head` and of its `socket`.
 
-    Socket voxels of the network inside the sphere of the head are given to the head. `radius_mm` is the least
-    and the greatest radius that the head can have.
+    Socket voxels of the network inside the sphere of the head are given to the head, in scans whose slices
+    are more than `gap_hidden_mm` apart and so hide the gap between the two. `radius_mm` is the least and the
+    greatest radius that the head can have.
     """
 
     head: str
     socket: str
     radius_mm: tuple[float, float]
+    gap_hidden_mm: float
+
+    def is_hidden_in(self, spacing_mm: tuple[float, float, float]) -> bool:
+        """Whether voxels of that spacing hide the gap."""
+        return max(spacing_mm) > self.gap_hidden_mm
 
 
 @with_config(STRICT)

@@ -83,11 +83,11 @@ class FineRegion:
         )
         write_channels(found[:, *theirs], self.region.package, self.channels[:, *own])
 
-    def bones(self, grid: Grid) -> BoneRegions:
-        """Returns the region's bones."""
-        package = self.region.package
-        names = ("background", *kept_classes(package))
-        restore_heads(self.channels, names, package.fine.spacing_mm, package.ball_joints)
+    def bones(self, grid: Grid, source: Grid) -> BoneRegions:
+        """Returns the region's bones; `source` is the scan's grid."""
+        package, names = self.region.package, ("background", *kept_classes(self.region.package))
+        joints = [each for each in package.ball_joints if each.is_hidden_in(source.spacing_mm)]
+        restore_heads(self.channels, names, package.fine.spacing_mm, joints)
         return bone_regions(self.channels, grid.crop(self.box), package, self.region.plane)
 
 
@@ -143,7 +143,7 @@ def bones_in(
     networks.rest()
     while outlines:
         # Held by nobody while the bones are used, as these are the largest arrays of all
-        yield outlines.pop(0).bones(grid)
+        yield outlines.pop(0).bones(grid, source.grid)
 
 
 def run_fine(

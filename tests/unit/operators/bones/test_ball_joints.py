@@ -11,7 +11,7 @@ from operators.packages.coarse_to_fine import BallJoint
 
 CLASSES, SPACING_MM = ("background", "head", "socket"), (1.5, 1.5, 1.5)
 CENTRE_MM, RADIUS_MM = np.array([45.0, 45.0, 48.0]), 23.0
-JOINT = BallJoint("head", "socket", (18.0, 28.0))
+JOINT = BallJoint("head", "socket", (18.0, 28.0), 3.0)
 
 
 def away_mm(shape: tuple[int, int, int] = (60, 60, 80)) -> NDArray[np.float64]:
@@ -65,3 +65,8 @@ def test_a_surface_that_is_no_sphere_of_such_a_radius_changes_nothing() -> None:
     before = probabilities.copy()
     restore_heads(probabilities, CLASSES, SPACING_MM, (JOINT,))
     assert (probabilities == before).all()
+
+
+def test_only_thick_slices_hide_the_gap() -> None:
+    assert JOINT.is_hidden_in((0.8, 0.8, 5.0))
+    assert not JOINT.is_hidden_in((0.8, 0.8, 3.0))

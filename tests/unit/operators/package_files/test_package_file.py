@@ -102,12 +102,14 @@ BROKEN = {
     "other fracture classes": ('"interior", "contact"', '"contact", "interior"', "networks.fracture.classes"),
     "a joint of a class that there is not": (
         'name = "bones"',
-        'name = "bones"\nball_joints = [{ head = "ear", socket = "middle", radius_mm = [1.0, 2.0] }]',
+        'name = "bones"\nball_joints = [{ head = "ear", socket = "middle", radius_mm = [1.0, 2.0], '
+        "gap_hidden_mm = 3.0 }]",
         "ball_joints: expected classes of fine",
     ),
     "a joint with radii upside down": (
         'name = "bones"',
-        'name = "bones"\nball_joints = [{ head = "middle", socket = "middle", radius_mm = [2.0, 1.0] }]',
+        'name = "bones"\nball_joints = [{ head = "middle", socket = "middle", radius_mm = [2.0, 1.0], '
+        "gap_hidden_mm = 3.0 }]",
         "ball_joints: .*rising radii",
     ),
     "operating points without one": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, inf, log
+from math import ceil, exp, inf, log
 
 from pydantic import with_config
 
@@ -86,7 +86,8 @@ def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
     if not line:
         return 0.0
     constant, factor = line
-    rounded_up = least - 0.5 * 10**-DIGITS
+    stated = ceil(round(least * 10**DIGITS, 6)) / 10**DIGITS
+    rounded_up = stated - 0.5 * 10**-DIGITS
     missing = log(rounded_up / (1 - rounded_up)) - constant
     if factor * CERTAIN < missing:
         return inf

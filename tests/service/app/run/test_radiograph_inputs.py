@@ -173,7 +173,7 @@ def test_a_wrong_operating_point_is_refused_in_one_sentence(
 ) -> None:
     given = write_input("PNG", tmp_path / "in", Sources())
     options = ("-o", tmp_path / "out", "-m", models, "--operating-point", point)
-    wanted = "expected sensitive, balanced, specific or a number between 0 and 1"
+    wanted = "expected auto, sensitive, balanced, specific or a number between 0 and 1"
     assert ran(capsys, "run", given, *options) == (
         2,
         f"osteon: setting operating_point: {wanted}, got '{point}'\n",

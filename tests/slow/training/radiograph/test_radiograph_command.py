@@ -206,7 +206,8 @@ def test_a_budget_in_minutes_is_kept_and_the_rate_has_its_rise_and_fall(tmp_path
     # Its 7 s and a step or two, which take seconds on a busy machine; without a budget it would take hours
     assert 0 < state["seconds"] < 30
     assert 0 < state["last_phase_from"] < state["step"]
-    assert state["optimiser"]["param_groups"][0]["lr"] < 0.5 * 1.5e-3
+    # A busy machine takes a quarter of the budget for a step, and the last begins before the end
+    assert state["optimiser"]["param_groups"][0]["lr"] < 0.8 * 1.5e-3
 
 
 def test_what_cannot_be_trained_on_is_said(tmp_path: Path, models: Path) -> None:

@@ -32,6 +32,7 @@ from tests.support.seg_cases import blobs, bone, grid, segmentation
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((48, 48, 24), AFFINE)
 JOB = StudyJob("1.2-1", "1.2", 1, "2026-01-01T00:00:00", "CT1", 2)
+THRESHOLD = "balanced threshold 50%"
 PACS = Peer.model_validate(
     {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "receives": True}
     | {"results": ("seg", "sr", "sc", "turntable", "kos", "labelmap")}
@@ -94,7 +95,7 @@ def test_each_view_is_a_series_with_or_without_a_seg(
     assert [each["state"] for each in (with_finding, without)] == ["segmented"] * 2
     assert (kinds(with_finding), kinds(without)) == (["seg", "sr", "sc", "labelmap"], ["sr", "sc"])
     assert [each["missing"] for each in (with_finding, without)] == [[], []]
-    assert with_finding["finding"] == {"code": "fracture", "probability": PROBABILITY}
+    assert with_finding["finding"] == {"code": "fracture", "probability": PROBABILITY, "threshold": THRESHOLD}
     report = pydicom.dcmread(job_folder(tmp_path, JOB.job_id).output / without["files"][0]["file"])
     assert report.Modality == "SR"
 
@@ -105,7 +106,7 @@ def test_a_study_without_findings_is_segmented_all_the_same(
     outcome = segmenter(tmp_path, models, graph, "intact").segment(JOB.as_json(), [0])
     assert source.is_dir()
     assert (outcome["state"], kinds(outcome)) == ("segmented", ["sr", "sc"])
-    assert outcome["finding"] == {"code": "no_fracture", "probability": INTACT}
+    assert outcome["finding"] == {"code": "no_fracture", "probability": INTACT, "threshold": THRESHOLD}
 
 
 @pytest.mark.parametrize("how", ["write_report", "check_report"])

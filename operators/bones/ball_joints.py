@@ -25,8 +25,8 @@ TIGHT_MM = 0.7
 # A sphere explains the surface if half of it or more lies within a voxel of the sphere
 NEAR_MM, LEAST_SHARE = 1.5, 0.5
 FEWEST_POINTS = 50
-# Of the sphere, that the network takes for the head: 0.22 and 0.48 on the two heads of that CT, and 0.01 where a
-# CT ends above the joint and a few voxels of the pelvis were taken for a head
+# The share of the sphere that the network takes for the head: 0.22 and 0.48 on the two heads of that CT, and
+# 0.01 where a CT ends above the joint and a few voxels of the pelvis were taken for a head
 LEAST_FILLED = 0.1
 
 

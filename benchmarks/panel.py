@@ -17,6 +17,7 @@ class Panel:
     patients: str
     fracture_classes: tuple[str, ...]
     real_bone: dict[str, str]
+    intact: tuple[str, ...]
 
 
 PANEL = Panel(**tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")))

@@ -73,8 +73,8 @@ NOT_RUN = "Not run yet."
 INTACT = """\
 Real CTs in which no fracture is known: fragments of their bones are invented. The specific operating point
 (the default) is fitted on these CTs, so their figures say what was fitted and not what happens in others.
-One of them, `s0328_ct_bone_only`, lacks all that is darker than 200 HU, trabecular bone too. The patients
-are those above; 003 was used for no fit."""
+`s0328_ct_bone_only` is the exception: it lacks all that is darker than 200 HU, trabecular bone too, and was
+used for no fit. The patients are those above; 003 was used for no fit."""
 NEGATIVES = """\
 Scans that show none of the bones, none of them used in training. All are given directly to the networks,
 even those that `osteon run` would not select."""

@@ -19,6 +19,7 @@ from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan, series_vo
 from benchmarks.accuracy.cases.scan import Scan, scan_of
 from benchmarks.accuracy.cases.simulated import boneless_scan, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
+from benchmarks.panel import PANEL
 from operators.geometry.volume import Grid
 from operators.packages.operating_points import SENSITIVE
 from operators.packages.packages import Label
@@ -71,9 +72,9 @@ def trained_on(recipe: Path) -> frozenset[str]:
 
 
 def intact_cts(recipe: Path) -> tuple[str, ...]:
-    """Returns the CTs without a known fracture that a training.toml names, relative to the data folder."""
+    """Returns the CTs without a known fracture, relative to the data folder: those of a training.toml, others."""
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    return tuple(table["calibration"].get("intact", ()))
+    return (*table["calibration"].get("intact", ()), *PANEL.intact)
 
 
 def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:

@@ -57,6 +57,13 @@ def test_what_the_socket_has_of_the_head_is_given_back_and_the_rest_stays() -> N
     assert probabilities.sum(axis=0) == pytest.approx(probabilities_of(head, socket).sum(axis=0))
 
 
+def test_a_shell_of_voxels_taken_for_a_head_is_none() -> None:
+    head, socket = joint(48.0)
+    speck = head & (away_mm() > RADIUS_MM - 2) & (away_mm() < RADIUS_MM)
+    assert list(fit_heads(head, socket, SPACING_MM, JOINT.radius_mm))
+    assert not list(fit_heads(speck & (np.arange(80) > 28), socket, SPACING_MM, JOINT.radius_mm))
+
+
 def test_a_surface_that_is_no_sphere_of_such_a_radius_changes_nothing() -> None:
     head, socket = joint(200.0)
     head[...], socket[...] = False, False

@@ -72,7 +72,7 @@ def trained_on(recipe: Path) -> frozenset[str]:
 
 
 def intact_cts(recipe: Path) -> tuple[str, ...]:
-    """Returns the CTs without a known fracture, relative to the data folder: those of a training.toml, others."""
+    """Returns the CTs without a known fracture, relative to the data folder: training.toml's and others."""
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
     return (*table["calibration"].get("intact", ()), *PANEL.intact)
 

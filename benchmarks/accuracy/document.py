@@ -72,9 +72,9 @@ The mirror image swaps the patient's sides: left and right must follow."""
 NOT_RUN = "Not run yet."
 INTACT = """\
 Real CTs in which no fracture is known: fragments of their bones are invented. The specific operating point
-(the default) is fitted on these CTs, so their figures say what was fitted and not what happens in others.
-`s0328_ct_bone_only` is the exception: it lacks all that is darker than 200 HU, trabecular bone too, and was
-used for no fit. The patients are those above; 003 was used for no fit."""
+(the default) was set on these CTs, so their figures say what was set and not what happens in others.
+`s0328_ct_bone_only` lacks all that is darker than 200 HU, trabecular bone too; the point was set on it with
+soft tissue in the place of zeros. The patients are those above; 003 was used for no fit."""
 NEGATIVES = """\
 Scans that show none of the bones, none of them used in training. All are given directly to the networks,
 even those that `osteon run` would not select."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from operators.geometry.distance import distance_mm
+from operators.geometry.spheres import fit_sphere
 from operators.geometry.volume import Box
 from operators.packages.coarse_to_fine import BallJoint
 
@@ -74,7 +75,7 @@ def fit_heads(
     groups, count = ndimage.label(ndimage.binary_dilation(facing, iterations=2))
     for group in range(1, count + 1):
         points = np.argwhere(facing & (groups == group)) * np.array(spacing_mm)
-        sphere = fit_sphere(points, radius_mm) if len(points) >= FEWEST_POINTS else None
+        sphere = fit_head(points, radius_mm) if len(points) >= FEWEST_POINTS else None
         if sphere is not None and head[sphere.inside(head.shape, spacing_mm)].mean() >= LEAST_FILLED:
             yield sphere
 
@@ -94,12 +95,10 @@ def facing_surface(head: Mask, socket: Mask, spacing_mm: Sequence[float]) -> Mas
     return surface
 
 
-def fit_sphere(points_mm: Points, radius_mm: tuple[float, float]) -> Sphere | None:
+def fit_head(points_mm: Points, radius_mm: tuple[float, float]) -> Sphere | None:
     """Fits a sphere to points (N, 3) by robust least squares; None if they are not on one of that radius."""
     least, greatest = radius_mm
-    unknowns = np.column_stack([2 * points_mm, np.ones(len(points_mm))])
-    *centre, rest = np.linalg.lstsq(unknowns, (points_mm**2).sum(axis=1), rcond=None)[0]
-    first = np.sqrt(max(rest + float(np.dot(centre, centre)), 0.0))
+    centre, first = fit_sphere(points_mm)
 
     def residuals_mm(sphere: Points) -> Points:
         found: Points = np.linalg.norm(points_mm - sphere[:3], axis=1) - sphere[3]

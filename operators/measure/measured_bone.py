@@ -17,6 +17,7 @@ from operators.geometry.volume import Box, LabelMap
 from operators.measure.fracture_faces import FractureFaces, fracture_faces
 from operators.measure.scan_border import BORDER_MM, CUT_MM2, area_on_border_mm2
 from operators.packages.long_bones import LongBoneRules
+from operators.packages.packages import ModelPackage
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment
 
@@ -26,12 +27,16 @@ Found = list[tuple[Segment, SegmentMeasurements]]
 
 @dataclass(frozen=True, eq=False)
 class MeasuredBone:
-    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one."""
+    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one.
+
+    `package` delivers it.
+    """
 
     fragments: Found
     all_segments: Found
     label_map: LabelMap
     rules: LongBoneRules | None = None
+    package: ModelPackage | None = None
 
     @cached_property
     def faces(self) -> list[FractureFaces]:

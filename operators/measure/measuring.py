@@ -84,8 +84,8 @@ def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> Named
     name = bone[0][0].bone
     label = next((label for label in segmentation.package.labels if label.name == name), None)
     rules = None if label is None else label.structure.long_bone
-    measured = MeasuredBone(bone, found, segmentation.label_map, rules)
     package = segmentation.package.maker_of(name)
+    measured = MeasuredBone(bone, found, segmentation.label_map, rules, package)
     for row in package.measurements:
         rows = MEASUREMENTS[row](measured, rows)
     return NamedRows(rows, NAMES[package.names](measured, rows))

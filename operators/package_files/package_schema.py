@@ -31,6 +31,7 @@ from operators.packages.coarse_to_fine import (
     SideRules,
 )
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.levels import LevelRules
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import MEASURED, NAMED, Acceptance, QualityRules
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
@@ -45,7 +46,11 @@ class PackageTables(IdentityTables):
     measurements: tuple[str, ...] = MEASURED
     """Measurements of fragments and long bones, besides their size."""
     names: str = NAMED[0]
-    """How fragments are named: from_class numbers them, neer_parts names the parts of a long bone's end."""
+    """How bones and fragments are named: from_class numbers fragments, neer_parts names the parts of a long
+    bone's end, vertebral_levels the bones of a row.
+    """
+    levels: LevelRules | None = None
+    """The levels of a row of bones, for vertebral_levels."""
 
 
 class CoarseToFineTables(PackageTables):

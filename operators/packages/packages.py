@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 from pydantic import with_config
 
+from operators.packages.levels import LevelRules
 from operators.packages.operating_points import AUTO
 from operators.packages.structures import Structure
 from operators.packages.toml_files import STRICT
@@ -176,7 +177,7 @@ MEASURABLE = (*MEASURED, "head_sphere", "neck_shaft_angle", "bone_length", "long
 
 
 # The rows of NAMES
-NAMED = ("from_class", "neer_parts")
+NAMED = ("from_class", "neer_parts", "vertebral_levels")
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,9 @@ class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS, `names` is one of
-    NAMES. `reads` is the type of image that its pipeline reads: "volume" (CtVolume) or "projection"
-    (Projection). `operating_point` is the name of one, or a probability as text; empty if the package has
-    none.
+    NAMES, `levels` what it takes to name the bones of a row. `reads` is the type of image that its pipeline
+    reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is the name of one, or a
+    probability as text; empty if the package has none.
     """
 
     kind: ClassVar[str] = ""
@@ -203,6 +204,7 @@ class ModelPackage:
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
     operating_point: str = field(default="", kw_only=True)
     names: str = field(default=NAMED[0], kw_only=True)
+    levels: LevelRules | None = field(default=None, kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

@@ -125,6 +125,8 @@ def in_words(part: Measured | FractureRegion | NotMeasurable | None, unit: str) 
 
 def bone_name(segment: Segment) -> str:
     """Returns the name of a segment's bone with its side."""
+    if segment.level is not None:
+        return segment.level.shown
     unknown = " (side unknown)" if segment.side_unknown else ""
     side = unknown if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"

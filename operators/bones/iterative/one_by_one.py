@@ -15,7 +15,7 @@ from operators.packages.iterative import IterativeRules
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-# Gives probabilities (3, *patch) of background, a whole bone and a partial one in a patch of Hounsfield units;
+# Gives probabilities (3, *patch) of background, a whole bone and a partial one in a patch of HU (I, J, K);
 # the memory says what is already outlined in it
 Reader = Callable[[Array, Mask], Array]
 

@@ -42,10 +42,10 @@ class LevelRules:
     regions: Annotated[tuple[RegionOfRow, ...], Field(min_length=1)]
     unnamed: str
     least_probability: Chance = 0.95
-    fused: Chance = 0.002
-    missed: Chance = 0.002
+    fused: Chance = 0.003
+    missed: Chance = 0.0003
     missed_at_gap: Chance = 0.5
-    doubled: Chance = 0.001
+    doubled: Chance = 0.0003
     shifted: Chance = 0.02
     weight: Annotated[float, Field(gt=0, le=1)] = 0.7
     partial_weight: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -18,13 +18,14 @@ from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_c
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
 from operators.packages.structures import SIDES
-from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.body_words import is_compressed
+from operators.segmentation.measurements import HeightLoss, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import bone_name
 
 CUT, METAL = "cut_by_field_of_view", "metal"
 THICK, TOO_COARSE = "thick_slices", "too_coarse"
-LEVEL_UNCERTAIN, MISSING = "level_uncertain", "bone_missing"
+LEVEL_UNCERTAIN, MISSING, HEIGHT_LOST = "level_uncertain", "bone_missing", "height_lost"
 IMPLAUSIBLE, SIDES_SWAPPED = "implausible_size", "sides_swapped"
 SUSPECTED, DOUBTFUL = "suspected_fracture", "low_confidence"
 MEANINGS = {
@@ -38,6 +39,7 @@ MEANINGS = {
     SIDES_SWAPPED: "Left and right may be swapped",
     LEVEL_UNCERTAIN: "Levels uncertain",
     MISSING: "A bone of the row may be missing",
+    HEIGHT_LOST: "Vertebral body lower than its neighbours",
     **VALUE_MEANINGS,
     **PROJECTION_MEANINGS,
 }
@@ -111,6 +113,7 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
         *flag_uneven_sides(whole, package.quality.greatest_ratio),
         *flag_swapped_sides(bones),
         *flag_levels(bones),
+        *(flag for bone in bones for flag in flag_lost_height(bone)),
         *(flag for bone in bones for flag in flag_suspected_fracture(bone)),
         *(flag for bone in bones for flag in flag_low_confidence(bone)),
         *flag_doubtful_values(segmentation, volume),
@@ -240,6 +243,15 @@ def flag_levels(bones: list[WholeBone]) -> Iterator[Flag]:
         evidence = bone.segments[0].evidence
         if level.missing_below or (evidence is not None and evidence.gap_below):
             yield Flag(MISSING, f"{bone.name}: the bone below it seems not to be outlined.", bone.values)
+
+
+def flag_lost_height(bone: WholeBone) -> Iterator[Flag]:
+    """Yields a flag for a vertebral body that is lower than its neighbours."""
+    body = bone.rows[0].vertebral_body
+    if body is not None and isinstance(body.loss, HeightLoss) and body.loss.grade:
+        what = "as in a compression fracture" if is_compressed(body) else "too little to call it a fracture"
+        text = f"{bone.name}: {percent(body.loss.share)} of height lost against neighbours, {what}."
+        yield Flag(HEIGHT_LOST, text, bone.values)
 
 
 def flag_suspected_fracture(bone: WholeBone) -> Iterator[Flag]:

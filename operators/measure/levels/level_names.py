@@ -10,7 +10,7 @@ from operators.packages.levels import LevelRules
 from operators.packages.packages import Label
 from operators.packages.structures import Structure
 from operators.segmentation.colours import fragment_colour
-from operators.segmentation.levels import LevelEvidence, LevelName
+from operators.segmentation.levels import LevelName
 from operators.segmentation.segmentation import Segment
 
 
@@ -23,7 +23,7 @@ def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
     del rows
     segments = [segment for segment, _ in bone.fragments]
     rules = None if bone.package is None else bone.package.levels
-    row = evidence_on_row(bone)
+    row = bone.row
     if rules is None or bone.package is None or segments[0].bone not in row:
         return segments
     naming = name_row(tuple(row.values()), rules)
@@ -33,11 +33,6 @@ def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
     is_last = next(reversed(row.values())).is_last
     place = f"{len(row) - number} from the bottom" if is_last else f"{number + 1} from the top"
     return [named(segment, name, naming.levels[number], place, known, rules) for segment in segments]
-
-
-def evidence_on_row(bone: MeasuredBone) -> dict[str, LevelEvidence]:
-    """Returns the evidence on each bone of the row, from the top down, by the names of bones."""
-    return {each.bone: each.evidence for each, _ in bone.all_segments if each.evidence is not None}
 
 
 def level_name(naming: Naming, number: int, rules: LevelRules) -> LevelName:

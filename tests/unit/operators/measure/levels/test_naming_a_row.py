@@ -139,7 +139,7 @@ def test_a_bone_that_was_not_outlined_is_said_to_be_missing() -> None:
 
 
 def test_a_bone_that_was_outlined_twice_makes_no_regular_naming() -> None:
-    row = clear(MIDDLE[2:8])
+    row = clear((*MIDDLE[2:12], *LOWER[:5]), (False, True))
     assert not name_row((*row[:3], row[2], *row[3:]), RULES).is_regular
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from operators.packages.iterative import ONE_BY_ONE_CLASSES
 from operators.packages.toml_files import read_toml, validated
 from training.recipe_file import (
     RECIPE_FILE_MODEL,
@@ -91,6 +92,7 @@ def require_held_out(file: RecipeFile) -> None:
         "validation.real": [row.folder for row in real],
         "label_maps": [row.path for row in file.label_maps],
         "posed_bones": [subject for row in file.posed_bones for subject in row.subjects],
+        "deformed_rows": [row.path for row in file.deformed_rows],
         "negatives": [path for row in file.negatives for path in row.paths],
     }
     for where, paths in used.items():
@@ -102,15 +104,31 @@ def require_held_out(file: RecipeFile) -> None:
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
     """Builds the recipe of one network. Raises ValueError if it contradicts itself."""
-    if row.kind == "fracture":
-        names: tuple[str, ...] = ("background", "interior", "contact")
-    else:
-        names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
+    names = CLASSES[row.kind](row, tuple(classes))
     given: dict[str, Any] = {**dict(row), "scored": row.scored or names[1:]}
     network = NetworkRecipe(name=name, classes=names, **given)
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network
+
+
+def of_anatomy(row: NetworkTable, classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the classes of a recipe, left and right merged for a network without sides."""
+    return ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
+
+
+def of_levels(row: NetworkTable, classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the levels that are the classes of a recipe, the regions that they lie in, and ribs."""
+    return ("background", *classes, *(f"region_{n}" for n in range(len(row.row.regions))), "ribs")
+
+
+# The output channels of a network by its kind, from the classes of its recipe
+CLASSES: dict[str, Callable[[NetworkTable, Sequence[str]], tuple[str, ...]]] = {
+    "anatomy": of_anatomy,
+    "fracture": lambda *_: ("background", "interior", "contact"),
+    "instance": lambda *_: ONE_BY_ONE_CLASSES,
+    "level": of_levels,
+}
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:

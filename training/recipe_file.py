@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from training.row_tables import DeformedRowTable, RowTable
+
 # The row of the table of trainings for a recipe that names none
 SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"
 
@@ -193,6 +195,7 @@ class SourceTables(Table):
     label_maps: tuple[BodyTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
     posed_bones: tuple[PosedBonesTable, ...] = ()
+    deformed_rows: tuple[DeformedRowTable, ...] = ()
     negatives: tuple[NegativesTable, ...] = ()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()
@@ -227,7 +230,7 @@ class GpuTable(Table):
 class NetworkTable(Table):
     """[networks.NAME]: how one network is trained."""
 
-    kind: Literal["anatomy", "fracture"]
+    kind: Literal["anatomy", "fracture", "instance", "level"]
     sides: bool = True
     """Whether left and right are separate classes."""
     spacing_mm: float = Field(gt=0)
@@ -254,6 +257,7 @@ class NetworkTable(Table):
     """Whether arms of which no class is known may lie beside the body."""
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
+    row: RowTable = RowTable()
     gpu: GpuTable = GpuTable()
 
 

@@ -48,7 +48,8 @@ class Structure:
     """A structure of one side: its codes, its colour and its plausible size.
 
     `plausible_ml` and `plausible_mm` are the range of volume and of diameter of the whole structure; empty
-    if they are unknown. `vertebral_body`: it has a body whose heights are measured.
+    if they are unknown. `region` is where it lies, if its type says too little. `vertebral_body`: it has a
+    body whose heights are measured.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Structure:
     plausible_mm: tuple[float, ...] = ()
     long_bone: LongBoneRules | None = None
     vertebral_body: bool = False
+    region: Code | None = None
 
     @property
     def side(self) -> Side | None:
@@ -84,6 +86,7 @@ class StructureRow(BaseModel):
     plausible_mm: tuple[float, float] | tuple[()] = ()
     long_bone: LongBoneRules | None = None
     vertebral_body: bool = False
+    region: Code | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
         """The structure of one side; without a side, a paired structure means both."""
@@ -99,6 +102,7 @@ class StructureRow(BaseModel):
             plausible_mm=self.plausible_mm,
             long_bone=self.long_bone,
             vertebral_body=self.vertebral_body,
+            region=self.region,
         )
 
     def beside(self, folder: Path) -> StructureRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
+from training.simulate.row_patches import InstanceDraw, LevelDraw, RowDraw
 from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject, class_of
@@ -38,21 +39,9 @@ class Patches(IterableDataset[Patch]):
         if worker:
             torch.set_num_threads(1)
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
-        stream = draw(self.network, self.sources, rng)
+        stream = DRAWS[self.network.kind](self.network, self.sources, rng)
         while True:
-            sample = mirrored(rng, stream.draw(), stream.swaps)
-            yield as_tensors(sample, self.network.window_hu, self.conditioning(rng, sample))
-
-    def conditioning(self, rng: np.random.Generator, sample: Sample) -> Array | None:
-        """Draws the conditioning channels that the network reads; None if it reads none."""
-        classes = self.network.classes
-        if not self.network.guide:
-            return None
-        drawn = draw_conditioning(
-            rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
-        )
-        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
+            yield stream.patch()
 
 
 # There are few scans without the anatomy: wide rotation and scaling make up for that
@@ -65,7 +54,34 @@ BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 METAL = "metal"
 
 
-class AnatomyDraw:
+class ClassDraw:
+    """Draws patches whose voxels have classes."""
+
+    network: NetworkRecipe
+    rng: np.random.Generator
+    swaps: np.ndarray
+
+    def draw(self) -> Sample:
+        """Draws one patch."""
+        raise NotImplementedError
+
+    def patch(self) -> Patch:
+        """Returns what the network reads of a patch, and its target."""
+        sample = mirrored(self.rng, self.draw(), self.swaps)
+        return as_tensors(sample, self.network.window_hu, self.conditioning(sample))
+
+    def conditioning(self, sample: Sample) -> Array | None:
+        """Draws the conditioning channels that the network reads; None if it reads none."""
+        classes = self.network.classes
+        if not self.network.guide:
+            return None
+        drawn = draw_conditioning(
+            self.rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
+        )
+        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
+
+
+class AnatomyDraw(ClassDraw):
     """Draws patches of bodies."""
 
     def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
@@ -97,7 +113,7 @@ class AnatomyDraw:
         return self.phantoms if chance > 1 - self.phantom_share else self.subjects
 
 
-class BoneDraw:
+class BoneDraw(ClassDraw):
     """Draws patches of single bones with fractures."""
 
     swaps = np.arange(256)
@@ -118,6 +134,15 @@ class BoneDraw:
         return bone_patch(
             self.rng, bone, self.network.patch, self.network.spacing_mm, BONE_POSE, FractureRules()
         )
+
+
+# What a network is trained on, by its kind
+DRAWS: dict[str, Callable[[NetworkRecipe, Sources, np.random.Generator], ClassDraw | RowDraw]] = {
+    "anatomy": AnatomyDraw,
+    "fracture": BoneDraw,
+    "instance": InstanceDraw,
+    "level": LevelDraw,
+}
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:

@@ -24,6 +24,7 @@ from training.recipe_file import LabelMapTable, PosedBonesTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file
+from training.subjects.deformed_rows import deformed_row_subject
 from training.subjects.posed_bones import posed_subject
 from training.subjects.subjects import (
     Subject,
@@ -129,6 +130,18 @@ class Sources:
             )
             for row in self.recipe.sources.posed_bones
             for seed in range(3000, 3000 + row.count)
+        ]
+
+    def rows(self) -> list[Subject]:
+        """Returns bodies with a bent row of bones, whose classes are the recipe's, one for each level."""
+        classes = {name: list(patterns) for name, patterns in self.recipe.sources.classes.items()}
+        return [
+            self.kept(
+                f"row {row.model_copy(update={'count': 0})} {number} {classes}",
+                partial(deformed_row_subject, self.data, row, classes, number),
+            )
+            for row in self.recipe.sources.deformed_rows
+            for number in range(row.count)
         ]
 
     def posed_body(self, row: PosedBonesTable, seed: int, classes: dict[str, list[str]]) -> Subject:

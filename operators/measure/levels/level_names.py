@@ -72,7 +72,11 @@ def identified(
 ) -> Segment:
     """Returns a segment that is a bone, or a fragment of one, with that name and the codes of a structure."""
     changed = replace(
-        segment, bone=bone, label=shown, region=structure.type, level=replace(name, shown=shown)
+        segment,
+        bone=bone,
+        label=shown,
+        region=structure.region or structure.type,
+        level=replace(name, shown=shown),
     )
     if segment.fragment is None:
         return replace(changed, category=structure.category, type=structure.type, rgb=structure.rgb)

@@ -17,7 +17,7 @@ from training.subjects.row_course import Array, Course, course_of, turned
 from training.subjects.subjects import Subject, class_of, from_structures, load_lps, names_of, resample
 
 Labels = NDArray[np.uint8]
-Placed = NDArray[np.float32]
+Placed = Soft = NDArray[np.float32]
 # The share of the distance between two bones that a body fills, and how far behind its centre it ends
 FILLED, BACK_MM = 0.72, 16.0
 # A slip and the joint of two copies of a bone are spread over this much of the row
@@ -72,15 +72,31 @@ def fine_labels(array: Labels, spacing: Array, to_mm: float) -> Labels:
     """Returns labels at cubic voxels: of finer ones the most frequent in smoothed masks, not any nearest."""
     if spacing.min() > 0.8 * to_mm:
         return np.asarray(resample(array, spacing, to_mm, 0), np.uint8)
-    best = np.zeros(resample(array[..., :1].repeat(array.shape[2], 2), spacing, to_mm, 0).shape, np.float32)
-    labels = np.zeros(best.shape, np.uint8)
-    for value in np.unique(array).tolist():
-        if value:
-            soft = ndimage.gaussian_filter((array == value).astype(np.float32), 0.4 * to_mm / spacing)
-            share = resample(soft, spacing, to_mm, 1)
-            better = (share > best) & (share >= 0.5)
-            labels[better], best[better] = value, share[better]
+    zoom = spacing / to_mm
+    labels = np.zeros(np.round(np.array(array.shape) * zoom).astype(int), np.uint8)
+    best = np.zeros(labels.shape, np.float32)
+    for value, box in enumerate(ndimage.find_objects(array), start=1):
+        if box is not None:
+            add_soft(labels, best, array == value, value, zoom, box)
     return labels
+
+
+def add_soft(
+    labels: Labels, best: Soft, mask: NDArray[np.bool_], value: int, zoom: Array, box: tuple[slice, ...]
+) -> None:
+    """Adds a mask to coarser labels, in place, where it has at least half of a voxel and the most."""
+    start = [max(int(np.floor(side.start * z)) - 2, 0) for side, z in zip(box, zoom, strict=True)]
+    stop = [
+        min(int(np.ceil(side.stop * z)) + 2, n) for side, z, n in zip(box, zoom, labels.shape, strict=True)
+    ]
+    at = [(np.arange(a, b) + 0.5) / z - 0.5 for a, b, z in zip(start, stop, zoom, strict=True)]
+    margin = tuple(slice(max(side.start - 8, 0), side.stop + 8) for side in box)
+    soft = ndimage.gaussian_filter(mask[margin].astype(np.float32), 0.4 / zoom)
+    own = [axis - side.start for axis, side in zip(at, margin, strict=True)]
+    share = ndimage.map_coordinates(soft, np.meshgrid(*own, indexing="ij"), order=1)
+    block = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    better = (share > best[block]) & (share >= 0.5)
+    labels[block][better], best[block][better] = value, share[better]
 
 
 def deformed(rng: np.random.Generator, bones: BonesInRow, rules: ChangesTable) -> BonesInRow:
@@ -138,7 +154,8 @@ def coordinates(bones: BonesInRow, bent: Course) -> Placed:
     used = bent.points
     low = np.minimum(used.min(axis=0) - spare, 0 * whole)
     high = np.maximum(used.max(axis=0) + spare, whole)
-    low[2], high[2] = used[:, 2].min() + 30, used[:, 2].max() - 30
+    # A bone that is there twice makes the row longer
+    low[2], high[2] = used[:, 2].min(), used[:, 2].max() - 30
     steps = (np.arange(a, b, bones.spacing_mm, dtype=np.float32) for a, b in zip(low, high, strict=True))
     return np.stack(np.meshgrid(*steps, indexing="ij"))
 

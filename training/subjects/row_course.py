@@ -17,6 +17,8 @@ BEYOND_MM = 60.0
 # The core of a bone, which is its body, is where it is at least so deep, of its greatest depth
 CORE = 0.6
 SEARCHES = 3
+# Half of the window in points within which the curve is smoothed
+SMOOTH = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +83,19 @@ def course_through(centres: Array) -> Course:
     first, last = (end / np.linalg.norm(end) * BEYOND_MM for end in ends)
     knots = np.concatenate([[centres[0] - first], centres, [centres[-1] + last]])
     lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
+    rough = PchipInterpolator(lengths, knots)(np.arange(0, lengths[-1], STEP_MM))
+    # Mirrored at their ends in both directions, points on a straight line stay on it
+    padded = np.pad(rough, ((SMOOTH, SMOOTH), (0, 0)), mode="reflect", reflect_type="odd")
+    points = evenly(ndimage.gaussian_filter1d(padded, SMOOTH / 4, axis=0)[SMOOTH:-SMOOTH])
+    away = np.linalg.norm(points[None] - centres[:, None], axis=2)
+    return Course(points, frames_of(np.gradient(points, axis=0)), away.argmin(axis=1) * STEP_MM)
+
+
+def evenly(points: Array) -> Array:
+    """Returns points (N, 3) STEP_MM apart on the line through points."""
+    lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     along = np.arange(0, lengths[-1], STEP_MM)
-    points = PchipInterpolator(lengths, knots)(along)
-    points = ndimage.gaussian_filter1d(points, 8.0, axis=0, mode="nearest")
-    return Course(points, frames_of(np.gradient(points, axis=0)), lengths[1:-1])
+    return np.stack([np.interp(along, lengths, axis) for axis in points.T], axis=1)
 
 
 def frames_of(tangents: Array) -> Array:

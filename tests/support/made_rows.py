@@ -52,7 +52,7 @@ class MadeNetwork:
         found = np.zeros((3, *hu.shape), np.float32)
         if seen:
             # The highest one: numbers rise from the top down
-            mask: NDArray[np.bool_] = np.equal(free, min(seen))
+            mask = np.isin(free, [min(seen)])
             if min(seen) in self.halves and mask.sum() == (hu == min(seen)).sum() and not self.joint(memory):
                 levels = np.flatnonzero(mask.any(axis=(0, 1)))
                 mask[:, :, : int(levels[len(levels) // 2])] = False

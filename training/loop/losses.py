@@ -92,8 +92,8 @@ def class_loss(network: NetworkRecipe, absent: Sequence[tuple[int, ...]]) -> Tra
     return TrainingLoss(network.class_weights, absent, network.dice_of_absent)
 
 
-# The loss of a network by its kind, and by what its recipe's negatives do not show. Some depend on how far the
-# training is
+# The loss of a network by its kind, and by what its recipe's negatives do not show. Some depend on how far
+# the training is
 LOSSES: dict[
     str, Callable[[NetworkRecipe, Sequence[tuple[int, ...]]], TrainingLoss | InstanceLoss | LevelLoss]
 ] = {

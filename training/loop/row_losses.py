@@ -105,11 +105,11 @@ def instance_dice(
 
 
 def level_accuracy(
+    regions: tuple[RegionTable, ...],
     model: nn.Module,
     patches: list[Patch],
     device: torch.device,
     half: bool,
-    regions: tuple[RegionTable, ...],
 ) -> NDArray[np.float64]:
     """Returns the share (outputs - 1,) of bones of each level that are named rightly; NaN where none are."""
     hits: dict[int, list[bool]] = {}

@@ -150,7 +150,7 @@ SCORES: dict[
     "anatomy": lambda _, *given: dice_of_classes(*given),
     "fracture": lambda _, *given: dice_of_classes(*given),
     "instance": lambda _, *given: instance_dice(*given),
-    "level": lambda network, *given: level_accuracy(*given, network.row.regions),
+    "level": lambda network, *given: level_accuracy(network.row.regions, *given),
 }
 
 

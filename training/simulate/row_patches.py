@@ -51,7 +51,7 @@ class RowDraw:
     def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
         self.network, self.rng, self.rules = network, rng, network.row
         self.regions = network.row.regions
-        self.subjects = sources.rows()
+        self.subjects = sources.rows(network)
         self.bones = [bones_of(subject) for subject in self.subjects]
         self.added = Added(network.implants, 0, network.limbs)
 

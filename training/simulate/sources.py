@@ -132,8 +132,9 @@ class Sources:
             for seed in range(3000, 3000 + row.count)
         ]
 
-    def rows(self) -> list[Subject]:
+    def rows(self, network: NetworkRecipe) -> list[Subject]:
         """Returns bodies with a bent row of bones, whose classes are the recipe's, one for each level."""
+        del network
         classes = {name: list(patterns) for name, patterns in self.recipe.sources.classes.items()}
         return [
             self.kept(
@@ -214,6 +215,7 @@ SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
     "phantom": Sources.phantoms,
     "posed_bones": Sources.posed_bones,
     "ct_negative": Sources.negatives,
+    "deformed_row": Sources.rows,
 }
 
 

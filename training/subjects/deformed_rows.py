@@ -17,7 +17,8 @@ from training.subjects.row_course import Array, Course, course_of, turned
 from training.subjects.subjects import Subject, class_of, from_structures, load_lps, names_of, resample
 
 Labels = NDArray[np.uint8]
-Placed = Soft = NDArray[np.float32]
+Placed = NDArray[np.float32]
+Soft = NDArray[np.float32]
 # The share of the distance between two bones that a body fills, and how far behind its centre it ends
 FILLED, BACK_MM = 0.72, 16.0
 # A slip and the joint of two copies of a bone are spread over this much of the row

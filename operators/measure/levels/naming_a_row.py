@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from operators.measure.levels.row_model import Array, RowModel, State, is_regular, neighbours_of, row_model
@@ -203,7 +204,7 @@ def best_paths(evidence: Sequence[LevelEvidence], model: RowModel, given: Array)
     return [traced(end, back) for end in ends]
 
 
-def traced(end: int, back: Sequence[Array]) -> Path:
+def traced(end: int, back: Sequence[NDArray[np.intp]]) -> Path:
     """Returns the path that ends at a place of the list Viterbi."""
     state, rank = divmod(end, BEST)
     path = [state]

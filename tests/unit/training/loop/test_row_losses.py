@@ -81,12 +81,12 @@ def test_levels_regions_and_ribs_count() -> None:
 def test_scores_are_those_of_the_classes_that_are_there() -> None:
     true = target()
     model = torch.nn.Module()
-    model.forward = lambda _: logits_of(true[:, 0])  # type: ignore[method-assign]
+    model.forward = lambda _: logits_of(true[:, 0])
     dice = instance_dice(model, [(torch.zeros(2, 12, 12, 12), true[0])], torch.device("cpu"), False)
     assert dice[0] == 1.0
     assert dice[1] != dice[1]
-    model.forward = lambda _: scores(4, 1, 1.0)  # type: ignore[method-assign]
+    model.forward = lambda _: scores(4, 1, 1.0)
     patches = [(torch.zeros(2, 4, 4, 4), torch.tensor([n, 1, 1])) for n in (4, 3)]
-    found = level_accuracy(model, patches, torch.device("cpu"), False, REGIONS)
+    found = level_accuracy(REGIONS, model, patches, torch.device("cpu"), False)
     assert len(found) == 8
     assert (found[3], found[2]) == (1.0, 0.0)

@@ -8,7 +8,6 @@ import pytest
 from training.row_tables import RegionTable, RowTable
 from training.simulate.row_patches import (
     PARTIAL,
-    UNSEEN_HU,
     WHOLE,
     RowSample,
     border_mm,
@@ -18,6 +17,7 @@ from training.simulate.row_patches import (
     remembered,
     with_foreign,
 )
+from training.simulate.scanner.unseen import UNSEEN_HU
 from training.simulate.simulated_ct import Sample
 
 NEVER = RowTable(forgotten=0.0, nothing_left=0.0, known_below=0.0, cut=0.0, cement=0.0, cage=0.0)

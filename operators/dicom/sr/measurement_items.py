@@ -45,8 +45,8 @@ BODY_HEIGHTS = {
 }
 HEIGHT_LOSS = Code("height_loss", PRIVATE, "Loss of height of the vertebral body")
 GENANT = Code("genant", PRIVATE, "Deformity of the vertebral body (Genant 1993)")
-TRABECULAR_HU = Code("trabecular_hu", PRIVATE, "Opportunistic trabecular density of the vertebral body")
-COBB_ANGLE = Code("cobb_angle", PRIVATE, "Cobb angle of the row below this bone's upper endplate")
+TRABECULAR_HU = Code("trabecular_hu", PRIVATE, "Opportunistic trabecular density")
+COBB_ANGLE = Code("cobb_angle", PRIVATE, "Cobb angle below this bone's upper endplate")
 FRAGMENT_COUNT = Code("fragments", PRIVATE, "Number of fragments")
 
 # PS3.16 CID 7474; CID 7464
@@ -57,8 +57,8 @@ MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side"
 SPHERE = Code("sphere", PRIVATE, "Sphere of least squares through the head")
 AXES = Code("axes", PRIVATE, "Between the axes of neck and shaft")
 FARTHEST = Code("farthest", PRIVATE, "Between the two farthest points of the surface")
-COLUMNS = Code("columns", PRIVATE, "Median of columns between the endplates, in the middle of the body")
-NEIGHBOURS = Code("neighbours", PRIVATE, "Against the mean of the nearest neighbours that are not deformed")
+COLUMNS = Code("columns", PRIVATE, "Median of columns between endplates, in the middle")
+NEIGHBOURS = Code("neighbours", PRIVATE, "Against the mean of the nearest even neighbours")
 UNCORRECTED = Code("uncorrected", PRIVATE, "Median, not corrected for contrast medium")
 ENDPLATES = Code("endplates", PRIVATE, "Between planes through endplates, seen from the front")
 CALIBRATED = Code("calibrated", PRIVATE, "Networks' log-odds, scaled to frequencies (Platt)")

@@ -12,8 +12,9 @@ from training.row_tables import RegionTable, RowTable
 from training.simulate.row_patches import UNKNOWN
 
 Patch = tuple[torch.Tensor, torch.Tensor]
-# With fewer voxels of bone a patch would count for more than others
-LEAST_VOXELS = 2000.0
+# About the share of a patch that one bone fills: means over voxels are divided by it, whether the patch holds
+# much of a bone or nothing
+USUAL_SHARE = 0.05
 
 
 class InstanceLoss:
@@ -40,8 +41,7 @@ class InstanceLoss:
         bone = 1 - logs[:, 0].exp()
         weight = 1 + self.rules.border_weight * torch.exp(-((distance / self.rules.border_mm) ** 2))
         missed, strays = weight * inside * (1 - bone), weight * (1 - inside) * bone
-        size = (weight * inside).sum().clamp_min(LEAST_VOXELS)
-        error = (missed.sum() + self.weight_of_strays() * strays.sum()) / size
+        error = (missed.mean() + self.weight_of_strays() * strays.mean()) / USUAL_SHARE
         return error + cross_entropy(logits, classes) + self.of_kinds(logits, classes)
 
     def weight_of_strays(self) -> float:

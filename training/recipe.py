@@ -140,5 +140,11 @@ def problems(network: NetworkRecipe) -> Iterator[str]:
         yield f"steps and batch of 1 or more, got {network.steps} and {network.batch}"
     if not set(network.scored) <= set(network.classes):
         yield f"scored classes among {', '.join(network.classes)}, got {', '.join(network.scored)}"
+    of_one = network.kind in ("instance", "level")
+    if of_one and len(network.guide) != 1:
+        yield f"one conditioning channel, which says what is outlined, got {network.guide}"
+    levels = sum(region.levels for region in network.row.regions)
+    if network.kind == "level" and levels != len(network.classes) - len(network.row.regions) - 2:
+        yield f"row.regions of all classes of the recipe, got {levels} levels"
     if network.class_weights and len(network.class_weights) != len(network.classes):
         yield f"{len(network.classes)} class_weights, got {len(network.class_weights)}"

@@ -38,10 +38,10 @@ def outline_row(
     assert rules is not None
     fine = isotropic_grid(grid, spec.spacing_mm)
     hu = resample_hu(source, fine).hu.astype(np.float32, copy=False)
-    masks = (interpolate_mask(mask, grid, fine) for mask in (wanted, end))
+    seen, below = (interpolate_mask(mask, grid, fine) for mask in (wanted, end))
     reader: Reader = partial(read_instance, networks, spec)
     i, j, k = spec.patch
-    row = Row(hu, *masks, fine, reader, (i, j, k), rules)
+    row = Row(hu, seen, below, fine, reader, (i, j, k), rules)
     found = find_instances(row)
     networks.rest()
     return found, row
@@ -85,7 +85,7 @@ def level_patch(found: Instance, row: Row, spec: NetworkSpec) -> Array:
     middle = (np.array(found.box.start) + found.box.stop) / 2
     start = np.round(middle - reach / 2).astype(int)
     hu, _ = patch_of(row.hu, start, tuple(reach.tolist()), AIR_HU)
-    own, _ = patch_of(found.mask, start - found.box.start, tuple(reach.tolist()), False)
+    own, _ = patch_of(found.mask, start - np.array(found.box.start), tuple(reach.tolist()), False)
     places = [(np.arange(n) - (n - 1) / 2) * step for n, step in zip(spec.patch, steps, strict=True)]
     at = np.meshgrid(*(p + m - s for p, m, s in zip(places, middle, start, strict=True)), indexing="ij")
     image = ndimage.map_coordinates(hu, at, order=1, mode="nearest")

@@ -52,7 +52,7 @@ class MadeNetwork:
         found = np.zeros((3, *hu.shape), np.float32)
         if seen:
             # The highest one: numbers rise from the top down
-            mask = np.isin(free, [min(seen)])
+            mask = np.asarray(free == min(seen), np.bool_)
             if min(seen) in self.halves and mask.sum() == (hu == min(seen)).sum() and not self.joint(memory):
                 levels = np.flatnonzero(mask.any(axis=(0, 1)))
                 mask[:, :, : int(levels[len(levels) // 2])] = False
@@ -70,7 +70,7 @@ class MadeNetwork:
 
     def joint(self, memory: NDArray[np.bool_]) -> bool:
         """Whether bones on both sides are known."""
-        levels = memory.any(axis=(0, 1))
+        levels = np.asarray(memory.any(axis=(0, 1)))
         return bool(levels[-2:].any() and levels[:2].any())
 
 

@@ -47,6 +47,7 @@ def test_what_was_measured_of_a_body_is_written_with_its_unit() -> None:
 
 def test_the_density_says_that_it_is_not_corrected_for_contrast() -> None:
     (density,) = whole_bone_items(replace(ROW, vertebral_body=VertebralBody(trabecular_hu=Measured(84.4))))
+    assert density.method is not None
     assert "not corrected for contrast" in density.method.meaning
     assert "Opportunistic" in density.name.meaning
 

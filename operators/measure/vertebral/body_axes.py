@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.geometry.distance import distance_mm
-from operators.geometry.meshes import mesh_of
+from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.resampling import interpolate_mask, isotropic_grid
 from operators.geometry.volume import Grid
 
@@ -22,6 +23,8 @@ CORE = 0.6
 # An endplate is what faces along the body's axis, within the inner part of the body: rims have spurs
 FACING, INNER = 0.8, 0.7
 TURNS, LEAST_POINTS = 12, 20
+# So many thick parts of a bone are tried as its body, which is tilted by less than 70 degrees in any patient
+PARTS, LEAST_UP = 3, 0.34
 # An arch in view has at least so much of the body's volume
 LEAST_ARCH = 0.1
 
@@ -30,7 +33,8 @@ LEAST_ARCH = 0.1
 class BodyAxes:
     """A vertebral body: its `centre`, LPS in mm, and unit vectors to the `left`, the `back` and `up`.
 
-    `top` and `bottom` are the upward normals of its endplates; `half_width_mm` is measured to the side.
+    `top` and `bottom` are the upward normals of its endplates; `half_width_mm` is measured to the side;
+    `endplates` counts the points of the surface that face along the axis.
     """
 
     centre: Points
@@ -40,6 +44,7 @@ class BodyAxes:
     top: Points
     bottom: Points
     half_width_mm: float
+    endplates: int = 0
 
     def to_lps(self, points: Points) -> Points:
         """Returns points (..., 3), in mm to the left, the back and up from the centre, as LPS."""
@@ -54,27 +59,38 @@ def body_axes(mask: Mask, grid: Grid) -> BodyAxes | None:
     depth = distance_mm(inside, (STEP_MM,) * 3)
     if not depth.any():
         return None
-    body = body_of(inside, depth)
     origin = fine.ijk_to_lps[:3, 3] - 2 * STEP_MM
+    mesh = mesh_of(mask, grid)
+    found = (axes_about(body, inside, origin, mesh) for body in thick_parts(inside, depth))
+    return next((each for each in found if each is not None), None)
+
+
+def thick_parts(inside: Mask, depth: NDArray[np.float32]) -> Iterator[Mask]:
+    """Yields the thick parts of a mask, the deepest first: a crushed body can be thinner than its arch."""
+    rest, least = depth.copy(), CORE * float(depth.max())
+    for _ in range(PARTS):
+        deepest = np.unravel_index(int(rest.argmax()), rest.shape)
+        reach = CORE * float(rest[deepest])
+        if rest[deepest] < least:
+            return
+        cores, _ = ndimage.label(rest >= reach)
+        core = cores == cores[deepest]
+        body = inside & (distance_mm(~core, (STEP_MM,) * 3) <= reach + STEP_MM)
+        yield body
+        rest[body] = 0
+
+
+def axes_about(body: Mask, inside: Mask, origin: Points, mesh: Mesh) -> BodyAxes | None:
+    """Returns the axes of a part of a bone as its body; None if it has no endplates, or no arch behind it."""
     centre = np.argwhere(body).mean(axis=0) * STEP_MM + origin
     arch = inside & ~body
     if np.count_nonzero(arch) < LEAST_ARCH * np.count_nonzero(body):
         return None
     behind = np.argwhere(arch).mean(axis=0) * STEP_MM + origin - centre
-    mesh = mesh_of(mask, grid)
     at = np.rint((mesh.vertices_lps - origin) / STEP_MM).astype(int)
     close = ndimage.binary_dilation(body, iterations=2)[tuple(np.clip(at, 0, np.array(body.shape) - 1).T)]
     points, normals = mesh.vertices_lps[close] - centre, mesh.normals[close]
     return best_axes(points.astype(np.float64), normals.astype(np.float64), centre, behind)
-
-
-def body_of(inside: Mask, depth: NDArray[np.float32]) -> Mask:
-    """Returns the thick part of a mask: its core, grown by as much as was taken off."""
-    reach = CORE * float(depth.max())
-    cores, _ = ndimage.label(depth >= reach)
-    core = cores == cores[np.unravel_index(int(depth.argmax()), depth.shape)]
-    body: Mask = inside & (distance_mm(~core, (STEP_MM,) * 3) <= reach + STEP_MM)
-    return body
 
 
 def best_axes(points: Points, normals: Points, centre: Points, behind: Points) -> BodyAxes | None:
@@ -87,8 +103,12 @@ def best_axes(points: Points, normals: Points, centre: Points, behind: Points) -
     starts = [np.array([0.0, 0.0, 1.0]), shortest * (1 if shortest[2] >= 0 else -1)]
     fitted = [fit_axes(points, normals, centre, behind, up) for up in starts]
     found = [each for each in fitted if each is not None]
-    facing = [np.count_nonzero(np.abs(normals @ each.up) >= FACING) for each in found]
-    return found[int(np.argmax(facing))] if found else None
+    counted = (
+        replace(each, endplates=int(np.count_nonzero(np.abs(normals @ each.up) >= FACING)))
+        for each in found
+        if each.up[2] >= LEAST_UP and each.back[1] > 0
+    )
+    return max(counted, key=lambda each: each.endplates, default=None)
 
 
 def fit_axes(points: Points, normals: Points, centre: Points, behind: Points, up: Points) -> BodyAxes | None:

@@ -20,14 +20,15 @@ from training.subjects.subjects import load_lps
 DATA = Path(__file__).parents[5] / "shared" / "data"
 # One deformed body, of value 20, and four others
 FILE = DATA / "spine_labels" / "sub-verse010_seg-vert_msk.nii.gz"
+CRUSHED = DATA / "spine_labels" / "sub-verse004_seg-vert_msk.nii.gz"
 pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(not FILE.exists(), reason="the vertebrae are not beside this checkout"),
 ]
 
 
-def masks() -> list[tuple[np.ndarray, Grid]]:
-    labels, spacing = load_lps(FILE)
+def masks(file: Path = FILE) -> list[tuple[np.ndarray, Grid]]:
+    labels, spacing = load_lps(file)
     labels = labels.astype(np.uint8)
     grid, found = Grid(labels.shape, np.diag([*spacing, 1.0])), []
     for value, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -75,3 +76,12 @@ def test_the_back_is_behind_and_the_top_above() -> None:
         assert shape is not None
         assert shape.axes.back[1] > 0.8
         assert shape.axes.up[2] > 0.8
+
+
+def test_a_crushed_body_is_told_from_the_arch_which_is_thicker() -> None:
+    shapes = [body_shape(mask, grid) for mask, grid in masks(CRUSHED)]
+    middles = [shape.heights_mm["middle"] for shape in shapes if shape is not None]
+    assert len(middles) == 9
+    # Of T9 to L5 the first of the lumbar ones is crushed
+    assert int(np.argmin(middles)) == 4
+    assert middles[4] == pytest.approx(10.0, abs=3.0)

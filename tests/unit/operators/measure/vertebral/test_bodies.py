@@ -55,7 +55,7 @@ def heights_mm(body: VertebralBody) -> list[float]:
     return [each.value for each in (heights.anterior, heights.middle, heights.posterior)]
 
 
-@pytest.mark.parametrize("heights", [EVEN, (18.0, 22.0, 26.0), (26.0, 17.0, 26.0)])
+@pytest.mark.parametrize("heights", [EVEN, (18.0, 22.0, 26.0), (26.0, 17.0, 26.0), (9.0,) * 3])
 @pytest.mark.parametrize("turn", [(0, 0, 0), (20, 0, 0), (0, 15, 10), (-25, 10, 0)])
 def test_heights_hold_however_the_bone_is_turned(heights: Heights, turn: tuple[int, int, int]) -> None:
     centre = np.array([0.2, 0.3, 0.35])

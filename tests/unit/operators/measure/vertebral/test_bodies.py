@@ -55,7 +55,7 @@ def heights_mm(body: VertebralBody) -> list[float]:
     return [each.value for each in (heights.anterior, heights.middle, heights.posterior)]
 
 
-@pytest.mark.parametrize("heights", [EVEN, (18.0, 22.0, 26.0), (26.0, 17.0, 26.0), (9.0,) * 3])
+@pytest.mark.parametrize("heights", [EVEN, (18.0, 22.0, 26.0), (26.0, 17.0, 26.0), (13.0,) * 3])
 @pytest.mark.parametrize("turn", [(0, 0, 0), (20, 0, 0), (0, 15, 10), (-25, 10, 0)])
 def test_heights_hold_however_the_bone_is_turned(heights: Heights, turn: tuple[int, int, int]) -> None:
     centre = np.array([0.2, 0.3, 0.35])
@@ -107,6 +107,11 @@ def test_a_bone_cut_by_the_scan_has_no_heights() -> None:
 
 def test_a_bone_without_an_arch_has_no_heights() -> None:
     (found,) = measured(row_of_bodies([lambda points: np.abs(points).max(axis=-1) <= 12]))
+    assert found.heights_mm == NotMeasurable("its body cannot be told from its arch")
+
+
+def test_a_body_that_is_as_thin_as_its_arch_is_not_measured_rather_than_wrongly() -> None:
+    (found,) = measured(row_of_bodies([body_and_arch((9.0, 9.0, 9.0))]))
     assert found.heights_mm == NotMeasurable("its body cannot be told from its arch")
 
 

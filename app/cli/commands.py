@@ -81,6 +81,10 @@ COMMANDS = {
     ),
 }
 GROUPS = {
+    "data": (
+        "data:data_app",
+        "Data sets of your own: import, check.",
+    ),
     "models": (
         "models:models_app",
         "Model packages: list, show, import, verify, bench.",

@@ -147,7 +147,9 @@ READERS: dict[str, Callable[[Path], Named]] = {
     ".nii": read_named_nifti,
     ".nii.gz": read_named_nifti,
     ".mha": read_named_itk,
+    ".mhd": read_named_itk,
     ".nrrd": read_named_itk,
+    ".nhdr": read_named_itk,
 }
 
 

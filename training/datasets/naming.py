@@ -97,11 +97,12 @@ def meaning_of_words(words: Iterable[str], structures: Structures) -> Meaning | 
 def meaning_of_segment(segment: SegmentInfo, structures: Structures) -> Meaning | None:
     """The structure of a SEG's or RTSTRUCT's segment: by code and side, else by name."""
     code = segment.region.value
+    found = meaning_of(segment.bone, structures) or meaning_of(segment.label, structures)
     for name, row in structures.items():
         if code not in UNSPECIFIC and code == row.type.value and not shares_code(name, structures):
-            side = SIDES.get(segment.laterality.value) if segment.laterality else None
+            said = found.side if found and found.structure == name else None
+            side = SIDES.get(segment.laterality.value) if segment.laterality else said
             return Meaning(name, side if row.paired else None, segment.fragment)
-    found = meaning_of(segment.bone, structures) or meaning_of(segment.label, structures)
     return found and replace(found, fragment=segment.fragment or found.fragment)
 
 

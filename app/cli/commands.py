@@ -87,7 +87,7 @@ GROUPS = {
     ),
     "models": (
         "models:models_app",
-        "Model packages: list, show, import, verify, bench.",
+        "Model packages: list, show, install, import, verify, bench.",
     ),
     "config": (
         "map:config_app",

@@ -118,9 +118,10 @@ def show_import(dataset: Dataset, folder: Path) -> None:
         told = row.structure or "structure not known"
         fragment = f" fragment {row.fragment}" if row.fragment else ""
         print(f"  label {row.value}: {row.name}: {told}{f' {row.side}' if row.side else ''}{fragment}")
-    patients = len({case.patient for case in tables.cases})
+    known = {case.patient for case in tables.cases}
+    patients = "patients not known" if "" in known else f"{len(known)} patients"
     print(
-        f"{folder}: {len(tables.cases)} cases of {patients} patients, {len(tables.left_out)} left out; "
+        f"{folder}: {len(tables.cases)} cases, {patients}, {len(tables.left_out)} left out; "
         f"check it: osteon data check {folder}"
     )
 

@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Files:
-    """What is served: `content` by path, redirects, answers before anything else; `breaks` are numbers of bytes
-    after which a transfer ends, one for each request. `ranges` collects what clients asked for.
+    """What is served: `content` by path, redirects, answers before anything else.
+
+    `breaks` are numbers of bytes after which a transfer ends, one for each request. `ranges` collects what
+    clients asked for.
     """
 
     content: dict[str, bytes] = field(default_factory=dict)

@@ -17,7 +17,9 @@ from training.radiograph.datasets.radiograph import Radiograph
 
 Pixels = NDArray[np.uint8]
 Hu = NDArray[np.int16] | NDArray[np.float32]
-TILE, CAPTION, COLUMNS = 240, 14, 4
+TILE, CAPTION, ACROSS = 240, 14, 1940
+# Tiles of one sheet, evenly spaced among more cases
+MOST = 160
 DOWN, BETWEEN = TILE + CAPTION + 2, (40, 40, 40)
 SHEET = "contact_sheet.png"
 # A window of bone and soft tissue, as viewers have it for trauma
@@ -36,6 +38,11 @@ PALETTE = np.array(
     np.uint8,
 )
 OVERLAY = 0.35
+
+
+def shown(names: Sequence[str]) -> set[str]:
+    """The cases that a sheet shows: all, or evenly spaced ones of many."""
+    return {names[int(at)] for at in np.linspace(0, len(names) - 1, min(MOST, len(names)))}
 
 
 def volume_tile(image: CtVolume, labels: LabelMap) -> Pixels:
@@ -111,7 +118,7 @@ def fitted(picture: Pixels, size: tuple[float, float]) -> Pixels:
 def write_sheet(tiles: Sequence[tuple[str, Pixels]], folder: Path) -> Path:
     """Writes all tiles with their names as one PNG, and returns its path. Raises OutputError."""
     across = max((tile.shape[1] for _, tile in tiles), default=TILE) + 2
-    columns = min(COLUMNS, max(len(tiles), 1))
+    columns = max(min(ACROSS // across, len(tiles)), 1)
     sheet = Image.new("RGB", (columns * across, math.ceil(len(tiles) / columns) * DOWN), BETWEEN)
     draw = ImageDraw.Draw(sheet)
     for at, (name, tile) in enumerate(tiles):

@@ -88,9 +88,14 @@ def entry_of(files: Files, **changes: object) -> CatalogueEntry:
         for at, (path, content) in enumerate(files.content.items())
     )
     said = {
-        "title": "Made bones", "maker": "nobody", "gives": "bones", "licence": "Apache-2.0", "terms": "Any use.",
-        "address": "https://example.org", "citation": "none",
-    }  # fmt: skip
+        "title": "Made bones",
+        "maker": "nobody",
+        "gives": "bones",
+        "licence": "Apache-2.0",
+        "terms": "Any use.",
+        "address": "https://example.org",
+        "citation": "none",
+    }
     return CatalogueEntry(**{**said, "networks": networks, **changes})  # type: ignore[arg-type]
 
 

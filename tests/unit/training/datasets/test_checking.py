@@ -80,17 +80,20 @@ def test_copies_and_patients_that_appear_twice_are_found(tmp_path: Path) -> None
     checked = check(import_dataset(source, tmp_path / "dataset", wishes))
     faults = [remark for remark in checked.remarks if remark.level == "fault"]
     assert ("identical", ("a", "b")) in [(remark.code, remark.cases) for remark in faults]
-    assert ("near_copy", ("c", "e")) in [(remark.code, remark.cases) for remark in faults]
-    assert codes(checked, "warning")["patient_twice"] == ("c", "d")
+    warnings = codes(checked, "warning")
+    assert warnings["patient_twice"] == ("c", "d")
+    copies = [remark for remark in checked.remarks if remark.code == "near_copy"]
+    assert [remark.cases for remark in copies] == [("a", "b"), ("c", "e")]
+    assert all("is it one?" in remark.text for remark in copies)
 
 
-def test_images_of_one_patient_may_look_alike() -> None:
+def test_images_of_one_patient_may_look_alike_and_copies_of_copies_are_one_group() -> None:
     rng = np.random.default_rng(1)
-    image = np.kron(rng.integers(0, 255, (12, 12)), np.ones((16, 16))).astype(np.uint8)
-    alike = [image, np.clip(image.astype(int) + 3, 0, 255).astype(np.uint8)]
-    (one,) = same_scans(["a", "b"], alike, {"a": "p", "b": "p"})
-    (two,) = same_scans(["a", "b"], alike, {"a": "p", "b": "q"})
-    assert (one.level, two.level) == ("warning", "fault")
+    blocks = [np.kron(rng.integers(0, 200, (12, 12)), np.ones((16, 16))).astype(np.uint8) for _ in range(2)]
+    images = [blocks[0], blocks[1], blocks[0] + np.uint8(3), np.fliplr(blocks[0])]
+    (one,) = same_scans("abcd", images, dict.fromkeys("abcd", "p"))
+    assert one.cases == ("a", "c", "d")
+    assert one.text.endswith("of one patient")
 
 
 def test_another_orientation_and_spacing_are_named(tmp_path: Path) -> None:

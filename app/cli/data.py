@@ -90,7 +90,7 @@ def check(dataset: Path, /, *, json_: Json = False) -> int:
 
         found = read_dataset(dataset)
         checked = check_dataset(found, tell)
-        sheet = write_sheet(checked.tiles, found.folder)
+        sheet = write_sheet(checked.tiles, found.folder) if checked.tiles else None
     if json_:
         content = {
             "facts": [asdict(one) for one in checked.facts],
@@ -100,7 +100,7 @@ def check(dataset: Path, /, *, json_: Json = False) -> int:
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         show_check(checked, found, statistics(checked, found))
-        print(f"look at {sheet}")
+        print(f"look at {sheet}" if sheet else "no case can be drawn")
     return UnreadableError.exit_code if checked.faults else DONE
 
 

@@ -135,6 +135,7 @@ def transfer(task: Download, tell: Tell, open_: Open) -> int:
         with task.part.open("ab" if goes_on else "wb") as file:
             while chunk := answer.read(CHUNK_BYTES):
                 file.write(chunk)
+                file.flush()
                 have += len(chunk)
                 tell(STAGE, have / total if total else None, sizes_text(task.network.archive, have, total))
     return total or have

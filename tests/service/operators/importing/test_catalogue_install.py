@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from tests.support.file_server import Files, served
 from tests.support.made_nnunet import CASES, Case, write_v2
 from tests.support.made_packages import write_package
 from tests.support.model_cases import snapshot
+from tests.support.small_disk import fill, small_disk
 
 # As in the published archives: vertebrae of class 1 to 26, and long bones beside muscles
 SPINE = ["sacrum", "vertebrae_S1", *(f"vertebrae_L{n}" for n in range(5, 0, -1))]
@@ -96,7 +98,7 @@ def entry_of(files: Files, **changes: object) -> CatalogueEntry:
         "address": "https://example.org",
         "citation": "none",
     }
-    return CatalogueEntry(**{**said, "networks": networks, **changes})  # type: ignore[arg-type]
+    return CatalogueEntry(**{**said, "networks": networks, **changes})
 
 
 def installed(entry: CatalogueEntry, models: Path, source: Path | None = None) -> list[Installed]:
@@ -250,11 +252,31 @@ def test_a_bad_archive_has_its_own_sentence_and_nothing_is_half_installed(
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_full_disk_is_said_and_leaves_what_has_arrived(
+def test_a_disk_that_fills_up_is_said_and_what_has_arrived_stays(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "CHUNK_BYTES", 4096)
+    content, network = next(iter(files.content.values())), entry_of(files).networks[0]
+    with small_disk(tmp_path / "disk", 3) as disk:
+        taken: list[Path] = []
+
+        def tell(*_: object) -> None:
+            """Another program takes the room that was there when the download began."""
+            if not taken:
+                taken.append(fill(disk))
+
+        with pytest.raises(OutputError, match="No space left on device"):
+            download(network, disk / ".downloads", tell)
+        taken[0].unlink()
+        assert download(network, disk / ".downloads", lambda *_: None).read_bytes() == content
+        assert files.ranges[-1] == "bytes=4096-"
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(
     files: Files, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = downloading.shutil.disk_usage(models)._replace(free=1000)
-    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda _: free)
+    free = shutil.disk_usage(models)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     with pytest.raises(OutputError, match="MB are needed"):
         installed(entry_of(files), models)
     assert left_by_downloads(models) == [".downloads"]
@@ -347,4 +369,4 @@ def test_an_address_that_nothing_protects_needs_a_checksum(tmp_path: Path) -> No
     with pytest.raises(OsteonError):
         read_catalogue(path)
     with pytest.raises(ValueError, match="http with a sha256"):
-        CatalogueNetwork(**row)  # type: ignore[arg-type]
+        CatalogueNetwork(**row)

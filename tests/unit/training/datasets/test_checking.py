@@ -73,7 +73,7 @@ def test_what_is_wrong_with_a_case_is_named(dataset: Dataset) -> None:
 def test_copies_and_patients_that_appear_twice_are_found(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source", {"a": 1, "b": 1, "c": 2, "d": 3}, LABELS)
     image, _ = made_case(2)
-    noisy = np.asarray(image.hu) + np.random.default_rng(5).integers(-20, 20, image.hu.shape)
+    noisy = np.asarray(image.hu, np.int64) + np.random.default_rng(5).integers(-20, 20, image.hu.shape)
     write_image(CtVolume(noisy.astype(np.int16), image.grid), source / "imagesTr/e_0000.nii.gz")
     write_mask(made_case(2)[1], source / "labelsTr/e.nii.gz")
     wishes = Wishes(patients={"c": "p", "d": "p"})

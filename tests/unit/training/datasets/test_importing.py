@@ -143,8 +143,8 @@ def test_masks_that_overlap_are_refused_and_a_common_rim_is_noted(tmp_path: Path
     dataset = made(tmp_path / "source")
     (text,) = reasons(dataset).values()
     assert text.startswith("expected labels that do not overlap")
-    (case,) = dataset.cases
-    assert "first and second share" in case.notes[0]
+    (rimmed,) = dataset.cases
+    assert "first and second share" in rimmed.notes[0]
 
 
 def test_a_mask_on_another_grid_is_refused_and_a_part_of_the_same_grid_is_placed(tmp_path: Path) -> None:

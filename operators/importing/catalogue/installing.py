@@ -116,7 +116,9 @@ def read_network(
     at = network_folder(folder, network.folder)
     fractures = network_folder(folder, network.fractures) if network.fractures else None
     model = read_model(at, fractures, Wanted(network.folds, mirroring=network.mirroring))
-    said = Description(network.package, entry.title, network.labels, network.by_value, known_only=True)
+    said = Description(
+        network.package, entry.title, network.labels, network.by_value, network.orientation, known_only=True
+    )
     return model, describe(model, said)
 
 

@@ -29,6 +29,7 @@ class CatalogueNetwork(BaseModel):
     fractures: str | None = None
     labels: str
     by_value: bool = False
+    orientation: str | None = None
     folds: tuple[str, ...] = ()
     mirroring: bool = True
 

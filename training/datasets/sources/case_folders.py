@@ -10,14 +10,14 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from operators.dicom.elements.attributes import text
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume
-from operators.dicom.read.scan import scan
+from operators.dicom.read.scan import grouped_by_reason, scan
 from operators.dicom.rtstruct.rtstruct_reader import referenced_series as rtstruct_series
 from operators.dicom.seg.seg_files import is_rtstruct, is_seg
 from operators.dicom.seg.seg_files import referenced_series as seg_series
@@ -132,18 +132,25 @@ def dicom_of(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[Pat
     if not files:
         return [], [], []
     drawn = [path for path in files if is_seg(path) or is_rtstruct(path)]
-    found, left_out = [], []
-    for series in scan(folder).series:
-        path = series.frames[0].path
-        place = path.parent.relative_to(folder).as_posix()
-        if path in drawn or series.is_projection:
-            continue
-        if series.grid is None:
-            why = series.fault.text if series.fault else "it has no grid"
-            left_out.append(LeftOut(f"{place} ({series.modality} series)", why))
-            continue
-        found.append(found_at(folder, path, "", series))
-    return found, drawn, left_out
+    scanned, series = scan(folder), list[Found]()
+    left_out = [LeftOut(place, first.reason) for first, place in grouped_by_reason(scanned.unreadable)]
+    for one in (one for one in scanned.series if one.frames[0].path not in drawn):
+        path = one.frames[0].path
+        if why := refusal(one):
+            place = path.parent.relative_to(folder).as_posix()
+            left_out.append(LeftOut(f"{place} ({one.modality} series)", why))
+        else:
+            series.append(found_at(folder, path, "", one))
+    return series, drawn, left_out
+
+
+def refusal(series: Series) -> str:
+    """Why a series is no CT volume; '' if it is one."""
+    if series.modality != "CT":
+        return f"expected CT, got {series.modality or 'no modality'}"
+    if series.grid is None:
+        return series.fault.text if series.fault else "expected a grid, got none"
+    return ""
 
 
 def by_series(series: Sequence[Found], drawn: Sequence[Path], left_out: list[LeftOut]) -> Iterator[Group]:
@@ -227,11 +234,10 @@ def read_case(
     image = read()
     if not masks:
         return label_surfaces(image, surfaces, numbering)
-    return (
-        label_one(image, masks[0], numbering, None)
-        if len(masks) == 1
-        else label_several(image, masks, numbering)
-    )
+    one = len(masks) == 1
+    made = label_one(image, masks[0], numbering, None) if one else label_several(image, masks, numbering)
+    beside = (f"{len(surfaces)} surfaces beside the mask were not read",) if surfaces else ()
+    return replace(made, notes=(*made.notes, *beside))
 
 
 def patient_of(series: Series | None) -> str:

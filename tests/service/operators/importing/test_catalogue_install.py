@@ -10,18 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.request import Request
 
+import numpy as np
 import pytest
 import tomlkit
 
 from app.cli.command_line import execute
 from app.cli.commands import app
 from operators.errors import ModelError, OsteonError, OutputError, TransientError, UsageError
+from operators.geometry.volume import CtVolume, Grid
 from operators.importing.catalogue import download as downloading
 from operators.importing.catalogue.download import SafeRedirects, download
 from operators.importing.catalogue.installing import Installed, install_entry
 from operators.importing.catalogue.listing import CatalogueEntry, CatalogueNetwork, read_catalogue
 from operators.importing.install import verify
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
+from operators.pipelines.several import segment
 from tests.support.file_server import Files, served
 from tests.support.made_nnunet import CASES, Case, write_v2
 from tests.support.made_packages import write_package
@@ -119,6 +124,20 @@ def test_several_networks_are_installed_as_packages_that_read_one_scan(files: Fi
     assert "Licence of the weights: Apache-2.0" in card
     assert hashlib.sha256(list(files.content.values())[1]).hexdigest() in card
     assert not any((models / ".downloads").iterdir())
+
+
+def test_the_bones_of_all_installed_networks_are_in_one_segmentation(files: Files, models: Path) -> None:
+    installed(entry_of(files), models)
+    packages = [package for package in read_packages(models) if package.name.startswith("made")]
+    affine = np.diag([1.5, 1.5, 1.5, 1.0])
+    hu = np.rint(np.random.default_rng(1).normal(200, 400, (24, 24, 24))).astype(np.int16)
+    scan = CtVolume(hu, Grid((24, 24, 24), affine))
+    found = segment(scan, packages, Networks(Device("torch", 1)), lambda *_: None)
+    spine, bones = ({label.name for label in package.labels} for package in packages)
+    named = {each.bone for each in found.segments}
+    assert named & spine
+    assert named & bones
+    assert len({each.value for each in found.segments}) == len(found.segments)
 
 
 def test_redirects_are_followed_but_never_to_another_kind_of_address(files: Files, models: Path) -> None:

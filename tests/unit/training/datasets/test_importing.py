@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset as Dataset_
+from pydicom.uid import MRImageStorage
 
 from operators.dicom.read.scan import scan
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
@@ -19,7 +21,15 @@ from operators.image_files.volume_files import read_volume_file
 from operators.importing.label_tables import named_table
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
-from tests.support.made_datasets import made_case, moved, write_image, write_mask, write_raw
+from tests.support.made_datasets import (
+    ball,
+    made_case,
+    moved,
+    write_image,
+    write_mask,
+    write_raw,
+    write_stl,
+)
 from tests.support.seg_cases import bone, package, provenance
 from training.datasets.importing import Wishes, import_dataset, read_patients
 from training.datasets.layout import Dataset, read_dataset
@@ -195,6 +205,26 @@ def test_dicom_with_a_seg_or_rtstruct_is_paired_by_the_series_that_it_names(
     (row,) = dataset.tables.structures
     assert (row.structure, row.side) == ("hip", "left")
     assert "an image without one mask" in next(iter(reasons(dataset).values()))
+
+
+def test_what_is_beside_the_cases_is_named_too(tmp_path: Path) -> None:
+    volume, labels = made_case()
+    source = tmp_path / "source"
+    write_image(volume, source / "p1/ct.nii.gz")
+    write_mask(labels, source / "p1/mask.nii.gz")
+    write_stl(ball(0, 0), source / "p1/red.stl")
+
+    def as_mr(dataset: Dataset_, _: int) -> None:
+        dataset.Modality, dataset.SOPClassUID = "MR", MRImageStorage
+
+    phantoms.write_ct(source / "mr", np.asarray(volume.hu), volume.grid.ijk_to_lps, edit=as_mr)
+    (first, *_) = phantoms.write_ct(source / "ct", np.asarray(volume.hu), volume.grid.ijk_to_lps, series=2)
+    first.write_bytes(first.read_bytes()[:400])
+    dataset = made(source)
+    assert dataset.cases[0].notes == ("1 surfaces beside the mask were not read",)
+    told = reasons(dataset)
+    assert told["mr (MR series)"] == "expected CT, got MR"
+    assert any(place.startswith("ct/") for place in told)
 
 
 def test_the_users_table_says_what_values_mean_and_who_the_patients_are(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from operators.errors import UnsuitableError
 from operators.geometry.regridding import onto_grid
 from operators.geometry.volume import CtVolume, Grid, LabelMap, background
 from operators.image_files.label_files import read_named, stem
-from training.datasets.naming import Numbering, meaning_of_segment
+from training.datasets.naming import Numbering, meaning_of_segment, unnamed
 
 # A voxel's centre may lie this share of a voxel away from that of the image, by rounding of the headers
 ON_LATTICE = 0.05
@@ -71,7 +71,7 @@ def value_in(
     if value in named:
         segment = named[value]
         return numbering.value_of(segment.label, value, meaning_of_segment(segment, numbering.structures))
-    return numbering.value_of(f"value_{value}", value)
+    return numbering.value_of(unnamed(value), value)
 
 
 def label_several(image: CtVolume, paths: Sequence[Path], numbering: Numbering) -> Labelled:

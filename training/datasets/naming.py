@@ -58,10 +58,15 @@ class Numbering:
 
     def by_table(self, name: str, value: int | None) -> Meaning | None:
         """What the user's table says of a name or, in a file without names, of a value."""
-        entry = self.table and self.table.find(name, value or 0, value is not None)
+        entry = self.table and self.table.find(name, value or 0, name == unnamed(value))
         if not entry or "structure" not in entry:
             return None
         return Meaning(entry["structure"], entry.get("side"), entry.get("fragment"))
+
+
+def unnamed(value: int | None) -> str:
+    """The name of a value in a file without names."""
+    return f"value_{value}"
 
 
 def meaning_of(name: str, structures: Structures) -> Meaning | None:

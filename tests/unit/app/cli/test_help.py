@@ -12,6 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.commands import COMMANDS, app
+from app.cli.data import data_app
 from app.cli.map import config_app
 from app.cli.models import models_app
 from app.cli.node import OPTIONS
@@ -20,9 +21,9 @@ from app.node.settings.configuration import NodeSettings
 
 def commands() -> Iterator[tuple[str, App]]:
     """Name and application of every command."""
-    for group in (app, models_app, config_app):
+    for group in (app, data_app, models_app, config_app):
         for name, command in group.resolved_commands().items():
-            if not name.startswith("-") and command not in (models_app, config_app):
+            if not name.startswith("-") and command not in (data_app, models_app, config_app):
                 yield f"{'' if group is app else group.name[0] + ' '}{name}", command
 
 

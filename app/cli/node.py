@@ -24,6 +24,11 @@ OPTIONS = (
 )  # fmt: skip
 
 
+Action = Literal[
+    "list", "show", "retry", "cancel", "delete", "send-now", "hold", "release", "raise", "accept", "dismiss"
+]  # fmt: skip
+
+
 def option(name: str) -> tuple[str, Any, Any]:
     """Returns a setting as an option with the setting's description; None means not given."""
     setting = NodeSettings.model_fields[name]
@@ -75,7 +80,7 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 
 
 def jobs(
-    action: Literal["list", "show", "retry", "cancel", "delete", "send-now", "accept", "dismiss"] = "list",
+    action: Action = "list",
     job_id: str | None = None,
     /,
     *,
@@ -88,8 +93,9 @@ def jobs(
     """Show the state of every study, or act on one.
 
     list and show print jobs. retry starts a failed job again, cancel ends a job, send-now retries a postponed
-    delivery at once, delete removes a study with its results and jobs. accept and dismiss settle a conflict:
-    accept uses the later versions of the instances, dismiss keeps the earlier ones.
+    delivery at once, delete removes a study with its results and jobs. hold keeps a queued job waiting until
+    release, raise puts one before all others. accept and dismiss settle a conflict: accept uses the later
+    versions of the instances, dismiss keeps the earlier ones.
 
     Parameters
     ----------

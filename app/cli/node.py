@@ -61,7 +61,11 @@ def serve(
     how = {"models": models, "device": device, "runtime": runtime, "precision": precision, "mode": mode}
     settings = node_settings(asdict(node), peer, config, operating_point=operating_point, **how)
     require_packages(settings)
-    return serve_node(settings, file_in_use(config))
+    if settings.node.web is None:
+        return serve_node(settings, file_in_use(config))
+    from app.web.server import web_part
+
+    return serve_node(settings, file_in_use(config), web_part)
 
 
 def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 from starlette.testclient import TestClient
 
 from app.node.accounts.accounts import Role
@@ -76,9 +77,9 @@ class Browser:
         """Asks for a page."""
         return self._seen(self.client.get(address, headers=headers))
 
-    def post(self, address: str, headers: dict[str, str] | None = None, **form: str) -> httpx.Response:
+    def post(self, address: str, /, **form: str) -> httpx.Response:
         """Sends a form with the token, and follows to the page that it leads to."""
-        answer = self.client.post(address, data={"csrf": self.token} | form, headers=headers)
+        answer = self.client.post(address, data={"csrf": self.token} | form)
         return self.get(answer.headers["location"]) if answer.status_code == 303 else self._seen(answer)
 
     def log_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
@@ -104,10 +105,10 @@ def with_users(site: Site) -> dict[Role, Browser]:
 
 
 @contextmanager
-def served(site: Site) -> Iterator[str]:
+def served(site: Site, server: uvicorn.Server | None = None) -> Iterator[str]:
     """Serves a page on loopback, and yields its address."""
     listening = http_socket("127.0.0.1", 0)
-    server = server_of(site)
+    server = server or server_of(site)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     scheme = "https" if site.web.certificate else "http"

@@ -109,9 +109,14 @@ class Accounts:
 
 @cache
 def hasher() -> PasswordHasher:
-    """Returns the hasher, with argon2-cffi's defaults: the low-memory profile of RFC 9106, 64 MB."""
-    from argon2 import PasswordHasher
+    """Returns the hasher, with argon2-cffi's defaults: the low-memory profile of RFC 9106, 64 MB.
 
+    Raises UsageError if the library is not installed.
+    """
+    try:
+        from argon2 import PasswordHasher
+    except ImportError as error:
+        raise UsageError("expected argon2-cffi for passwords: pip install 'osteon[web]'") from error
     return PasswordHasher()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.node.settings.configuration import NodeSettings, RoutingRule
+from app.printable import counted
 
 URGENCIES = {
     "urgent": "is processed first, as if it had come two hours earlier",
@@ -28,7 +29,7 @@ def rule_in_words(rule: RoutingRule) -> str:
 
 def completeness_in_words(rule: RoutingRule) -> str:
     """Returns when a study is complete at once."""
-    ways = [f"as it has {rule.complete_images} images"] if rule.complete_images else []
+    ways = [f"as it has {counted(rule.complete_images, 'image')}"] if rule.complete_images else []
     if rule.complete_series:
         ways.append(f"as it has series described as {' and '.join(map(repr, rule.complete_series))}")
     return f"it is complete as soon {' or '.join(ways)}" if ways else "it is complete when it is quiet"

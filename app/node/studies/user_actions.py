@@ -68,6 +68,11 @@ def put_first(acting: Acting, job_id: str) -> None:
     _require(QueuePlaces(acting.node).put_first(job_id), acting, job_id, "is queued")
 
 
+def settle(acting: Acting, job_id: str, decision: str) -> None:
+    """Decides a conflict."""
+    job_actions.settle(acting.client, job_id, decision)
+
+
 def _require(is_done: bool, acting: Acting, job_id: str, expected: str) -> None:
     if not is_done:
         job = require_job(acting.client, job_id)
@@ -99,7 +104,7 @@ ACTIONS: Mapping[str, UserAction] = {
     "hold": UserAction("Hold", "The job waits until it is released.", hold, _is_waiting),
     "release": UserAction("Release", "The job is in the queue again.", release, lambda job: job.code == HELD),
     "cancel": UserAction(
-        "Cancel",
+        "Cancel the job",
         "The job was cancelled.",
         lambda acting, job: job_actions.cancel(acting.client, job),
         lambda job: job.state not in ENDS and not _is_open(job),
@@ -107,13 +112,13 @@ ACTIONS: Mapping[str, UserAction] = {
     "accept": UserAction(
         "Use the later versions",
         "The later versions will be used.",
-        lambda acting, job: job_actions.settle(acting.client, job, "accept") and None,
+        lambda acting, job: settle(acting, job, "accept"),
         _is_open,
     ),
     "dismiss": UserAction(
         "Keep the earlier versions",
         "The earlier versions will be kept.",
-        lambda acting, job: job_actions.settle(acting.client, job, "dismiss") and None,
+        lambda acting, job: settle(acting, job, "dismiss"),
         _is_open,
     ),
     "delete": UserAction(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.node.accounts.accounts import Role
 from app.node.queue.jobs.job_log import series_of, steps_of
 from app.node.queue.jobs.job_names import fingerprint
-from app.node.queue.jobs.job_state import JobState
+from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.studies.study_identity import StudyIdentity
 from app.node.studies.user_actions import ACTIONS, Acting, act
 from app.node.watch.audit_reading import messages_about
@@ -62,6 +62,7 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
         "job.html",
         visitor,
         job=job,
+        ends=ENDS,
         identity=identity,
         actions=actions,
         confirmed=CONFIRMED,

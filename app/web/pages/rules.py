@@ -31,10 +31,11 @@ def tested(
     """The page with the answers for a study."""
     (visitor, form), site = sent, site_of(request)
     images = str(form.get("images", ""))
-    study = SuppliedStudy(
-        *(str(form.get(key, "")).strip()[:LONGEST_TEXT] for key in ("calling_ae", "modality", "description")),
-        min(int(images), MOST_IMAGES) if images.isascii() and images.isdigit() else 0,
+    calling_ae, modality, description = (
+        str(form.get(key, "")).strip()[:LONGEST_TEXT] for key in ("calling_ae", "modality", "description")
     )
+    count = min(int(images), MOST_IMAGES) if images.isascii() and images.isdigit() and len(images) < 8 else 0
+    study = SuppliedStudy(calling_ae, modality, description, count)
     return answered(request, visitor, study, tuple(answers(study, site.node, site.packages())))
 
 

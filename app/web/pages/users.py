@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
@@ -141,4 +141,4 @@ def role_of(form: FormData) -> Role:
     role = str(form.get("role", "viewer"))
     if role not in ROLES:
         raise RefusedError(400, "There is no such role.")
-    return cast(Role, role)
+    return role

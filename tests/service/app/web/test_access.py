@@ -134,7 +134,7 @@ def test_a_session_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site)
     cookie = browser.get("/").headers["set-cookie"]
     assert all(part in cookie for part in (COOKIE, "HttpOnly", "SameSite=strict"))
     assert "Secure" not in cookie
-    browser.client.base_url = "https://127.0.0.1"  # type: ignore[assignment]
+    browser.client.base_url = "https://127.0.0.1"
     browser.client.cookies.clear()
     answer = browser.get("/")
     assert "Secure" in answer.headers["set-cookie"]

@@ -89,10 +89,12 @@ def test_a_list_is_searched_by_patient_without_the_patient_in_an_address(
     receive(here, 2, AccessionNumber="ACC-9", PatientID="PAT-9")
     browser.get("/")
     for text, number in (("pat-0815", 1), ("ACC-", 2), ("nobody", 0), ("1.2.826", 2)):
-        answer = browser.post("/", {"HX-Request": "true"}, text=text, group="all")
+        browser.client.headers["HX-Request"] = "true"
+        answer = browser.post("/", text=text, group="all")
         assert answer.text.count("<tr>") == number + bool(number), text
         assert "<html" not in answer.text
         assert "PAT" not in str(answer.url)
+    del browser.client.headers["HX-Request"]
     assert "<html" in browser.post("/", text="ACC-9").text
 
 
@@ -148,7 +150,7 @@ def test_a_queued_study_is_held_released_put_first_cancelled_tried_again_and_del
     assert actions(text)[:2] == ["release", "cancel"]
     assert "is in the queue again" in browser.post(f"/jobs/{name}/release").text
     assert "goes before all others" in browser.post(f"/jobs/{name}/raise").text
-    assert "<h1>Cancel?</h1>" in browser.post(f"/jobs/{name}/cancel").text
+    assert "<h1>Cancel the job?</h1>" in browser.post(f"/jobs/{name}/cancel").text
     assert here.states() == ["queued"]
     assert "was cancelled" in browser.post(f"/jobs/{name}/cancel", sure="yes").text
     assert "was started again" in browser.post(f"/jobs/{name}/retry").text

@@ -72,7 +72,7 @@ async def changes(request: Request) -> AsyncIterator[str]:
     site, before = site_of(request), None
     yield f"retry: {RETRY_MS}\n\n"
     for _ in range(int(STREAM_S / LOOK_S)):
-        await run_in_threadpool(site.index.fresh)
+        await run_in_threadpool(site.index.fresh, LOOK_S)
         now = {"jobs": site.index.version, "health": site.board.read().get("ill")}
         for name, value in now.items():
             if before is not None and before[name] != value:

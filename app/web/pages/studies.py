@@ -32,6 +32,7 @@ TITLES = {
     "held": "Held",
     "ended": "Cancelled, replaced, settled",
 }
+COUNTED = ("attention", "queued", "running", "delivering")
 router = APIRouter()
 
 
@@ -92,8 +93,8 @@ def words_of(identity: Any) -> Sequence[str]:
 
 
 def group_counts(jobs: Sequence[JobState]) -> Counter[str]:
-    """Returns the number of jobs in each group."""
-    return Counter(name for job in jobs for name, is_wanted in GROUPS.items() if is_wanted(job))
+    """Returns the number of jobs in the groups that the list counts."""
+    return Counter(name for job in jobs for name in COUNTED if GROUPS[name](job))
 
 
 @router.get("/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from dbos import DBOSClient
@@ -16,8 +16,8 @@ from dbos import DBOSClient
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState, study_of
 
-# A look is not repeated sooner
-FRESH_S = 1.0
+# A list may be this old; while a page is open, its stream of events looks more often
+FRESH_S = 3.0
 # SQLite counts changes in seconds: a row that changed just now may change again with the same time
 SETTLED_MS = 2000
 # Jobs that are read in one query; SQLite limits the depth of its conditions
@@ -42,14 +42,15 @@ class JobIndex:
         self.seen: Stamps = {}
         self.known: dict[str, JobState] = {}
         self.jobs: tuple[JobState, ...] = ()
+        self.under_way: set[str] = set()
         self.version, self.looked_s = 0, -FRESH_S
 
-    def fresh(self) -> tuple[JobState, ...]:
-        """Returns the jobs as they are now; those of the last look while another thread looks.
+    def fresh(self, within_s: float = FRESH_S) -> tuple[JobState, ...]:
+        """Returns the jobs as they were within this time; those of the last look while another thread looks.
 
         Raises SQLAlchemyError.
         """
-        if self.now_s() - self.looked_s >= FRESH_S and self.lock.acquire(blocking=not self.version):
+        if self.now_s() - self.looked_s >= within_s and self.lock.acquire(blocking=not self.version):
             try:
                 self._look()
             finally:
@@ -68,26 +69,25 @@ class JobIndex:
     def _look(self) -> None:
         looked_s, settled_ms = self.now_s(), self.time_of_day_s() * 1000 - SETTLED_MS
         now = self.read_stamps()
-        before = dict(self.known)
-        stale = self._stale(now)
-        kept = {job_of(row) for row in now}
-        self.known = {job_id: job for job_id, job in self.known.items() if job_id in kept - stale}
-        for job in self._read(stale & kept, len(kept)):
-            self.known[job.job_id] = job
-        if self.known != before or not self.version:
-            self.jobs = tuple(sorted(self.known.values(), key=lambda job: (job.created_ms, job.job_id)))
-            self.version += 1
+        changed = {job_of(row) for row in {**self.seen, **now} if self.seen.get(row) != now.get(row)}
+        if changed or self.under_way or not self.version:
+            self._update(changed, now)
         self.seen = {row: stamp for row, stamp in now.items() if stamp[0] < settled_ms}
         self.looked_s = looked_s
 
-    def _stale(self, now: Stamps) -> set[str]:
-        """Returns the jobs with a changed row, all of their studies, and those whose attempts go on."""
-        changed = {job_of(row) for row in {**self.seen, **now} if self.seen.get(row) != now.get(row)}
-        of_study: dict[str, set[str]] = defaultdict(set)
-        for job_id in map(job_of, now):
-            of_study[study_of(job_id)].add(job_id)
-        beside = {job_id for each in changed for job_id in of_study[study_of(each)]}
-        return changed | beside | {job_id for job_id, job in self.known.items() if is_under_way(job)}
+    def _update(self, changed: set[str], now: Stamps) -> None:
+        """Reads the changed jobs, all of their studies, and those whose attempts go on."""
+        kept = {job_of(row) for row in now}
+        studies = {study_of(job_id) for job_id in changed}
+        beside = {job_id for job_id in kept if study_of(job_id) in studies} if studies else set()
+        stale = changed | beside | self.under_way
+        unchanged, before = kept - stale, self.known
+        self.known = {job_id: job for job_id, job in before.items() if job_id in unchanged}
+        self.known |= {job.job_id: job for job in self._read(stale & kept, len(kept))}
+        if self.known != before or not self.version:
+            self.jobs = tuple(sorted(self.known.values(), key=lambda job: (job.created_ms, job.job_id)))
+            self.under_way = {job.job_id for job in self.jobs if is_under_way(job)}
+            self.version += 1
 
     def _read(self, job_ids: set[str], total: int) -> Iterable[JobState]:
         if len(job_ids) * 2 > total:

@@ -253,7 +253,7 @@ def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.M
     monkeypatch.setattr("app.web.pages.queue.STREAM_S", 0.1)
     versions: Iterator[int] = iter(range(100))
 
-    def changing() -> tuple[JobState, ...]:
+    def changing(_: float) -> tuple[JobState, ...]:
         site.index.version = next(versions)
         return ()
 

@@ -17,10 +17,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp
 
+from app.node.accounts.accounts import Accounts
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
 from app.node.receive.reception import Store
+from app.node.service.account_guard import AccountGuard
 from app.node.service.http_server import http_server
 from app.node.settings.ports import bound, http_socket
 from app.node.storage.inbox import Inbox
@@ -124,7 +126,9 @@ def stow_store(node: Node) -> Store:
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
-    """Returns the server of the node's HTTP port."""
+    """Returns the server of the node's HTTP port, which asks for accounts if the settings say so."""
+    if settings.http_accounts:
+        app = AccountGuard(app, Accounts(settings))
     names, proxies = settings.http_names, settings.http_proxies
     return http_server(app, settings.http_host, names, proxies, settings.http_connections)
 

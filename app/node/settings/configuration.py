@@ -73,6 +73,9 @@ class NodeSettings(Frozen):
     http_proxies: tuple[str, ...] = Field(
         (), description="IP addresses of proxies whose X-Forwarded-For is trusted; empty: none"
     )
+    http_accounts: bool = Field(
+        False, description="Whether metrics and STOW-RS require an account of the page, by HTTP Basic"
+    )
     http_connections: int = Field(
         128,
         ge=8,

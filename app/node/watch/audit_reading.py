@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-from app.node.watch.audit import SECURITY_ALERT
+from app.node.watch.audit import NODE_AUTHENTICATION
 
 # Two days of rejections at their highest rate
 MOST_BYTES = 32 << 20
@@ -35,7 +35,7 @@ class AuditMessage:
 
 def rejections(path: Path, since: datetime) -> list[AuditMessage]:
     """Returns the rejected associations since a time, latest first."""
-    code = f'"{SECURITY_ALERT[0]}"'.encode()
+    code = f'"{NODE_AUTHENTICATION[0]}"'.encode()
     return [message for message in latest(path, code) if message.at >= since]
 
 
@@ -69,7 +69,8 @@ def _tail(path: Path, most_bytes: int) -> bytes:
 
 def _message(root: ElementTree.Element) -> AuditMessage:
     event = root.find("EventIdentification")
-    assert event is not None
+    if event is None:
+        raise ValueError("expected an audit message, got other XML")
     who = root.findall("ActiveParticipant")
     count = root.find(".//SOPClass")
     detail = root.find(".//ParticipantObjectDetail")

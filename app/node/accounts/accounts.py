@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import threading
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from app.node.settings.configuration import NodeSettings
+from app.node.storage.file_lock import lock
 from app.node.storage.json_file import read_json, write_json
 from operators.errors import UsageError
 
@@ -23,7 +27,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 # Each verification takes 64 MB of memory
 VERIFIED_AT_ONCE = threading.BoundedSemaphore(2)
-FILE = "accounts.json"
+FILE, LOCK = "accounts.json", "accounts.lock"
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,36 +80,44 @@ class Accounts:
         """Adds an account."""
         if not NAME.fullmatch(name):
             raise UsageError("expected a name of 1 to 64 letters, digits or . _ @ -")
-        if name in self.all():
-            raise UsageError(f"expected a new name, {name} has an account already")
-        self._write(self.all() | {name: Account(name, role, hashed(password))})
+        account = Account(name, role, hashed(password))
+        with self._changing() as accounts:
+            if name in accounts:
+                raise UsageError(f"expected a new name, {name} has an account already")
+            accounts[name] = account
 
     def change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
         """Changes the role or the password of an account, which ends its sessions."""
-        account = self._known(name)
-        account = replace(account, role=role or account.role)
-        if password is not None:
-            account = replace(account, password=hashed(password))
-        self._write(self.all() | {name: account})
+        new_hash = None if password is None else hashed(password)
+        with self._changing() as accounts:
+            account = known(accounts, name)
+            accounts[name] = Account(name, role or account.role, new_hash or account.password)
 
     def remove(self, name: str) -> None:
         """Removes an account, which ends its sessions."""
-        self._known(name)
-        self._write({key: each for key, each in self.all().items() if key != name})
+        with self._changing() as accounts:
+            del accounts[known(accounts, name).name]
 
-    def _known(self, name: str) -> Account:
-        if name not in self.all():
-            known = ", ".join(self.all()) or "none"
-            raise UsageError(f"expected the name of an account ({known}), got {name!r}")
-        return self.all()[name]
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Account]]:
+        """Yields the accounts, which are written afterwards; others that change them wait meanwhile."""
+        with self.path.with_name(LOCK).open("w") as locked:
+            lock(locked.fileno(), fcntl.LOCK_EX, PATIENCE_S)
+            accounts = dict(self.all())
+            yield accounts
+            if accounts and not any(each.role == "administrator" for each in accounts.values()):
+                text = "make this account one, or add another first"
+                raise UsageError(f"expected at least one administrator; {text}")
+            write_json(self.path, {name: asdict(each) for name, each in accounts.items()})
+            self.path.chmod(0o600)
 
-    def _write(self, accounts: dict[str, Account]) -> None:
-        if accounts and not any(each.role == "administrator" for each in accounts.values()):
-            raise UsageError(
-                "expected at least one administrator; make this account one, or add another first"
-            )
-        write_json(self.path, {name: asdict(each) for name, each in accounts.items()})
-        self.path.chmod(0o600)
+
+def known(accounts: dict[str, Account], name: str) -> Account:
+    """Returns the account of that name. Raises UsageError if there is none."""
+    if name not in accounts:
+        names = ", ".join(accounts) or "none"
+        raise UsageError(f"expected the name of an account ({names}), got {name!r}")
+    return accounts[name]
 
 
 @cache

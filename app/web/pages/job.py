@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -9,6 +11,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app.node.accounts.accounts import Role
+from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_log import series_of, steps_of
 from app.node.queue.jobs.job_names import fingerprint
 from app.node.queue.jobs.job_state import ENDS, JobState
@@ -21,6 +24,7 @@ from app.web.site import Site
 from operators.errors import OsteonError
 
 NOT_FOUND = 404
+JPEG_QUALITY = 85
 # What takes effect only after a question
 CONFIRMED = {
     "cancel": "The job ends, and nothing more of it is sent.",
@@ -73,6 +77,33 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
         of_patient=studies_of(site, identity),
         may_delete=visitor.may("administrator"),
     )
+
+
+@router.get("/pictures/{number}")
+def picture(
+    request: Request, name: str, number: int, visitor: Annotated[Visitor, Depends(allowed("viewer"))]
+) -> Response:
+    """A picture of the results, which the job has if a destination receives secondary captures."""
+    del visitor
+    site = site_of(request)
+    job = named(site, name)
+    names = [file for each in series_of(site.client, job.job_id) for file in each.pictures]
+    path = job_folder(site.node.data, job.job_id).output / names[number] if 0 <= number < len(names) else None
+    if path is None or not path.is_file():
+        raise RefusedError(NOT_FOUND, "There is no such picture.")
+    return Response(jpeg_of(path), media_type="image/jpeg")
+
+
+def jpeg_of(path: Path) -> bytes:
+    """Returns a secondary capture as JPEG."""
+    # Only these need the libraries for DICOM objects and for pictures
+    from PIL import Image
+
+    from operators.dicom.capture.secondary_captures import read_picture
+
+    file = BytesIO()
+    Image.fromarray(read_picture(path)[0]).save(file, format="JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
 
 
 def studies_of(site: Site, identity: StudyIdentity) -> dict[str, JobState]:

@@ -14,6 +14,7 @@ from app.node.queue.workflow import DELIVER, SEGMENT
 
 # Steps of DBOS itself, such as queueing a delivery
 OWN = "DBOS."
+PICTURE = "sc"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Step:
 
 @dataclass(frozen=True)
 class SeriesOutcome:
-    """What became of one series: its state and reason, or its finding and the results."""
+    """What became of one series: its state and reason, or its finding and the results.
+
+    `pictures` are those of `files` that are secondary captures.
+    """
 
     series_instance_uid: str
     state: str
@@ -39,6 +43,7 @@ class SeriesOutcome:
     sentence: str
     finding: str
     files: tuple[str, ...]
+    pictures: tuple[str, ...]
     seconds: Mapping[str, float]
 
 
@@ -82,5 +87,6 @@ def _series(each: Mapping[str, Any]) -> SeriesOutcome:
         each.get("sentence", "") or missing,
         str(Finding(**each["finding"])) if each.get("finding") else "",
         tuple(file["file"] for file in each.get("files", ())),
+        tuple(file["file"] for file in each.get("files", ()) if file["kind"] == PICTURE),
         each.get("seconds", {}),
     )

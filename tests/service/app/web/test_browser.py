@@ -146,6 +146,20 @@ def test_the_list_changes_by_itself_and_keeps_the_focus(page: Page, url: str, he
     page.wait_for("![...document.querySelectorAll('.state')].some(each => each.textContent === 'held')")
 
 
+def test_a_slow_network_delays_pages_and_breaks_none(page: Page, url: str) -> None:
+    slow = {"offline": False, "latency": 600, "downloadThroughput": 50_000, "uploadThroughput": 20_000}
+    page.ask("Network.emulateNetworkConditions", **slow)
+    try:
+        page.open(url)
+        page.run("document.getElementById('group').value = 'refused'")
+        page.run("document.getElementById('group').dispatchEvent(new Event('change', {bubbles: true}))")
+        leads_to(page, "document.querySelectorAll('tbody tr').length === 1")
+        assert page.errors == []
+    finally:
+        fast = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        page.ask("Network.emulateNetworkConditions", **fast)
+
+
 def test_health_changes_by_itself(page: Page, url: str, site: Site) -> None:
     page.open(f"{url}/rules")
     before = site.board.read()

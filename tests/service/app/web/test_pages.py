@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.node.queue.jobs.job_search import GROUPS
 from app.node.queue.jobs.job_state import JobState
 from app.node.settings.configuration import RoutingRule
 from app.node.settings.peer import Peer
 from app.web.site import Site
+from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
+from operators.render.fracture_pictures import FracturePicture
 from tests.service.app.node.studies.test_retention import Node
-from tests.support.page_site import Browser, made_site, node_with_peers, receive, work_off
+from tests.service.app.run.test_page import case
+from tests.support.page_site import Browser, made_site, node_with_peers, receive, with_users, work_off
 from tests.support.queue_cases import SEGMENTED
+from tests.support.seg_cases import grid, provenance, series
 
 FRACTURE = SEGMENTED | {"finding": {"code": "fracture", "probability": 0.93}, "seconds": {"read": 1.5}}
 REFUSED = {"state": "refused", "code": "no_anatomy", "sentence": "expected bones, got <b>none</b>"}
@@ -134,6 +141,27 @@ def test_a_study_shows_results_log_audit_and_the_other_studies_of_its_patient(
     assert [part for part in expected if part not in text] == []
     assert f"/jobs/{other}" in text
     assert "Studies of the same patient" in text
+
+
+def test_a_study_shows_the_pictures_of_its_results_to_users_only(
+    here: Node, site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    name = receive(here, 1)
+    work_off(here, FRACTURE)
+    assert browser.get(f"/jobs/{name}/pictures/0").status_code == 404
+    output = next((here.settings.data / "jobs").glob("*")) / "out"
+    output.mkdir()
+    shown = (FracturePicture(np.full((60, 80, 3), 90, np.uint8), 2, "slice 2"),)
+    (made,) = write_pictures(shown, provenance(case(), series(grid())), tmp_path / "pictures")
+    made.rename(output / "sc.dcm")
+    assert f'<img src="/jobs/{name}/pictures/0"' in browser.get(f"/jobs/{name}").text
+    answer = browser.get(f"/jobs/{name}/pictures/0")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(BytesIO(answer.content)).size == (80, 60)
+    for number in ("1", "-1", "x", "..%2f..%2fin"):
+        assert browser.get(f"/jobs/{name}/pictures/{number}").status_code == 404
+    with_users(site)
+    assert Browser(site).get(f"/jobs/{name}/pictures/0").headers["location"] == "/login"
 
 
 def actions(text: str) -> list[str]:

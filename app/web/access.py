@@ -62,7 +62,7 @@ def visitor(request: Request) -> Visitor:
     Raises LoginNeededError if the page has accounts and the request no valid session of one.
     """
     site, token = site_of(request), request.cookies.get(COOKIE, "")
-    session = site.sessions.find(token) if token else None
+    session = site.sessions.find(token, not is_automatic(request)) if token else None
     if site.is_open:
         if session is None:
             token, session = site.sessions.begin(None)
@@ -73,6 +73,11 @@ def visitor(request: Request) -> Visitor:
     if session is None or session.account is None or known.get(session.account.name) != session.account:
         raise LoginNeededError
     return Visitor(session.account, session, token)
+
+
+def is_automatic(request: Request) -> bool:
+    """Returns whether an open page may have asked by itself, which does not keep its user logged in."""
+    return request.headers.get("HX-Request") == "true" or request.url.path == "/events"
 
 
 def allowed(role: Role) -> Callable[[Request], Visitor]:

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from app.web.access import LoginNeededError, RefusedError, visitor
+from app.web.access import LoginNeededError, RefusedError, is_automatic, visitor
 from app.web.headers import ProtectedAnswers
 from app.web.pages import job, models, peers, queue, rules, settings, studies, users
 from app.web.rendering import HERE, SEE_OTHER, page
@@ -36,7 +36,7 @@ def application(site: Site) -> ASGIApp:
 
 def login_needed(request: Request, _: Exception) -> Response:
     """Sends people to the login page, also from a part of a page that htmx asked for."""
-    if request.headers.get("HX-Request") == "true" or request.url.path == "/events":
+    if is_automatic(request):
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse("/login", SEE_OTHER)
 

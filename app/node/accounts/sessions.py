@@ -44,12 +44,13 @@ class Sessions:
             self.known[_key(token)] = session
         return token, session
 
-    def find(self, token: str) -> Session | None:
-        """Returns the session of a token unless it is over, and notes that it is used."""
+    def find(self, token: str, is_use: bool = True) -> Session | None:
+        """Returns the session of a token unless it is over; `is_use` notes that a person has used it now."""
         session, now_s = self.known.get(_key(token)), self.now_s()
         if session is None or not self._lasts(session, now_s):
             return None
-        session.seen_s = now_s
+        if is_use:
+            session.seen_s = now_s
         return session
 
     def end(self, token: str) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.node.queue.jobs.job_search import GROUPS, search
 from app.node.queue.jobs.job_state import JobState
+from app.node.studies.receiving import receiving
 from app.web.access import Visitor, allowed, posted, site_of
 from app.web.rendering import page, render
 from app.web.site import Site
@@ -76,7 +77,10 @@ def found(site: Site, asked: Question) -> dict[str, Any]:
     pages = max(1, -(-len(chosen) // ROWS))
     number = min(max(asked.page, 1), pages)
     shown = chosen[::-1][(number - 1) * ROWS : number * ROWS]
+    known_studies = {job.study_instance_uid for job in jobs}
     return {
+        "receiving": receiving(site.node.data / "inbox", known_studies, ROWS),
+        "quiet_s": site.node.quiet_s,
         "rows": [Row(job, site.identities.of(job.job_id).accession) for job in shown],
         "asked": Question(asked.group, asked.text, number),
         "counts": group_counts(jobs),

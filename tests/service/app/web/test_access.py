@@ -218,6 +218,15 @@ def test_a_session_ends_after_its_time_and_when_it_is_idle(here: Node) -> None:
     for now, status in ((3000.0, 200), (6000.0, 200), (6000.0 + 3601, 303)):
         now_s[0] = now
         assert browser.get("/").status_code == status
+    now_s[0] = 10_000.0
+    site.logins.known.clear()
+    browser = Browser(site)
+    browser.log_in("viewer-1")
+    # An open page, which nobody looks at
+    for now, status in ((13_000.0, 200), (13_590.0, 200), (13_601.0, 303)):
+        now_s[0] = now
+        answer = browser.get("/health-line", **{"HX-Request": "true"})
+        assert answer.status_code == (200 if status == 200 else 401)
     now_s[0] = 20_000.0
     browser = Browser(site)
     site.logins.known.clear()

@@ -19,7 +19,7 @@ from app.web.site import Site
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
 from operators.render.fracture_pictures import FracturePicture
-from tests.service.app.node.studies.test_retention import Node
+from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.service.app.run.test_page import case
 from tests.support.page_site import Browser, made_site, node_with_peers, receive, with_users, work_off
 from tests.support.queue_cases import SEGMENTED
@@ -80,6 +80,19 @@ def test_a_study_is_listed_with_its_state_reason_sender_and_accession(here: Node
     text = browser.get("/").text
     assert "expected bones, got &lt;b&gt;none&lt;/b&gt;" in text
     assert "no_anatomy" in text
+
+
+def test_a_study_is_shown_while_it_is_received(tmp_path: Path) -> None:
+    here = Node(tmp_path, quiet_s=30)
+    here.receive(range(3))
+    browser = Browser(made_site(here))
+    text = browser.get("/").text
+    assert "1 being received" in text
+    assert f"{STUDY}: 3 instances, the last" in text
+    here.dispatcher.tick(0)
+    here.dispatcher.tick(30)
+    browser_site(browser).index.forget_age()
+    assert "being received" not in browser.get("/").text
 
 
 def browser_site(browser: Browser) -> Site:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from app.node.accounts.accounts import Role
 from app.node.queue.job import job_folder
-from app.node.queue.jobs.job_log import series_of, steps_of
+from app.node.queue.jobs.job_log import SeriesOutcome, series_of, steps_of
 from app.node.queue.jobs.job_names import fingerprint
 from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.studies.study_identity import StudyIdentity
@@ -71,7 +72,8 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
         actions=actions,
         confirmed=CONFIRMED,
         steps=steps_of(site.client, job.job_id),
-        series=series_of(site.client, job.job_id),
+        series=(series := series_of(site.client, job.job_id)),
+        pictures=len(pictures_of(site, job, series)),
         audit=messages_about(site.trail.path, job.study_instance_uid),
         others=[each for each in jobs if each != job and each.study_instance_uid == job.study_instance_uid],
         of_patient=studies_of(site, identity),
@@ -87,11 +89,17 @@ def picture(
     del visitor
     site = site_of(request)
     job = named(site, name)
-    names = [file for each in series_of(site.client, job.job_id) for file in each.pictures]
-    path = job_folder(site.node.data, job.job_id).output / names[number] if 0 <= number < len(names) else None
-    if path is None or not path.is_file():
+    paths = pictures_of(site, job, series_of(site.client, job.job_id))
+    if not 0 <= number < len(paths):
         raise RefusedError(NOT_FOUND, "There is no such picture.")
-    return Response(jpeg_of(path), media_type="image/jpeg")
+    return Response(jpeg_of(paths[number]), media_type="image/jpeg")
+
+
+def pictures_of(site: Site, job: JobState, series: Sequence[SeriesOutcome]) -> list[Path]:
+    """Returns the secondary captures among a job's results that are still there."""
+    output = job_folder(site.node.data, job.job_id).output
+    paths = [output / file for each in series for file in each.pictures]
+    return [path for path in paths if path.is_file()]
 
 
 def jpeg_of(path: Path) -> bytes:

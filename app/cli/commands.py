@@ -81,9 +81,13 @@ COMMANDS = {
     ),
 }
 GROUPS = {
+    "data": (
+        "data:data_app",
+        "Data sets of your own: import, check.",
+    ),
     "models": (
         "models:models_app",
-        "Model packages: list, show, import, verify, bench.",
+        "Model packages: list, show, install, import, verify, bench.",
     ),
     "users": (
         "users:users_app",

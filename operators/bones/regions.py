@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,7 +112,21 @@ def bone_regions(
     owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
     sides = Sides(left, owned.masks)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
-    return BoneRegions(tuple(region for region in found if region is not None), owned.left_out)
+    left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
+    return BoneRegions(tuple(region for region in found if region is not None), left_out)
+
+
+def sideless_classes(probabilities: Array, grid: Grid, package: CoarseToFinePackage) -> Iterator[str]:
+    """Yields a sentence about each class that was found but whose sides no plane separates."""
+    labels = {label.found_by.fine_class: label for label in package.labels if label.found_by.is_by_side}
+    winner = probabilities.argmax(axis=0) if labels else np.zeros(0)
+    for name, label in labels.items():
+        count = np.count_nonzero(winner == 1 + kept_classes(package).index(name))
+        if (volume_ml := count * grid.voxel_volume_mm3 / 1000) >= label.found_by.minimum_ml:
+            yield (
+                f"{label.structure.type.meaning}: {volume_ml:.0f} ml were left out, as no other bone in view "
+                "tells their side."
+            )
 
 
 def bone_region(

@@ -88,6 +88,11 @@ class Detection:
         """Whether every bone of its classes is given to a label on its own."""
         return self.instances == "by_bone"
 
+    @property
+    def is_by_side(self) -> bool:
+        """Whether it is the part of its class on one side of the midline."""
+        return self.instances == "by_side"
+
 
 @dataclass(frozen=True)
 class Label:

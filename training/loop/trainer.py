@@ -16,9 +16,10 @@ from torch import nn
 from operators.networks.architectures.architecture_table import build
 from training.device import has_bfloat16, training_device
 from training.files import append_line
-from training.loop.checkpoints import State, resume, save, starting_weights, state_of
+from training.loop.checkpoints import State, resume, save, state_of
 from training.loop.losses import TrainingLoss
 from training.loop.runs import TrainingRun, facts
+from training.loop.starting_weights import starting_weights
 from training.loop.validation import Watched, dice_of_classes
 from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
@@ -103,10 +104,8 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
     model = build(**network_arguments(run.network)).to(device)
     model = model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if run.start_from is not None and not run.checkpoint.exists():
-        start = starting_weights(run.start_from, device)
-        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-        fitting = {name: tensor for name, tensor in start.items() if shapes.get(name) == tensor.shape}
-        model.load_state_dict(fitting, strict=False)
+        start = starting_weights(run.start_from, run.network, model.state_dict(), device)
+        model.load_state_dict(start, strict=False)
     return state_of(model)
 
 

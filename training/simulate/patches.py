@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.fracturing import FractureRules
@@ -65,6 +66,11 @@ BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 METAL = "metal"
 
 
+# A subject, and voxels (N, 3) of it
+Place = tuple[Subject, NDArray[np.int32]]
+NOWHERE = np.zeros((0, 3), np.int32)
+
+
 class AnatomyDraw:
     """Draws patches of bodies."""
 
@@ -74,27 +80,44 @@ class AnatomyDraw:
         self.negatives = sources.negatives()
         self.phantoms = sources.phantoms(network)
         self.phantom_share = sources.recipe.sources.phantoms.share
-        self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
+        self.spots = {
+            other.name: np.concatenate([NOWHERE, *centre_spots(rng, other).values()])
+            for other in (*self.phantoms, *self.negatives)
+        }
+        self.places = places_by_class(rng, self.subjects)
         self.swaps = side_swaps(network.classes)
         metal = class_of(METAL, sources.recipe.class_patterns(network))
         self.added = Added(network.implants, metal, network.limbs)
 
     def draw(self) -> Sample:
         """Draws one patch."""
-        pool = self.pool()
-        subject = pool[int(self.rng.integers(len(pool)))]
-        centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
+        subject, spots = self.place()
+        centre = draw_centre(self.rng, subject, spots, self.network.anywhere)
         if self.rng.random() < self.network.boneless:
             subject = replace(subject, boneless=True)
         pose, network = ANY_POSE if subject.negative else BODY_POSE, self.network
         return simulate(self.rng, subject, centre, network.patch, network.spacing_mm, pose, self.added)
 
-    def pool(self) -> list[Subject]:
-        """Picks the kind of subject to draw from next."""
+    def place(self) -> Place:
+        """Picks a subject and the voxels of it on which a patch may be centred."""
         chance = self.rng.random()
-        if chance < self.network.negatives:
-            return self.negatives
-        return self.phantoms if chance > 1 - self.phantom_share else self.subjects
+        if chance < self.network.negatives or chance > 1 - self.phantom_share:
+            pool = self.negatives if chance < self.network.negatives else self.phantoms
+            subject = pool[int(self.rng.integers(len(pool)))]
+            return subject, self.spots[subject.name]
+        # Every class is as often in the centre, however few subjects show it
+        classes = sorted(self.places)
+        places = self.places[classes[int(self.rng.integers(len(classes)))]]
+        return places[int(self.rng.integers(len(places)))]
+
+
+def places_by_class(rng: np.random.Generator, subjects: Sequence[Subject]) -> dict[int, list[Place]]:
+    """Returns the subjects that show each class, with voxels of it; 0 for subjects that show none."""
+    places: dict[int, list[Place]] = {}
+    for subject in subjects:
+        for value, spots in (centre_spots(rng, subject) or {0: NOWHERE}).items():
+            places.setdefault(value, []).append((subject, spots))
+    return places
 
 
 class BoneDraw:

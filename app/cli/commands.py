@@ -89,6 +89,10 @@ GROUPS = {
         "models:models_app",
         "Model packages: list, show, install, import, verify, bench.",
     ),
+    "users": (
+        "users:users_app",
+        "The accounts of the node's page: list, add, change, remove.",
+    ),
     "config": (
         "map:config_app",
         "The configuration file: check, schema.",

@@ -140,7 +140,8 @@ def test_a_bone_that_was_not_outlined_is_said_to_be_missing() -> None:
 
 def test_a_bone_that_was_outlined_twice_makes_no_regular_naming() -> None:
     row = clear((*MIDDLE[2:12], *LOWER[:5]), (False, True))
-    assert not name_row((*row[:3], row[2], *row[3:]), RULES).is_regular
+    # In the middle: near an end, a shift of the few bones beyond it explains the same
+    assert not name_row((*row[:8], row[7], *row[8:]), RULES).is_regular
 
 
 def test_one_bone_without_ends_or_ribs_is_uncertain() -> None:

@@ -7,6 +7,9 @@ READY  := $(VENV)/.ready
 PEER   ?= .venv-bench
 DATA   ?= ../shared/data
 
+# Each process that a test starts would compile the application anew
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup tools demo test test-unit check reference bench references parity accuracy lock image image-test image-again comparison clean
 
 help:  ## List the targets

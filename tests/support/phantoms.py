@@ -14,7 +14,10 @@ Arrays are hu[i, j, k]: i along the image's columns, j along its rows, k from sl
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from io import BytesIO
 from itertools import permutations, product
 from pathlib import Path
 
@@ -34,6 +37,8 @@ Edit = Callable[[Dataset, int], None]
 
 HU_PER_MM = np.array([13.7, 5.3, 29.1])
 UID_ROOT = "1.2.826.0.1.3680043.10.1"
+# Files up to this size are kept in memory
+LARGEST_KEPT = 16_384
 
 
 def position_hu(lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,6 +91,10 @@ def all_orientations() -> list[Affine]:
 
 def ct_slice(hu: Hu, ijk_to_lps: Affine, k: int, *, study: int = 1, series: int = 1) -> Dataset:
     """Returns one slice as a CT Image Storage instance: 16 bits signed, intercept -1024."""
+    return _ct_plane(hu[:, :, k], ijk_to_lps, k, study, series)
+
+
+def _ct_plane(plane: Hu, ijk_to_lps: Affine, k: int, study: int, series: int) -> Dataset:
     dataset = _patient_and_study(study, series)
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = f"{UID_ROOT}.{study}.{series}.{k + 1}"
@@ -97,7 +106,7 @@ def ct_slice(hu: Hu, ijk_to_lps: Affine, k: int, *, study: int = 1, series: int 
     dataset.SliceThickness = 3
     dataset.ConvolutionKernel = "Br44"
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = -1024, 1, "HU"
-    _set_pixels(dataset, hu[:, :, k].T.astype(np.int32) + 1024)
+    _set_pixels(dataset, plane.T.astype(np.int32) + 1024)
     return dataset
 
 
@@ -114,14 +123,38 @@ def write_ct(
 ) -> list[Path]:
     """Writes a file for each slice; `edit` changes slice k before it is compressed and written."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths, affine = [], np.asarray(ijk_to_lps, np.float64)
     for k in range(hu.shape[2]) if keep is None else keep:
-        dataset = ct_slice(hu, ijk_to_lps, k, study=study, series=series)
+        plane = hu[:, :, k]
+        pickled = _pickled_plane(
+            plane.tobytes(), str(plane.dtype), plane.shape, affine.tobytes(), k, study, series
+        )
         if edit:
+            dataset = pickle.loads(pickled)
             edit(dataset, k)
+            pickled = pickle.dumps(dataset)
         paths.append(folder / f"{series}_{k:03d}.dcm")
-        save(dataset, paths[-1], transfer_syntax_uid)
+        encode = _encoded if len(pickled) < LARGEST_KEPT else _encoded.__wrapped__
+        paths[-1].write_bytes(encode(pickled, transfer_syntax_uid))
     return paths
+
+
+# pydicom takes 4 ms to build and encode a slice, and most tests write the same ones
+@lru_cache(maxsize=2000)
+def _pickled_plane(
+    values: bytes, dtype: str, shape: tuple[int, ...], affine: bytes, k: int, study: int, series: int
+) -> bytes:
+    """Returns slice k of a volume, pickled."""
+    plane = np.frombuffer(values, dtype).reshape(shape)
+    return pickle.dumps(_ct_plane(plane, np.frombuffer(affine).reshape(4, 4), k, study, series))
+
+
+@lru_cache(maxsize=2000)
+def _encoded(pickled: bytes, transfer_syntax_uid: str) -> bytes:
+    """Returns the content of a file."""
+    content = BytesIO()
+    save(pickle.loads(pickled), content, transfer_syntax_uid)
+    return content.getvalue()
 
 
 def write_enhanced_ct(
@@ -151,7 +184,7 @@ def write_enhanced_ct(
     return path
 
 
-def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> None:
+def save(dataset: Dataset, path: Path | BytesIO, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> None:
     """Writes a DICOM file, compressed if the transfer syntax is."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID

@@ -14,7 +14,7 @@ import torch
 from operators.errors import ModelError, UsageError
 from operators.importing.formats import read_published
 from operators.importing.published import PublishedBundle, Wanted
-from operators.networks.monai_bundle.bundle_answer import keep_largest
+from operators.networks.monai_bundle.bundle_output import keep_largest
 from operators.networks.monai_bundle.bundle_steps import STEPS
 from operators.package_files.package_reader import read_package
 from operators.packages.monai_bundle import STEP_ARGUMENTS

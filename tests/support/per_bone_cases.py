@@ -68,7 +68,7 @@ def imported(
     return code, said, folder / "models" / "made" / "package.toml"
 
 
-def imported_arrangement(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
+def imported_package(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """Imports both networks as one package."""
     code, said, path = imported(folder, capsys)
     assert (code, said.startswith("made: installed")) == (0, True)

@@ -61,8 +61,7 @@ SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/app/node/seg
 	tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
-	$(BIN)/python -m pytest -q tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
 # The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:

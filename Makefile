@@ -52,15 +52,15 @@ HOLOSCAN_CLI := build/peers/holoscan
 $(HOLOSCAN_CLI): | $(READY)
 	$(BIN)/python -m pip install --quiet --target $@ holoscan-cli==4.2.0
 
-# One thread each: two processes share the cores
+# One thread each: two processes share the cores. Each keeps to neighbouring tests, which share their set-up
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not real_data" tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not real_data" tests/unit
 
 # Slow tests that neither start processes nor depend on the clock
 SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/app/node/segment tests/service/app/run \
 	tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto tests/unit $(SIDE_BY_SIDE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
 # The peer has its own environment, because its pins differ from ours.

@@ -20,6 +20,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import permutations, product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,8 @@ Edit = Callable[[Dataset, int], None]
 
 HU_PER_MM = np.array([13.7, 5.3, 29.1])
 UID_ROOT = "1.2.826.0.1.3680043.10.1"
-# Files up to this size are kept in memory
-LARGEST_KEPT = 16_384
+# Pixels of the largest slices that are kept in memory
+LARGEST_KEPT = 64 * 64
 
 
 def position_hu(lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,30 +124,55 @@ def write_ct(
 ) -> list[Path]:
     """Writes a file for each slice; `edit` changes slice k before it is compressed and written."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths, affine = [], np.asarray(ijk_to_lps, np.float64)
+    paths = []
     for k in range(hu.shape[2]) if keep is None else keep:
-        plane = hu[:, :, k]
-        pickled = _pickled_plane(
-            plane.tobytes(), str(plane.dtype), plane.shape, affine.tobytes(), k, study, series
-        )
-        if edit:
-            dataset = pickle.loads(pickled)
-            edit(dataset, k)
-            pickled = pickle.dumps(dataset)
         paths.append(folder / f"{series}_{k:03d}.dcm")
-        encode = _encoded if len(pickled) < LARGEST_KEPT else _encoded.__wrapped__
-        paths[-1].write_bytes(encode(pickled, transfer_syntax_uid))
+        plane, affine = hu[:, :, k], np.asarray(ijk_to_lps, np.float64)
+        if plane.size > LARGEST_KEPT:
+            kept, dataset = b"", _ct_plane(plane, affine, k, study, series)
+        else:
+            content = _Plane(
+                plane.tobytes(), str(plane.dtype), plane.shape, affine.tobytes(), k, study, series
+            )
+            kept = _pickled(content)
+            dataset = pickle.loads(kept) if edit else Dataset()
+        if edit:
+            edit(dataset, k)
+        if not kept or (edit and _differs(dataset, kept)):
+            save(dataset, paths[-1], transfer_syntax_uid)
+        else:
+            paths[-1].write_bytes(_encoded(kept, transfer_syntax_uid))
     return paths
+
+
+class _Plane(NamedTuple):
+    """What makes a slice: values, their type and shape, the affine, and the numbers of slice and series."""
+
+    values: bytes
+    dtype: str
+    shape: tuple[int, ...]
+    affine: bytes
+    k: int
+    study: int
+    series: int
 
 
 # pydicom takes 4 ms to build and encode a slice, and most tests write the same ones
 @lru_cache(maxsize=2000)
-def _pickled_plane(
-    values: bytes, dtype: str, shape: tuple[int, ...], affine: bytes, k: int, study: int, series: int
-) -> bytes:
-    """Returns slice k of a volume, pickled."""
-    plane = np.frombuffer(values, dtype).reshape(shape)
-    return pickle.dumps(_ct_plane(plane, np.frombuffer(affine).reshape(4, 4), k, study, series))
+def _pickled(content: _Plane) -> bytes:
+    """Returns a slice's data set, pickled."""
+    plane = np.frombuffer(content.values, content.dtype).reshape(content.shape)
+    affine = np.frombuffer(content.affine).reshape(4, 4)
+    made = pickle.dumps(_ct_plane(plane, affine, content.k, content.study, content.series))
+    return pickle.dumps(pickle.loads(made))
+
+
+def _differs(dataset: Dataset, pickled: bytes) -> bool:
+    """Returns whether a data set has been changed; what cannot be pickled has."""
+    try:
+        return pickle.dumps(dataset) != pickled
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return True
 
 
 @lru_cache(maxsize=2000)

@@ -49,7 +49,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_package(root / "models" / "bones", sees_bone=True)
     affine = phantoms.axial_affine((2.0, 2.0, 2.0))
     phantoms.write_ct(root / "in", phantoms.position_volume((64, 64, 32), affine), affine)
-    given = ["-i", root / "in", "-o", root / "named", "-m", root / "models"]
+    given: list[str | Path] = ["-i", root / "in", "-o", root / "named", "-m", root / "models"]
     subprocess.run([sys.executable, ROOT, *given], check=True, cwd=root)
     return root
 
@@ -73,7 +73,7 @@ def test_paths_from_the_environment_give_the_same_result(small: Path) -> None:
         "HOLOSCAN_OUTPUT_PATH": str(small / "environment"),
         "HOLOSCAN_MODEL_PATH": str(small / "models"),
     }
-    command = [Path(sys.executable).parent / "osteon", "run"]
+    command = [str(Path(sys.executable).parent / "osteon"), "run"]
     subprocess.run(command, check=True, cwd=small, env=os.environ | variables)
     ours, theirs = (pydicom.dcmread(small / name / "segmentation.dcm") for name in ("named", "environment"))
     assert ours.SOPInstanceUID == theirs.SOPInstanceUID

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.files.label_files import write_nifti
 from app.packages_in_use import packages_in_use
 from app.run.file_run import segment_image
 from app.run.series_job import networks_of
@@ -19,6 +18,7 @@ from app.run.stage_clock import silent
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.dicom.provenance.provenance import Provenance
 from operators.errors import UsageError
+from operators.image_files.label_files import write_nifti
 from operators.results.image_kinds import kind_of
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag, Segment, Segmentation

@@ -9,8 +9,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
+from operators.packages.iterative import ONE_BY_ONE_CLASSES
 from operators.packages.toml_files import read_toml, validated
 from training.recipe_file import SourceTables, Table, ValidationRules
+from training.row_tables import RowTable
 
 # The row of the table of trainings for a recipe that names none
 SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"
@@ -31,7 +33,7 @@ class GpuTable(Table):
 class NetworkTable(Table):
     """[networks.NAME]: how one network is trained."""
 
-    kind: Literal["anatomy", "fracture"]
+    kind: Literal["anatomy", "fracture", "instance", "level"]
     sides: bool = True
     """Whether left and right are separate classes."""
     spacing_mm: float = Field(gt=0)
@@ -58,6 +60,7 @@ class NetworkTable(Table):
     """Whether arms of which no class is known may lie beside the body."""
     fractured_bones: float = 0.0
     phantom_bones: float = 0.0
+    row: RowTable = RowTable()
     gpu: GpuTable = GpuTable()
 
 
@@ -139,6 +142,7 @@ def require_held_out(file: RecipeFile) -> None:
         "validation.real": [row.folder for row in real],
         "label_maps": [row.path for row in file.label_maps],
         "posed_bones": [subject for row in file.posed_bones for subject in row.subjects],
+        "deformed_rows": [row.path for row in file.deformed_rows],
         "negatives": [path for row in file.negatives for path in row.paths],
     }
     for where, paths in used.items():
@@ -150,15 +154,31 @@ def require_held_out(file: RecipeFile) -> None:
 
 def network_recipe(name: str, row: NetworkTable, classes: Mapping[str, Sequence[str]]) -> NetworkRecipe:
     """Builds the recipe of one network. Raises ValueError if it contradicts itself."""
-    if row.kind == "fracture":
-        names: tuple[str, ...] = ("background", "interior", "contact")
-    else:
-        names = ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
+    names = CLASSES[row.kind](row, tuple(classes))
     given: dict[str, Any] = {**dict(row), "scored": row.scored or names[1:]}
     network = NetworkRecipe(name=name, classes=names, **given)
     for problem in (*problems(network), *problems(network.on("cuda"))):
         raise ValueError(f"networks.{name}: expected {problem}")
     return network
+
+
+def of_anatomy(row: NetworkTable, classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the classes of a recipe, left and right merged for a network without sides."""
+    return ("background", *dict.fromkeys(c if row.sides else without_side(c) for c in classes))
+
+
+def of_levels(row: NetworkTable, classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the levels that are the classes of a recipe, the regions that they lie in, and ribs."""
+    return ("background", *classes, *(f"region_{n}" for n in range(len(row.row.regions))), "ribs")
+
+
+# The output channels of a network by its kind, from the classes of its recipe
+CLASSES: dict[str, Callable[[NetworkTable, Sequence[str]], tuple[str, ...]]] = {
+    "anatomy": of_anatomy,
+    "fracture": lambda *_: ("background", "interior", "contact"),
+    "instance": lambda *_: ONE_BY_ONE_CLASSES,
+    "level": of_levels,
+}
 
 
 def problems(network: NetworkRecipe) -> Iterator[str]:
@@ -170,5 +190,11 @@ def problems(network: NetworkRecipe) -> Iterator[str]:
         yield f"steps and batch of 1 or more, got {network.steps} and {network.batch}"
     if not set(network.scored) <= set(network.classes):
         yield f"scored classes among {', '.join(network.classes)}, got {', '.join(network.scored)}"
+    of_one = network.kind in ("instance", "level")
+    if of_one and len(network.guide) != 1:
+        yield f"one conditioning channel, which says what is outlined, got {network.guide}"
+    levels = sum(region.levels for region in network.row.regions)
+    if network.kind == "level" and levels != len(network.classes) - len(network.row.regions) - 2:
+        yield f"row.regions of all classes of the recipe, got {levels} levels"
     if network.class_weights and len(network.class_weights) != len(network.classes):
         yield f"{len(network.classes)} class_weights, got {len(network.class_weights)}"

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.row_tables import DeformedRowTable
+
 
 class Table(BaseModel):
     """A table of training.toml."""
@@ -190,6 +192,7 @@ class SourceTables(Table):
     label_maps: tuple[BodyTable, ...] = ()
     bone_sets: tuple[BoneSetTable, ...] = ()
     posed_bones: tuple[PosedBonesTable, ...] = ()
+    deformed_rows: tuple[DeformedRowTable, ...] = ()
     negatives: tuple[NegativesTable, ...] = ()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()

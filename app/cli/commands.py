@@ -81,9 +81,17 @@ COMMANDS = {
     ),
 }
 GROUPS = {
+    "data": (
+        "data:data_app",
+        "Data sets of your own: import, check.",
+    ),
     "models": (
         "models:models_app",
-        "Model packages: list, show, import, verify, bench.",
+        "Model packages: list, show, install, import, verify, bench.",
+    ),
+    "users": (
+        "users:users_app",
+        "The accounts of the node's page: list, add, change, remove.",
     ),
     "config": (
         "map:config_app",

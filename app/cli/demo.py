@@ -15,7 +15,6 @@ from app.cli.run import progress_display, show_outcome
 from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
 from app.evaluation.evaluation_report import show
-from app.files.label_files import write_nifti
 from app.run.folder import RunOutcome, run_folder
 from app.run.html.writer import write_page
 from app.run.output_folder import prepare_output
@@ -23,6 +22,7 @@ from app.run.results import PAGE, PICTURES, PREVIEW
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import UsageError
 from operators.evaluation.metrics import BoneMetrics
+from operators.image_files.label_files import write_nifti
 from operators.package_files.package_reader import read_packages
 from operators.packages.packages import Label
 

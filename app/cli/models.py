@@ -26,7 +26,7 @@ from operators.packages.packages import NetworkSpec
 
 DONE = 0
 
-models_app = App(name="models", help="Model packages: list, show, import, verify, bench.")
+models_app = App(name="models", help="Model packages: list, show, install, import, verify, bench.")
 
 
 @models_app.command(name="list")
@@ -69,6 +69,12 @@ models_app.command(
     "app.cli.models_import:import_",
     name="import",
     help="Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.",
+)
+
+models_app.command(
+    "app.cli.models_install:install",
+    name="install",
+    help="Fetch the published model NAME and make packages of it; without NAME, list what can be fetched.",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +13,9 @@ from app.cli.arguments import Config, Models
 from app.settings import read_settings
 from operators.errors import ModelError, UsageError
 from operators.geometry.orientation import is_orientation
-from operators.importing.formats import read_published
+from operators.importing.descriptions import Description, describe, read_model
 from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import best_table, label_rows, named_table, plain_name, with_fragments
-from operators.importing.published import Published, PublishedModel, Wanted
+from operators.importing.published import Wanted
 from operators.package_files.package_reader import DRAFT_FILE, lacks_code
 
 
@@ -74,32 +73,13 @@ def import_(
     """
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
-    model = model_of(folder, options)
-    table = named_table(options.labels) if options.labels else best_table(model.values)
-    rows = label_rows(model.values, table, by_value=options.labels is not None)
-    if options.fractures is not None:
-        rows = with_fragments(rows, table)
-    known = not all(lacks_code(row) for row in rows)
-    orientation = orientation_of(model, options.orientation, table.orientation if known else None)
-    name = options.name or plain_name(model.origin.dataset)
-    new = NewPackage(name, options.title or model.origin.dataset, rows, orientation)
+    wanted = Wanted(tuple(options.fold or ()), options.checkpoint, options.previous, options.mirroring)
+    fractures = options.fractures and require_folder(options.fractures)
+    model = read_model(require_folder(folder), fractures, wanted)
+    said = Description(options.name, options.title, options.labels, orientation=options.orientation)
+    new = describe(model, said)
     target = install(model, new, read_settings(options.config, models=options.models).models)
     return import_message(new, target)
-
-
-def model_of(folder: Path, options: ImportOptions) -> Published:
-    """Returns the published model, with the network that splits its bones if one is given.
-
-    Raises UsageError.
-    """
-    wanted = Wanted(tuple(options.fold or ()), options.checkpoint, options.previous, options.mirroring)
-    model = read_published(require_folder(folder), wanted)
-    if options.fractures is None:
-        return model
-    fracture = read_published(require_folder(options.fractures), wanted.others)
-    if not isinstance(model, PublishedModel) or not isinstance(fracture, PublishedModel):
-        raise UsageError("expected --fractures and the network before it to be nnU-Nets, got a bundle")
-    return replace(model, fracture=fracture)
 
 
 def require_folder(folder: Path) -> Path:
@@ -107,18 +87,6 @@ def require_folder(folder: Path) -> Path:
     if not folder.is_dir():
         raise UsageError(f"expected a folder with a published model, got {folder}")
     return folder
-
-
-def orientation_of(model: Published, asked: str | None, tables: str | None) -> str:
-    """Returns the orientation of the training images: the one asked for, the label table's, or the model's.
-
-    Raises UsageError if one is asked for a model whose own steps orient the image.
-    """
-    if isinstance(model, PublishedModel):
-        return asked or tables or model.recipe.orientation
-    if asked is not None:
-        raise UsageError("expected no --orientation for a bundle, which states its own")
-    return ""
 
 
 def import_message(new: NewPackage, target: Path) -> int:

@@ -24,6 +24,11 @@ OPTIONS = (
 )  # fmt: skip
 
 
+Action = Literal[
+    "list", "show", "retry", "cancel", "delete", "send-now", "hold", "release", "raise", "accept", "dismiss"
+]  # fmt: skip
+
+
 def option(name: str) -> tuple[str, Any, Any]:
     """Returns a setting as an option with the setting's description; None means not given."""
     setting = NodeSettings.model_fields[name]
@@ -56,7 +61,11 @@ def serve(
     how = {"models": models, "device": device, "runtime": runtime, "precision": precision, "mode": mode}
     settings = node_settings(asdict(node), peer, config, operating_point=operating_point, **how)
     require_packages(settings)
-    return serve_node(settings, file_in_use(config))
+    if settings.node.web is None:
+        return serve_node(settings, file_in_use(config))
+    from app.web.server import web_part
+
+    return serve_node(settings, file_in_use(config), web_part)
 
 
 def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) -> int:
@@ -75,7 +84,7 @@ def send(peer: str, /, *paths: Path, to: Peers = None, config: Config = None) ->
 
 
 def jobs(
-    action: Literal["list", "show", "retry", "cancel", "delete", "send-now", "accept", "dismiss"] = "list",
+    action: Action = "list",
     job_id: str | None = None,
     /,
     *,
@@ -88,8 +97,9 @@ def jobs(
     """Show the state of every study, or act on one.
 
     list and show print jobs. retry starts a failed job again, cancel ends a job, send-now retries a postponed
-    delivery at once, delete removes a study with its results and jobs. accept and dismiss settle a conflict:
-    accept uses the later versions of the instances, dismiss keeps the earlier ones.
+    delivery at once, delete removes a study with its results and jobs. hold keeps a queued job waiting until
+    release, raise puts one before all others. accept and dismiss settle a conflict: accept uses the later
+    versions of the instances, dismiss keeps the earlier ones.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.files.label_files import is_label_file, stem
 from operators.errors import UsageError
+from operators.image_files.label_files import is_label_file, stem
 
 BY_ORDER = "paired by order, since no name agrees"
 

@@ -12,7 +12,6 @@ from app.evaluation.case_pairing import Pair, pairs
 from app.evaluation.case_result import CaseResult
 from app.evaluation.evaluation_picture import write_worst_slice
 from app.evaluation.evaluation_report import write_json
-from app.files.label_files import Labelled, read_label_map
 from app.files.projection_files import is_projection_file
 from operators.dicom.seg.seg_files import is_projection_seg, is_rtstruct, is_seg
 from operators.errors import UnsuitableError, UsageError
@@ -20,6 +19,7 @@ from operators.evaluation import case_evaluation as evaluation
 from operators.evaluation.metrics import EvaluatedBone
 from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import LabelMap
+from operators.image_files.label_files import Labelled, read_label_map
 from operators.packages.packages import Label, ModelPackage
 
 # Programs that write the grid of the same scan differ by float32's rounding of its origin.

@@ -12,12 +12,12 @@ import numpy as np
 import trimesh
 from scipy import ndimage
 
-from app.files.label_files import read_named, write_nifti
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder, write_whole
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.errors import UnsuitableError
 from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
+from operators.image_files.label_files import read_named, write_nifti
 from operators.segmentation.segmentation import Segmentation
 
 # 80 bytes that readers ignore, except for 3D Slicer, which reads the space from them

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.files.projection_files import is_projection_file, read_projection_file
-from app.files.volume_files import is_volume_file, read_volume_file
 from app.run.record import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.series_records import record_of_failure
@@ -22,6 +21,7 @@ from operators.dicom.select.selection_rules import extent_fault, slice_spacing_f
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import Grid
+from operators.image_files.volume_files import is_volume_file, read_volume_file
 from operators.packages.packages import ModelPackage
 from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from operators.packages.packages import ModelPackage
 from operators.packages.seen import SeenStructure
 from operators.packages.structures import Code
 from operators.segmentation.measurements import (
-    FractureRegion,
     HeadSphere,
     LongBone,
     Measured,
     NotMeasurable,
     SegmentMeasurements,
+    VertebralBody,
 )
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
@@ -163,16 +164,17 @@ def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
     moved = row.displacement
     turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
     found = numbers | gap | ({"displacement": turned} if turned else {})
-    return {"measurements": found} | (_long_bone(row.long_bone) if row.long_bone else {})
+    whole = [each for each in (row.long_bone, row.vertebral_body) if each is not None]
+    return {"measurements": found} | ({"whole_bone": dict(chain(*map(_whole_bone, whole)))} if whole else {})
 
 
-def _long_bone(bone: LongBone) -> dict[str, Any]:
+def _whole_bone(bone: LongBone | VertebralBody) -> list[tuple[str, Any]]:
     """Returns what was measured of the whole bone, and why the rest was not."""
-    parts = {field.name: getattr(bone, field.name) for field in fields(bone)}
-    return {"whole_bone": {name: _plain(part) for name, part in parts.items() if part is not None}}
+    parts = ((field.name, getattr(bone, field.name)) for field in fields(bone))
+    return [(name, _plain(part)) for name, part in parts if part is not None]
 
 
-def _plain(part: Measured | HeadSphere | FractureRegion | NotMeasurable) -> dict[str, Any]:
+def _plain(part: Any) -> Any:
     if isinstance(part, Measured):
         return _rounded(asdict(part))
     if isinstance(part, HeadSphere):
@@ -180,7 +182,11 @@ def _plain(part: Measured | HeadSphere | FractureRegion | NotMeasurable) -> dict
         return {"centre_lps": centre, "radius_mm": _rounded(asdict(part.radius_mm))}
     if isinstance(part, NotMeasurable):
         return {"not_measurable": part.reason}
-    return asdict(part)
+    if is_dataclass(part):
+        return {field.name: _plain(getattr(part, field.name)) for field in fields(part)}
+    if isinstance(part, tuple):
+        return list(part)
+    return round(part, 3) if isinstance(part, float) else part
 
 
 def _rounded(numbers: dict[str, float | None]) -> dict[str, float]:
@@ -200,6 +206,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "volume_ml": round(segment.volume_ml, 3),
         "confidence": segment.confidence,
         **_probabilities(segment),
+        **({"level": asdict(segment.level)} if segment.level else {}),
         "network_mean": round(segment.network_mean, 4),
     }
 

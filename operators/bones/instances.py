@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Box
 from operators.packages.packages import Label
 
 Mask = NDArray[np.bool_]
@@ -25,11 +24,6 @@ class Sides:
     left: Mask | None
     bones: Mapping[str, Mask]
 
-    def crop(self, box: Box) -> Sides:
-        """Returns what is known of a block."""
-        left = None if self.left is None else self.left[box.slices]
-        return Sides(left, {name: mask[box.slices] for name, mask in self.bones.items()})
-
 
 def by_class(label: Label, sides: Sides) -> Mask | None:
     """Assigns every voxel of the class to the one bone; excludes none."""
@@ -44,9 +38,10 @@ def by_side(label: Label, sides: Sides) -> Mask | bool:
     return True if sides.left is None else sides.left != (label.structure.side == "left")
 
 
-def by_bone(label: Label, sides: Sides) -> Mask:
-    """Gives whole bones to one label: by the trunk in view, else by the bone's shape, else to no side."""
-    return ~sides.bones[label.name]
+def by_bone(label: Label, sides: Sides) -> Mask | bool:
+    """Gives whole bones to one label; which one was told before, from all bones of the class together."""
+    own = sides.bones.get(label.name)
+    return True if own is None else ~own
 
 
 # The voxels of the label's class that are not part of the label; None excludes no voxel
@@ -54,4 +49,6 @@ INSTANCES: dict[str, Callable[[Label, Sides], Mask | bool | None]] = {
     "by_class": by_class,
     "by_side": by_side,
     "by_bone": by_bone,
+    # Bones in a row are told apart one after another (`iterative.traversal`), and then as whole ones too
+    "iterative": by_bone,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,14 +106,32 @@ def bone_regions(
     grid: Grid,
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
+    in_row: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> BoneRegions:
-    """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`."""
+    """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`.
+
+    `in_row` are the voxels (I, J, K) of the bones that were outlined one after another, by their label.
+    """
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
     owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
-    sides = Sides(left, owned.masks)
+    sides = Sides(left, {**owned.masks, **in_row})
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
-    return BoneRegions(tuple(region for region in found if region is not None), owned.left_out)
+    left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
+    return BoneRegions(tuple(region for region in found if region is not None), left_out)
+
+
+def sideless_classes(probabilities: Array, grid: Grid, package: CoarseToFinePackage) -> Iterator[str]:
+    """Yields a sentence about each class that was found but whose sides no plane separates."""
+    labels = {label.found_by.fine_class: label for label in package.labels if label.found_by.is_by_side}
+    winner = probabilities.argmax(axis=0) if labels else np.zeros(0)
+    for name, label in labels.items():
+        count = np.count_nonzero(winner == 1 + kept_classes(package).index(name))
+        if (volume_ml := count * grid.voxel_volume_mm3 / 1000) >= label.found_by.minimum_ml:
+            yield (
+                f"{label.structure.type.meaning}: {volume_ml:.0f} ml were left out, as no other bone in view "
+                "tells their side."
+            )
 
 
 def bone_region(
@@ -122,6 +141,9 @@ def bone_region(
     own = 1 + kept_classes(package).index(label.found_by.fine_class)
     # A class that beats all others has at least an even share
     likely = probabilities[own] * len(package.fine.classes) >= 1
+    elsewhere = INSTANCES[label.found_by.instances](label, sides)
+    if elsewhere is not None:
+        likely &= ~np.asarray(elsewhere)
     around = Box.around(likely)
     if around is None:
         return None
@@ -130,9 +152,9 @@ def bone_region(
     others = best_of(near, set(range(1, len(near))) - {own})
     margin = near[own] - np.maximum(others, near[0])
     rivals = others >= near[own]
-    elsewhere = INSTANCES[label.found_by.instances](label, sides.crop(around))
     if elsewhere is not None:
-        margin, rivals = np.where(elsewhere, np.float32(-1), margin), rivals | elsewhere
+        beyond = np.broadcast_to(elsewhere, likely.shape)[around.slices]
+        margin, rivals = np.where(beyond, np.float32(-1), margin), rivals | beyond
     kept = without_strays(margin > 0, grid)
     box = Box.around(kept)
     if box is None or kept.sum() * grid.voxel_volume_mm3 < label.found_by.minimum_ml * 1000:

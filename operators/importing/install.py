@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,28 +58,49 @@ class NewPackage:
 
 def install(model: Published, new: NewPackage, models: Path) -> Path:
     """Writes the new package to its folder below `models`, which it takes in one rename, and returns the
-    folder.
-
-    Raises UsageError for a name that is taken or invalid, ModelError for weights that do not fit, OutputError
-    if the folder cannot be written.
+    folder. Raises as `install_all`.
     """
-    target = models / require_name(new.name)
-    if target.exists():
-        raise UsageError(f"expected an unused name, got {new.name}, which exists; give another with --name")
-    part = None
+    (target,) = install_all([(model, new)], models)
+    return target
+
+
+def install_all(
+    made: Sequence[tuple[Published, NewPackage]], models: Path, texts: Sequence[Mapping[str, str]] = ()
+) -> list[Path]:
+    """Writes new packages to their folders below `models`, all or none, and returns the folders.
+
+    `texts` are further files of each. Raises UsageError for a name that is taken or invalid, ModelError for
+    weights that do not fit, OutputError if a folder cannot be written.
+    """
+    targets = [require_free(models, new.name) for _, new in made]
+    part, done = None, list[Path]()
     try:
         make_folder(models, "a models folder")
         part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
-        # One level deeper than the folders in which packages are searched
-        made = part / new.name
-        made.mkdir()
-        write(model, new, made)
-        made.rename(target)
+        for (model, new), files in zip(made, texts or [{}] * len(made), strict=True):
+            # One level deeper than the folders in which packages are searched
+            (part / new.name).mkdir()
+            write(model, new, part / new.name)
+            for name, text in files.items():
+                (part / new.name / name).write_text(text, encoding="utf-8")
+        for target in targets:
+            (part / target.name).rename(target)
+            done.append(target)
     except OSError as error:
+        for target in done:
+            shutil.rmtree(target, ignore_errors=True)
         raise unwritable_folder(models, "a models folder", error) from error
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
+    return targets
+
+
+def require_free(models: Path, name: str) -> Path:
+    """Returns the folder of a new package. Raises UsageError for a name that is taken or invalid."""
+    target = models / require_name(name)
+    if target.exists():
+        raise UsageError(f"expected an unused name, got {name}, which exists; give another with --name")
     return target
 
 

@@ -18,12 +18,14 @@ from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_c
 from operators.packages.confidence import percent
 from operators.packages.packages import Label
 from operators.packages.structures import SIDES
-from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.body_words import is_compressed
+from operators.segmentation.measurements import HeightLoss, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import bone_name
 
 CUT, METAL = "cut_by_field_of_view", "metal"
 THICK, TOO_COARSE = "thick_slices", "too_coarse"
+LEVEL_UNCERTAIN, MISSING, HEIGHT_LOST = "level_uncertain", "bone_missing", "height_lost"
 IMPLAUSIBLE, SIDES_SWAPPED = "implausible_size", "sides_swapped"
 SUSPECTED, DOUBTFUL = "suspected_fracture", "low_confidence"
 MEANINGS = {
@@ -35,6 +37,9 @@ MEANINGS = {
     SUSPECTED: "A fracture may not be shown",
     DOUBTFUL: "Low confidence",
     SIDES_SWAPPED: "Left and right may be swapped",
+    LEVEL_UNCERTAIN: "Levels uncertain",
+    MISSING: "A bone of the row may be missing",
+    HEIGHT_LOST: "Vertebral body lower than its neighbours",
     **VALUE_MEANINGS,
     **PROJECTION_MEANINGS,
 }
@@ -107,6 +112,8 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
         *(flag for bone in bones for flag in flag_implausible_size(bone, bone in whole)),
         *flag_uneven_sides(whole, package.quality.greatest_ratio),
         *flag_swapped_sides(bones),
+        *flag_levels(bones),
+        *(flag for bone in bones for flag in flag_lost_height(bone)),
         *(flag for bone in bones for flag in flag_suspected_fracture(bone)),
         *(flag for bone in bones for flag in flag_low_confidence(bone)),
         *flag_doubtful_values(segmentation, volume),
@@ -220,6 +227,31 @@ def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
         if left.to_left_mm < right.to_left_mm:
             text = f"{left.name} lies to the right of {right.name}: left and right may be swapped."
             yield Flag(SIDES_SWAPPED, text, left.values + right.values)
+
+
+def flag_levels(bones: list[WholeBone]) -> Iterator[Flag]:
+    """Yields a flag for a row of bones of uncertain levels, and one for each bone that is not shown."""
+    named = [(bone, level) for bone in bones if (level := bone.segments[0].level) is not None]
+    uncertain = [(bone, level) for bone, level in named if not level.is_certain]
+    if uncertain:
+        first, last = uncertain[0][1], uncertain[-1][1]
+        best = f"{first.likeliest} to {last.likeliest} ({percent(first.probability)})"
+        other = f"{first.runner_up} to {last.runner_up} ({percent(first.runner_up_probability)})"
+        text = f"Levels uncertain: likeliest {best}, next {other}."
+        yield Flag(LEVEL_UNCERTAIN, text, tuple(value for bone, _ in uncertain for value in bone.values))
+    for bone, level in named:
+        evidence = bone.segments[0].evidence
+        if level.missing_below or (evidence is not None and evidence.gap_below):
+            yield Flag(MISSING, f"{bone.name}: the bone below it seems not to be outlined.", bone.values)
+
+
+def flag_lost_height(bone: WholeBone) -> Iterator[Flag]:
+    """Yields a flag for a vertebral body that is lower than its neighbours."""
+    body = bone.rows[0].vertebral_body
+    if body is not None and isinstance(body.loss, HeightLoss) and body.loss.grade:
+        what = "as in a compression fracture" if is_compressed(body) else "too little to call it a fracture"
+        text = f"{bone.name}: {percent(body.loss.share)} of height lost against neighbours, {what}."
+        yield Flag(HEIGHT_LOST, text, bone.values)
 
 
 def flag_suspected_fracture(bone: WholeBone) -> Iterator[Flag]:

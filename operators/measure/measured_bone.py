@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,13 @@ from operators.bones.long_bones import Line, shaft_of
 from operators.geometry.meshes import Mesh
 from operators.geometry.spheres import Sphere, find_sphere
 from operators.geometry.surface_points import SurfacePoints, surface_points
-from operators.geometry.volume import Box, LabelMap
+from operators.geometry.volume import Box, CtVolume, LabelMap
 from operators.measure.fracture_faces import FractureFaces, fracture_faces
+from operators.measure.levels.naming_a_row import name_row
 from operators.measure.scan_border import BORDER_MM, CUT_MM2, area_on_border_mm2
 from operators.packages.long_bones import LongBoneRules
+from operators.packages.packages import ModelPackage
+from operators.segmentation.levels import LevelEvidence
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment
 
@@ -26,12 +30,52 @@ Found = list[tuple[Segment, SegmentMeasurements]]
 
 @dataclass(frozen=True, eq=False)
 class MeasuredBone:
-    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one."""
+    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one.
+
+    `package` delivers it. `volume` is the CT that it was outlined in; `bodies` are those of the scan's bones
+    that were measured so far, by the bones' names.
+    """
 
     fragments: Found
     all_segments: Found
     label_map: LabelMap
     rules: LongBoneRules | None = None
+    package: ModelPackage | None = None
+    volume: CtVolume | None = None
+    bodies: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The bone's name."""
+        return self.fragments[0][0].bone
+
+    def has_body(self, name: str) -> bool:
+        """Whether a bone of the scan has a vertebral body, by its likeliest level if it is of a row."""
+        labels, rules = (self.package.labels, self.package.levels) if self.package else ((), None)
+        if rules is not None and name in self.row:
+            (name, *_) = name_row(tuple(self.row.values()), rules).levels[list(self.row).index(name)]
+        return any(label.name == name and label.structure.vertebral_body for label in labels)
+
+    @cached_property
+    def row(self) -> dict[str, LevelEvidence]:
+        """The evidence on the level of each bone of the row in the scan, from the top down, by its name."""
+        return {each.bone: each.evidence for each, _ in self.all_segments if each.evidence is not None}
+
+    def sibling(self, name: str) -> MeasuredBone:
+        """Returns another bone of the scan."""
+        return replace(self, fragments=[each for each in self.all_segments if each[0].bone == name])
+
+    @cached_property
+    def box(self) -> Box:
+        """The block of the label map that holds it."""
+        boxes = ndimage.find_objects(self.label_map.labels)
+        return Box.around_all(Box.of(boxes[segment.value - 1]) for segment, _ in self.fragments)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Its voxels in `box`."""
+        values = [segment.value for segment, _ in self.fragments]
+        return np.asarray(np.isin(self.label_map.labels[self.box.slices], values), np.bool_)
 
     @cached_property
     def faces(self) -> list[FractureFaces]:
@@ -63,12 +107,7 @@ class MeasuredBone:
     @cached_property
     def is_cut(self) -> bool:
         """Whether it extends beyond the scan's border."""
-        labels = self.label_map.labels
-        boxes = ndimage.find_objects(labels)
-        values = [segment.value for segment, _ in self.fragments]
-        box = Box.around_all(Box.of(boxes[value - 1]) for value in values)
-        mask = np.isin(labels[box.slices], values)
-        return area_on_border_mm2(mask, box, self.label_map.grid) >= CUT_MM2
+        return area_on_border_mm2(self.mask, self.box, self.label_map.grid) >= CUT_MM2
 
     @property
     def fracture_lps(self) -> NDArray[np.float64] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,13 @@ from scipy import ndimage
 
 from operators.bones.symmetry import mirror_plane
 from operators.geometry.meshes import farthest_pair, mesh_of
-from operators.geometry.volume import Box, Grid, LabelMap
+from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
 from operators.measure.fracture_faces import gap_of
 from operators.measure.long_bones import LONG_BONE_MEASUREMENTS
 from operators.measure.measured_bone import Found, MeasuredBone, Rows
 from operators.measure.mirrored_side import measure_displacement, mirror_points
 from operators.measure.naming import NAMES
+from operators.measure.vertebral.rows import VERTEBRAL_MEASUREMENTS
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -29,8 +31,11 @@ MAIN_SHARE = 0.1
 PLANE_POINTS = 20000
 
 
-def measure_segments(segmentation: Segmentation) -> Segmentation:
-    """Returns the segmentation with its measurements; segments without voxels have none."""
+def measure_segments(segmentation: Segmentation, volume: CtVolume | None = None) -> Segmentation:
+    """Returns the segmentation with its measurements; segments without voxels have none.
+
+    `volume` is the CT that it was made from, for measurements of density.
+    """
     label_map = segmentation.label_map
     boxes = ndimage.find_objects(label_map.labels)
     found: Found = []
@@ -39,7 +44,8 @@ def measure_segments(segmentation: Segmentation) -> Segmentation:
         if box is not None:
             found.append((segment, measure_segment(label_map, segment.value, box)))
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
-    measured = [measure_bone(bone, found, segmentation) for bone in bones]
+    bodies: dict[str, Any] = {}
+    measured = [measure_bone(bone, found, segmentation, volume, bodies) for bone in bones]
     named = {segment.value: segment for each in measured for segment in each.segments}
     return replace(
         segmentation,
@@ -78,14 +84,16 @@ class NamedRows:
     segments: list[Segment]
 
 
-def measure_bone(bone: Found, found: Found, segmentation: Segmentation) -> NamedRows:
+def measure_bone(
+    bone: Found, found: Found, segmentation: Segmentation, volume: CtVolume | None, bodies: dict[str, Any]
+) -> NamedRows:
     """Returns the rows of one bone with the measurements of its package, and its segments' names."""
     rows = [row for _, row in bone]
     name = bone[0][0].bone
     label = next((label for label in segmentation.package.labels if label.name == name), None)
     rules = None if label is None else label.structure.long_bone
-    measured = MeasuredBone(bone, found, segmentation.label_map, rules)
     package = segmentation.package.maker_of(name)
+    measured = MeasuredBone(bone, found, segmentation.label_map, rules, package, volume, bodies)
     for row in package.measurements:
         rows = MEASUREMENTS[row](measured, rows)
     return NamedRows(rows, NAMES[package.names](measured, rows))
@@ -129,6 +137,7 @@ MEASUREMENTS: dict[str, Callable[[MeasuredBone, Rows], Rows]] = {
     "gap": add_gaps,
     "displacement": add_displacements,
     **LONG_BONE_MEASUREMENTS,
+    **VERTEBRAL_MEASUREMENTS,
 }
 
 

@@ -1,4 +1,4 @@
-"""Names the fragments of a bone: the table NAMES, by `names` of package.toml."""
+"""Names a bone or its fragments: the table NAMES, by `names` of package.toml."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from operators.bones.long_bones import Line, end_square_mm
 from operators.geometry.spheres import Sphere
 from operators.geometry.surface_points import surface_points
+from operators.measure.levels.level_names import vertebral_levels
 from operators.measure.measured_bone import MeasuredBone, Rows, without
 from operators.packages.long_bones import LongBoneRules, PartRule
 from operators.packages.structures import SIDES, Side
@@ -146,4 +147,5 @@ def name_segment(segment: Segment, parts: tuple[PartRule, ...], displaced: bool 
 NAMES: dict[str, Callable[[MeasuredBone, Rows], list[Segment]]] = {
     "from_class": from_class,
     "neer_parts": neer_parts,
+    "vertebral_levels": vertebral_levels,
 }

@@ -78,7 +78,7 @@ class FoundLabelTable(LabelTable):
     """The class of the fine network that outlines it."""
     minimum_ml: float
     """Least volume; a structure with less counts as not found."""
-    instances: Literal["by_class", "by_side", "by_bone"] | None = None
+    instances: Literal["by_class", "by_side", "by_bone", "iterative"] | None = None
     """Which voxels of its classes it is; by_side where it has a side, else by_class, if left out."""
 
     def label(self, structures: Structures) -> Label:

@@ -11,6 +11,7 @@ from operators.geometry.volume import HIGHEST_VALUE
 from operators.intensities.normalisation import SCHEMES
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import Confidence
+from operators.packages.iterative import MEMORY, ONE_BY_ONE_CLASSES
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.operating_points import check_operating_points
 from operators.packages.packages import MEASURABLE, NAMED, Label, ModelPackage, NetworkSpec
@@ -82,7 +83,32 @@ def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
     require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
     check_classes(package)
     check_ball_joints(package)
+    check_rows(package)
     check_confidence(package.confidence)
+
+
+def require_networks(given: Collection[str]) -> None:
+    """Checks that the networks are there that every package of the coarse-to-fine pipeline has."""
+    if missing := {"coarse", "fine", "fracture"} - set(given):
+        raise ValueError(f"networks: expected coarse, fine and fracture, got no {', '.join(sorted(missing))}")
+
+
+def check_rows(package: CoarseToFinePackage) -> None:
+    """Checks that bones in a row have what outlines them one by one, and what names them."""
+    instance, level, rules = package.instance, package.level, package.levels
+    in_row = any(label.found_by.instances == "iterative" for label in package.labels)
+    if in_row and (instance is None or package.iterative is None):
+        raise ValueError("iterative: expected [networks.instance] and [iterative] for such labels, got none")
+    if instance is not None and (instance.classes, instance.guide) != (ONE_BY_ONE_CLASSES, (MEMORY,)):
+        raise ValueError(
+            f"networks.instance: expected the classes {ONE_BY_ONE_CLASSES}, guide = ['{MEMORY}']"
+        )
+    if package.names == "vertebral_levels" or level is not None:
+        if rules is None or level is None:
+            raise ValueError("levels: expected [levels] and [networks.level] to name the bones of a row by")
+        wanted = {*rules.levels, rules.unnamed}
+        if missing := wanted - {label.name for label in package.labels}:
+            raise ValueError(f"levels: expected structures that the package delivers, got {sorted(missing)}")
 
 
 def require_row(where: str, given: str, table: Collection[str]) -> None:
@@ -99,7 +125,7 @@ def check_classes(package: CoarseToFinePackage) -> None:
         raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
     if package.fracture.classes != FRACTURE_CLASSES:
         raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
-    for spec in package.networks:
+    for spec in (package.coarse, package.fine, package.fracture):
         if set(spec.guide) - coarse or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
     for label in package.labels:

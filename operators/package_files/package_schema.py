@@ -19,7 +19,7 @@ from operators.package_files.network_tables import (
     StageTables,
     TrainedNetworkTable,
 )
-from operators.package_files.package_checks import require_step
+from operators.package_files.package_checks import require_networks, require_step
 from operators.package_files.radiograph_tables import RadiographTables
 from operators.package_files.tables import IdentityTables
 from operators.packages.coarse_to_fine import (
@@ -31,6 +31,8 @@ from operators.packages.coarse_to_fine import (
     SideRules,
 )
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.iterative import IterativeRules
+from operators.packages.levels import LevelRules
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import MEASURED, NAMED, Acceptance, QualityRules
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
@@ -45,14 +47,21 @@ class PackageTables(IdentityTables):
     measurements: tuple[str, ...] = MEASURED
     """Measurements of fragments and long bones, besides their size."""
     names: str = NAMED[0]
-    """How fragments are named: from_class numbers them, neer_parts names the parts of a long bone's end."""
+    """How bones and fragments are named: from_class numbers fragments, neer_parts names the parts of a long
+    bone's end, vertebral_levels the bones of a row.
+    """
+    levels: LevelRules | None = None
+    """The levels of a row of bones, for vertebral_levels."""
 
 
 class CoarseToFineTables(PackageTables):
     """Coarse-to-fine: a coarse network finds the bones, a fine one outlines them, a third splits each."""
 
     kind: Literal["coarse_to_fine"]
-    networks: dict[Literal["coarse", "fine", "fracture"], TrainedNetworkTable] = Field(min_length=3)
+    networks: dict[Literal["coarse", "fine", "fracture", "instance", "level"], TrainedNetworkTable]
+    """Coarse, fine and fracture; for bones in a row `instance`, which outlines one by one, and `level`."""
+    iterative: IterativeRules | None = None
+    """When a bone of a row counts as found, for labels with instances = "iterative"."""
     labels: tuple[FoundLabelTable, ...]
     fragments: FragmentRules
     sides: SideRules = SideRules()
@@ -63,6 +72,7 @@ class CoarseToFineTables(PackageTables):
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
         """The package of a folder."""
+        require_networks(self.networks)
         networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(CoarseToFinePackage, folder, labels=labels, **networks)

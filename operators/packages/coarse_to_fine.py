@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, with_config
 
 from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.iterative import IterativeRules
 from operators.packages.operating_points import SPECIFIC
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.toml_files import STRICT
@@ -86,7 +87,11 @@ class FindRules:
 
 @dataclass(frozen=True)
 class CoarseToFinePackage(ModelPackage):
-    """One anatomy in the coarse-to-fine pipeline: bones found, outlined, split into fragments."""
+    """One anatomy in the coarse-to-fine pipeline: bones found, outlined, split into fragments.
+
+    Bones in a row are outlined one by one by the network `instance` and the rules `iterative`; the network
+    `level` tells their levels.
+    """
 
     kind: ClassVar[str] = "coarse_to_fine"
 
@@ -100,6 +105,9 @@ class CoarseToFinePackage(ModelPackage):
     confidence: Confidence = UNCALIBRATED
     outline: OutlineRules | None = None
     operating_point: str = field(default=SPECIFIC, kw_only=True)
+    instance: NetworkSpec | None = field(default=None, kw_only=True)
+    level: NetworkSpec | None = field(default=None, kw_only=True)
+    iterative: IterativeRules | None = field(default=None, kw_only=True)
 
     @property
     def least_probability(self) -> float:
@@ -109,4 +117,5 @@ class CoarseToFinePackage(ModelPackage):
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
-        return self.coarse, self.fine, self.fracture
+        of_rows = (spec for spec in (self.instance, self.level) if spec is not None)
+        return self.coarse, self.fine, *of_rows, self.fracture

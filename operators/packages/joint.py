@@ -31,8 +31,9 @@ class JointPackage(ModelPackage):
         return tuple(f"{part.name} {option}" for part in self.parts for option in part.options)
 
     def maker_of(self, bone: str) -> ModelPackage:
-        """The part that delivers a bone."""
-        return next(part for part in self.parts if any(label.name == bone for label in part.labels))
+        """The part that delivers a bone; a bone of a row can be named by a number, which is no label."""
+        of_label = (part for part in self.parts if any(label.name == bone for label in part.labels))
+        return next(of_label, None) or next(part for part in self.parts if part.levels is not None)
 
 
 def join_packages(packages: Sequence[ModelPackage]) -> ModelPackage:

@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 from pydantic import with_config
 
+from operators.packages.levels import LevelRules
 from operators.packages.operating_points import AUTO
 from operators.packages.structures import Structure
 from operators.packages.toml_files import STRICT
@@ -87,6 +88,11 @@ class Detection:
     def is_one_by_one(self) -> bool:
         """Whether every bone of its classes is given to a label on its own."""
         return self.instances == "by_bone"
+
+    @property
+    def is_by_side(self) -> bool:
+        """Whether it is the part of its class on one side of the midline."""
+        return self.instances == "by_side"
 
 
 @dataclass(frozen=True)
@@ -172,11 +178,13 @@ class QualityRules:
 # The rows of MEASUREMENTS: those by default, and all. Packages are read without importing the table, as its
 # libraries take 0.2 s to import
 MEASURED = ("gap", "displacement")
-MEASURABLE = (*MEASURED, "head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
+OF_LONG_BONES = ("head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
+OF_BODIES = ("body_heights", "height_loss", "trabecular_density", "cobb_angle")
+MEASURABLE = (*MEASURED, *OF_LONG_BONES, *OF_BODIES)
 
 
 # The rows of NAMES
-NAMED = ("from_class", "neer_parts")
+NAMED = ("from_class", "neer_parts", "vertebral_levels")
 
 
 @dataclass(frozen=True)
@@ -184,9 +192,9 @@ class ModelPackage:
     """The common part of all packages: accepted series, labels, networks, and when results are flagged.
 
     `kind` is a row of the table of pipelines, `measurements` are rows of MEASUREMENTS, `names` is one of
-    NAMES. `reads` is the type of image that its pipeline reads: "volume" (CtVolume) or "projection"
-    (Projection). `operating_point` is the name of one, or a probability as text; empty if the package has
-    none.
+    NAMES, `levels` what it takes to name the bones of a row. `reads` is the type of image that its pipeline
+    reads: "volume" (CtVolume) or "projection" (Projection). `operating_point` is the name of one, or a
+    probability as text; empty if the package has none.
     """
 
     kind: ClassVar[str] = ""
@@ -203,6 +211,7 @@ class ModelPackage:
     measurements: tuple[str, ...] = field(default=MEASURED, kw_only=True)
     operating_point: str = field(default="", kw_only=True)
     names: str = field(default=NAMED[0], kw_only=True)
+    levels: LevelRules | None = field(default=None, kw_only=True)
 
     @property
     def networks(self) -> tuple[NetworkSpec, ...]:

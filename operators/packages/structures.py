@@ -48,7 +48,8 @@ class Structure:
     """A structure of one side: its codes, its colour and its plausible size.
 
     `plausible_ml` and `plausible_mm` are the range of volume and of diameter of the whole structure; empty
-    if they are unknown.
+    if they are unknown. `region` is where it lies, if its type says too little. `vertebral_body`: it has a
+    body whose heights are measured.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Structure:
     plausible_ml: tuple[float, ...] = ()
     plausible_mm: tuple[float, ...] = ()
     long_bone: LongBoneRules | None = None
+    vertebral_body: bool = False
+    region: Code | None = None
 
     @property
     def side(self) -> Side | None:
@@ -82,6 +85,8 @@ class StructureRow(BaseModel):
     plausible_ml: tuple[float, float] | tuple[()] = ()
     plausible_mm: tuple[float, float] | tuple[()] = ()
     long_bone: LongBoneRules | None = None
+    vertebral_body: bool = False
+    region: Code | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
         """The structure of one side; without a side, a paired structure means both."""
@@ -96,6 +101,8 @@ class StructureRow(BaseModel):
             plausible_ml=self.plausible_ml,
             plausible_mm=self.plausible_mm,
             long_bone=self.long_bone,
+            vertebral_body=self.vertebral_body,
+            region=self.region,
         )
 
     def beside(self, folder: Path) -> StructureRow:

@@ -60,7 +60,7 @@ class ImageKind:
 
 
 def _measure_volume(volume: CtVolume, segmentation: Segmentation) -> Segmentation:
-    return flag_result(measure_segments(segmentation), volume)
+    return flag_result(measure_segments(segmentation, volume), volume)
 
 
 def _preview_volume(volume: CtVolume, segmentation: Segmentation) -> Picture:

@@ -74,11 +74,59 @@ class LongBone:
     region: FractureRegion | NotMeasurable | None = None
 
 
+@dataclass(frozen=True)
+class BodyHeights:
+    """The heights in mm of a vertebral body, in the middle from side to side."""
+
+    anterior: Measured
+    middle: Measured
+    posterior: Measured
+
+
+@dataclass(frozen=True)
+class HeightLoss:
+    """The loss of height of a vertebral body against neighbours, as a share, with Genant's grade 0 to 3.
+
+    `form` is wedge, biconcave or crush; empty at grade 0. `neighbours` are the values of the segments of the
+    bones compared with.
+    """
+
+    share: float
+    grade: int
+    form: str
+    neighbours: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CobbAngle:
+    """The angle in degrees, from the front, of the upper endplate of a bone and the lower one of another.
+
+    `lower` is the value of the other's segment.
+    """
+
+    angle_deg: Measured
+    lower: int
+
+
+@dataclass(frozen=True)
+class VertebralBody:
+    """What is measured of a vertebral body; None where its package does not ask for it.
+
+    `trabecular_hu` is the median inside it, not corrected for contrast medium. `curve` is of the whole row,
+    and stands with the bone at its upper end only.
+    """
+
+    heights_mm: BodyHeights | NotMeasurable | None = None
+    loss: HeightLoss | NotMeasurable | None = None
+    trabecular_hu: Measured | NotMeasurable | None = None
+    curve: CobbAngle | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class SegmentMeasurements:
     """The measurements of the segment with the label `value`; `gap` and `displacement` may be None.
 
-    `long_bone` is of the whole bone, and stands with its first segment only.
+    `long_bone` and `vertebral_body` are of the whole bone, and stand with its first segment only.
     """
 
     value: int
@@ -89,3 +137,4 @@ class SegmentMeasurements:
     gap: Gap | None = None
     displacement: Displacement | None = None
     long_bone: LongBone | None = None
+    vertebral_body: VertebralBody | None = None

@@ -8,6 +8,7 @@ from operators.geometry.volume import LabelMap
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import PackageOutcome, SeenStructure
 from operators.packages.structures import Code
+from operators.segmentation.levels import LevelEvidence, LevelName
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import RadiographAnswer
 
@@ -22,7 +23,8 @@ class Segment:
     calibration: `bone_probability` that the bone is present, `fracture_probability` that it is fractured,
     `fragment_probability` that a fragment is a separate piece (None for an intact bone). `side_unknown`: the
     bone is one of a pair, and it is not known of which side. `part` names the parts of the bone that a
-    fragment is, where its package names them.
+    fragment is, where its package names them. `evidence` is on the level of a bone of a row, `level` how it
+    was named by that.
     """
 
     value: int
@@ -41,6 +43,8 @@ class Segment:
     fragment_probability: float | None = None
     side_unknown: bool = False
     part: str = ""
+    evidence: LevelEvidence | None = None
+    level: LevelName | None = None
 
     @property
     def confidence(self) -> float | None:

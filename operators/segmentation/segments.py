@@ -33,7 +33,7 @@ def segment_of(
         fragment=fragment,
         category=label.structure.category if whole else LESION,
         type=label.structure.type if whole else FRACTURE,
-        region=label.structure.type,
+        region=label.structure.region or label.structure.type,
         laterality=label.structure.laterality,
         rgb=label.structure.rgb if fragment is None else fragment_colour(labels, label.name, fragment),
         volume_ml=volume_ml,

@@ -5,7 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 
 from operators.packages.confidence import percent
-from operators.segmentation.measurements import FractureRegion, HeadSphere, LongBone, Measured, NotMeasurable
+from operators.segmentation.body_words import body_words, is_compressed
+from operators.segmentation.measurements import (
+    FractureRegion,
+    HeadSphere,
+    LongBone,
+    Measured,
+    NotMeasurable,
+    VertebralBody,
+)
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Verdict
 from operators.segmentation.segmentation import Segment, Segmentation
 
@@ -85,9 +93,13 @@ def area(finding: FractureFinding) -> str:
 def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
     """Describes one bone: intact, or its fragments and the widest gap between them."""
     first = segments[0]
-    name, more = bone_name(first), long_bone_words(first, segmentation)
+    name = bone_name(first)
+    body = body_of(first, segmentation)
+    names = {segment.value: bone_name(segment) for segment in segmentation.segments}
+    more = long_bone_words(first, segmentation) + body_words(body, names)
     if first.fragment is None:
-        return f"{name}: no fracture found, {first.volume_ml:.0f} ml{more}."
+        what = "no fragment found" if is_compressed(body) else "no fracture found"
+        return f"{name}: {what}, {first.volume_ml:.0f} ml{more}."
     volumes = ", ".join(f"{segment.volume_ml:.1f}" for segment in segments)
     count = f"{len(segments)} fragment{'' if len(segments) == 1 else 's'}"
     return f"{name}: {count} of {volumes} ml{widest(segments, segmentation)}{more}."
@@ -97,6 +109,11 @@ def long_bone_words(first: Segment, segmentation: Segmentation) -> str:
     """Describes what was measured of a long bone, whose first segment is given."""
     bone = next((row.long_bone for row in segmentation.measurements if row.value == first.value), None)
     return "".join(f"; {name.lower()}: {value}" for name, value in long_bone_values(bone).items())
+
+
+def body_of(first: Segment, segmentation: Segmentation) -> VertebralBody | None:
+    """Returns what was measured of the vertebral body of a bone, whose first segment is given."""
+    return next((row.vertebral_body for row in segmentation.measurements if row.value == first.value), None)
 
 
 def long_bone_values(bone: LongBone | None) -> dict[str, str]:
@@ -125,6 +142,8 @@ def in_words(part: Measured | FractureRegion | NotMeasurable | None, unit: str) 
 
 def bone_name(segment: Segment) -> str:
     """Returns the name of a segment's bone with its side."""
+    if segment.level is not None:
+        return segment.level.shown
     unknown = " (side unknown)" if segment.side_unknown else ""
     side = unknown if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"

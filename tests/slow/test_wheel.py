@@ -30,8 +30,12 @@ def test_a_wheel_brings_its_models_and_its_configuration(tmp_path: Path) -> None
     listed = ran(installed / "osteon", "models", "list", folder=tmp_path)
     assert "ready" in listed
     code = (
-        "import osteon, operators.packages.structures as s; print(osteon.__file__, len(s.read_structures()))"
+        "import osteon, operators.packages.structures as s; from app.web.rendering import HERE, templates;"
+        "print(osteon.__file__, len(s.read_structures()), len(templates().list_templates()),"
+        " (HERE / 'static' / 'htmx.min.js').stat().st_size)"
     )
-    place, count = ran(installed / "python", "-c", code, folder=tmp_path).split()
+    place, count, *page = ran(installed / "python", "-c", code, folder=tmp_path).split()
+    assert int(page[0]) > 10
+    assert int(page[1]) > 50_000
     assert Path(place).is_relative_to(tmp_path)
     assert int(count) > 50

@@ -13,8 +13,8 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
-from app.files.label_files import Labelled
 from operators.geometry.volume import Grid, LabelMap
+from operators.image_files.label_files import Labelled
 from operators.packages.packages import Label
 from operators.packages.structures import Code
 from tests.support import phantoms

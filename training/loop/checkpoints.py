@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from operators.dicom.elements.atomic_file import write_whole
@@ -87,11 +86,3 @@ def best_weights(kept: dict[str, Any]) -> Weights:
     """Returns the averaged weights to install: the best validated ones, or else the last."""
     weights: Weights = kept["best"] or kept["average"]
     return weights
-
-
-def starting_weights(path: Path, device: torch.device) -> Weights:
-    """Returns the best averaged weights of a checkpoint, or the weights of a package."""
-    if path.suffix == ".safetensors":
-        weights: Weights = load_file(path, device=str(device))
-        return weights
-    return best_weights(read(path, device))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from monai.losses import DiceLoss
 from torch.nn.functional import cross_entropy
 
+from training.loop.row_losses import InstanceLoss, LevelLoss
+from training.recipe import NetworkRecipe
 from training.subjects.subjects import LEAST_UNKNOWN, NOT_OURS
 
 # With less smoothing, a few stray voxels of a nearly absent class cost as much as missing a whole bone, and
@@ -43,6 +45,7 @@ class TrainingLoss:
         self.cross_entropy = torch.nn.CrossEntropyLoss(weight=weight)
         self.absent = absent
         self.dice_of_absent = dice_of_absent
+        self.share_done = 0.0
 
     def to(self, device: torch.device) -> TrainingLoss:
         """Returns this loss with its class weights on `device`."""
@@ -82,3 +85,20 @@ class TrainingLoss:
             return each.mean()
         there = torch.bincount(target.flatten(), minlength=len(each) + 1)[1:] > 0
         return each[there].sum() / max(int(there.sum()), 1)
+
+
+def class_loss(network: NetworkRecipe, absent: Sequence[tuple[int, ...]]) -> TrainingLoss:
+    """Returns the loss of a network that tells the class of each voxel."""
+    return TrainingLoss(network.class_weights, absent, network.dice_of_absent)
+
+
+# The loss of a network by its kind, and by what its recipe's negatives do not show. Some depend on how far
+# the training is
+LOSSES: dict[
+    str, Callable[[NetworkRecipe, Sequence[tuple[int, ...]]], TrainingLoss | InstanceLoss | LevelLoss]
+] = {
+    "anatomy": class_loss,
+    "fracture": class_loss,
+    "instance": lambda network, _: InstanceLoss(network.row),
+    "level": lambda network, _: LevelLoss(network.row.regions),
+}

@@ -31,7 +31,8 @@ def carry_history(run: TrainingRun) -> None:
         sessions = json.loads(known.read_text(encoding="utf-8"))["sessions"] if known.exists() else []
     else:
         sessions = all_sessions(run.start_from)
-    write_json(history_file(run.checkpoint), {"started_from": run.start_from.name, "sessions": sessions})
+    start = f"{run.start_from.parent.name}/{run.start_from.name}"
+    write_json(history_file(run.checkpoint), {"started_from": start, "sessions": sessions})
 
 
 def history_file(checkpoint: Path) -> Path:
@@ -100,6 +101,8 @@ def write_report(run: TrainingRun, weights: Path, sha256: str, progress: dict[st
         "weights_sha256": sha256,
         "architecture": run.network.architecture,
         "filters": run.network.filters,
+        "classes": run.network.classes,
+        "guide": run.network.guide,
         "data": list(data_of(run)),
         "held_out": list(run.recipe.sources.held_out),
         "validation": validation_of(run, progress),

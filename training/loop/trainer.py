@@ -16,10 +16,12 @@ from torch import nn
 from operators.networks.architectures.architecture_table import build
 from training.device import has_bfloat16, training_device
 from training.files import append_line
-from training.loop.checkpoints import State, resume, save, starting_weights, state_of
-from training.loop.losses import TrainingLoss
+from training.loop.checkpoints import State, resume, save, state_of
+from training.loop.losses import LOSSES, TrainingLoss
+from training.loop.row_losses import InstanceLoss, LevelLoss
 from training.loop.runs import TrainingRun, facts
-from training.loop.validation import Watched, dice_of_classes
+from training.loop.starting_weights import starting_weights
+from training.loop.validation import SCORES, Watched
 from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import ValidationRules
@@ -35,7 +37,7 @@ class Session:
     run: TrainingRun
     state: State
     device: torch.device
-    loss: TrainingLoss
+    loss: TrainingLoss | InstanceLoss | LevelLoss
     half: bool
     started: float
     facts: dict[str, Any]
@@ -85,7 +87,7 @@ def begin(run: TrainingRun) -> Session:
     state = resume(run.checkpoint, new_state(run, device), device)
     network = run.network
     absent = absent_classes(run.recipe, network)
-    loss = TrainingLoss(network.class_weights, absent, network.dice_of_absent).to(device)
+    loss = LOSSES[network.kind](network, absent).to(device)
     half = has_bfloat16(device, network)
     return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
 
@@ -103,10 +105,8 @@ def new_state(run: TrainingRun, device: torch.device) -> State:
     model = build(**network_arguments(run.network)).to(device)
     model = model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     if run.start_from is not None and not run.checkpoint.exists():
-        start = starting_weights(run.start_from, device)
-        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-        fitting = {name: tensor for name, tensor in start.items() if shapes.get(name) == tensor.shape}
-        model.load_state_dict(fitting, strict=False)
+        start = starting_weights(run.start_from, run.network, model.state_dict(), device)
+        model.load_state_dict(start, strict=False)
     return state_of(model)
 
 
@@ -126,6 +126,7 @@ def one_step(session: Session, image: torch.Tensor, target: torch.Tensor) -> flo
     state, device = session.state, session.device
     with torch.autocast(device.type, torch.bfloat16, enabled=session.half):
         logits = state.model(image.to(device).to(memory_format=torch.channels_last_3d))
+    session.loss.share_done = session.share_done
     value = session.loss(logits.float(), target.to(device))
     state.optimiser.zero_grad()
     value.backward()
@@ -158,7 +159,7 @@ def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRu
     state, network = session.state, session.run.network
     model = state.average.module.eval()
     scores = {
-        name: dice_of_classes(model, patches, session.device, session.half)
+        name: SCORES[network.kind](network, model, patches, session.device, session.half)
         for name, patches in sets.items()
         if patches
     }

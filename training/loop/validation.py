@@ -18,6 +18,7 @@ from operators.networks.windows.layout import pad_to_patch
 from operators.networks.windows.sliding_window import Window, tile, tile_starts
 from operators.pipelines.coarse_to_fine import BAND_MM
 from training.fracturing import contact_target
+from training.loop.row_losses import instance_dice, level_accuracy
 from training.progress import PREPARE, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import NegativesTable, PhantomsTable, SourceTables, ValidationRules
@@ -140,6 +141,17 @@ def dice_of_classes(
     common, found, true = np.asarray(counts, np.float64)[:, 1:]
     result: NDArray[np.float64] = np.where(true > 0, 2 * common / np.maximum(found + true, 1), np.nan)
     return result
+
+
+# The scores (classes - 1,) of a network by its kind
+SCORES: dict[
+    str, Callable[[NetworkRecipe, nn.Module, list[Patch], torch.device, bool], NDArray[np.float64]]
+] = {
+    "anatomy": lambda _, *given: dice_of_classes(*given),
+    "fracture": lambda _, *given: dice_of_classes(*given),
+    "instance": lambda _, *given: instance_dice(*given),
+    "level": lambda network, *given: level_accuracy(network.row.regions, *given),
+}
 
 
 def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) -> NDArray[np.int64]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.fracturing import FractureRules
@@ -16,6 +17,7 @@ from training.recipe import NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
+from training.simulate.row_patches import InstanceDraw, LevelDraw, RowDraw
 from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject, class_of
@@ -38,21 +40,9 @@ class Patches(IterableDataset[Patch]):
         if worker:
             torch.set_num_threads(1)
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        draw = BoneDraw if self.network.kind == "fracture" else AnatomyDraw
-        stream = draw(self.network, self.sources, rng)
+        stream = DRAWS[self.network.kind](self.network, self.sources, rng)
         while True:
-            sample = mirrored(rng, stream.draw(), stream.swaps)
-            yield as_tensors(sample, self.network.window_hu, self.conditioning(rng, sample))
-
-    def conditioning(self, rng: np.random.Generator, sample: Sample) -> Array | None:
-        """Draws the conditioning channels that the network reads; None if it reads none."""
-        classes = self.network.classes
-        if not self.network.guide:
-            return None
-        drawn = draw_conditioning(
-            rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
-        )
-        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
+            yield stream.patch()
 
 
 # There are few scans without the anatomy: wide rotation and scaling make up for that
@@ -65,7 +55,39 @@ BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
 METAL = "metal"
 
 
-class AnatomyDraw:
+# A subject, and voxels (N, 3) of it
+Place = tuple[Subject, NDArray[np.int32]]
+NOWHERE = np.zeros((0, 3), np.int32)
+
+
+class ClassDraw:
+    """Draws patches whose voxels have classes."""
+
+    network: NetworkRecipe
+    rng: np.random.Generator
+    swaps: np.ndarray
+
+    def draw(self) -> Sample:
+        """Draws one patch."""
+        raise NotImplementedError
+
+    def patch(self) -> Patch:
+        """Returns what the network reads of a patch, and its target."""
+        sample = mirrored(self.rng, self.draw(), self.swaps)
+        return as_tensors(sample, self.network.window_hu, self.conditioning(sample))
+
+    def conditioning(self, sample: Sample) -> Array | None:
+        """Draws the conditioning channels that the network reads; None if it reads none."""
+        classes = self.network.classes
+        if not self.network.guide:
+            return None
+        drawn = draw_conditioning(
+            self.rng, sample.target, len(classes), self.network.spacing_mm, ConditioningRules()
+        )
+        return drawn[[classes.index(name) - 1 for name in self.network.guide]]
+
+
+class AnatomyDraw(ClassDraw):
     """Draws patches of bodies."""
 
     def __init__(self, network: NetworkRecipe, sources: Sources, rng: np.random.Generator) -> None:
@@ -74,30 +96,47 @@ class AnatomyDraw:
         self.negatives = sources.negatives()
         self.phantoms = sources.phantoms(network)
         self.phantom_share = sources.recipe.sources.phantoms.share
-        self.spots = {s.name: centre_spots(rng, s) for s in (*self.subjects, *self.phantoms, *self.negatives)}
+        self.spots = {
+            other.name: np.concatenate([NOWHERE, *centre_spots(rng, other).values()])
+            for other in (*self.phantoms, *self.negatives)
+        }
+        self.places = places_by_class(rng, self.subjects)
         self.swaps = side_swaps(network.classes)
         metal = class_of(METAL, sources.recipe.class_patterns(network))
         self.added = Added(network.implants, metal, network.limbs)
 
     def draw(self) -> Sample:
         """Draws one patch."""
-        pool = self.pool()
-        subject = pool[int(self.rng.integers(len(pool)))]
-        centre = draw_centre(self.rng, subject, self.spots[subject.name], self.network.anywhere)
+        subject, spots = self.place()
+        centre = draw_centre(self.rng, subject, spots, self.network.anywhere)
         if self.rng.random() < self.network.boneless:
             subject = replace(subject, boneless=True)
         pose, network = ANY_POSE if subject.negative else BODY_POSE, self.network
         return simulate(self.rng, subject, centre, network.patch, network.spacing_mm, pose, self.added)
 
-    def pool(self) -> list[Subject]:
-        """Picks the kind of subject to draw from next."""
+    def place(self) -> Place:
+        """Picks a subject and the voxels of it on which a patch may be centred."""
         chance = self.rng.random()
-        if chance < self.network.negatives:
-            return self.negatives
-        return self.phantoms if chance > 1 - self.phantom_share else self.subjects
+        if chance < self.network.negatives or chance > 1 - self.phantom_share:
+            pool = self.negatives if chance < self.network.negatives else self.phantoms
+            subject = pool[int(self.rng.integers(len(pool)))]
+            return subject, self.spots[subject.name]
+        # Every class is as often in the centre, however few subjects show it
+        classes = sorted(self.places)
+        places = self.places[classes[int(self.rng.integers(len(classes)))]]
+        return places[int(self.rng.integers(len(places)))]
 
 
-class BoneDraw:
+def places_by_class(rng: np.random.Generator, subjects: Sequence[Subject]) -> dict[int, list[Place]]:
+    """Returns the subjects that show each class, with voxels of it; 0 for subjects that show none."""
+    places: dict[int, list[Place]] = {}
+    for subject in subjects:
+        for value, spots in (centre_spots(rng, subject) or {0: NOWHERE}).items():
+            places.setdefault(value, []).append((subject, spots))
+    return places
+
+
+class BoneDraw(ClassDraw):
     """Draws patches of single bones with fractures."""
 
     swaps = np.arange(256)
@@ -118,6 +157,15 @@ class BoneDraw:
         return bone_patch(
             self.rng, bone, self.network.patch, self.network.spacing_mm, BONE_POSE, FractureRules()
         )
+
+
+# What a network is trained on, by its kind
+DRAWS: dict[str, Callable[[NetworkRecipe, Sources, np.random.Generator], ClassDraw | RowDraw]] = {
+    "anatomy": AnatomyDraw,
+    "fracture": BoneDraw,
+    "instance": InstanceDraw,
+    "level": LevelDraw,
+}
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:

@@ -81,14 +81,16 @@ def draw_centre(
     return centre
 
 
-def centre_spots(rng: np.random.Generator, subject: Subject, per_class: int = 400) -> NDArray[np.int32]:
-    """Returns voxels to centre patches on, equally many of every class."""
-    found = []
+def centre_spots(
+    rng: np.random.Generator, subject: Subject, per_class: int = 400
+) -> dict[int, NDArray[np.int32]]:
+    """Returns voxels (N, 3) to centre patches on for each class, equally many of every class."""
+    found = {}
     targets = subject.targets
     for value in np.unique(subject.classes):
         if value == 0:
             continue
         voxels = np.argwhere(targets == value)
         if len(voxels):
-            found.append(voxels[rng.integers(len(voxels), size=per_class)])
-    return np.concatenate(found).astype(np.int32) if found else np.zeros((0, 3), np.int32)
+            found[int(value)] = voxels[rng.integers(len(voxels), size=per_class)].astype(np.int32)
+    return found

@@ -22,6 +22,7 @@ from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom
 from training.subjects.bone_sets import bone_set_subject
+from training.subjects.deformed_rows import deformed_row_subject
 from training.subjects.posed_bones import posed_subject
 from training.subjects.subjects import (
     Subject,
@@ -124,6 +125,19 @@ class Sources:
             for seed in range(3000, 3000 + row.count)
         ]
 
+    def rows(self, network: NetworkRecipe) -> list[Subject]:
+        """Returns bodies with a bent row of bones, whose classes are the recipe's, one for each level."""
+        del network
+        classes = {name: list(patterns) for name, patterns in self.recipe.sources.classes.items()}
+        return [
+            self.kept(
+                f"row {row.model_copy(update={'count': 0})} {number} {classes}",
+                partial(deformed_row_subject, self.data, row, classes, number),
+            )
+            for row in self.recipe.sources.deformed_rows
+            for number in range(row.count)
+        ]
+
     def posed_body(self, row: PosedBonesTable, seed: int, classes: dict[str, list[str]]) -> Subject:
         """Draws one body whose bones are surfaces."""
         donor = label_map_body(self.data, row.around) if row.around else None
@@ -185,6 +199,7 @@ SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
     "phantom": Sources.phantoms,
     "posed_bones": Sources.posed_bones,
     "ct_negative": Sources.negatives,
+    "deformed_row": Sources.rows,
 }
 
 

@@ -61,6 +61,14 @@ def timely_url(settings: NodeSettings) -> str:
     return url.update_query_dict(limits).render_as_string(hide_password=False)
 
 
+def table_engine(settings: NodeSettings) -> tuple[sa.Engine, str]:
+    """Returns an engine for the tables that DBOS documents, and the prefix of their names."""
+    url = sa.make_url(timely_url(settings))
+    is_sqlite = url.drivername.startswith("sqlite")
+    prefix, driver = ("", url.drivername) if is_sqlite else ("dbos.", "postgresql+psycopg")
+    return sa.create_engine(url.set(drivername=driver), pool_size=1, pool_pre_ping=True), prefix
+
+
 def database_file(settings: NodeSettings) -> Path:
     """Returns the path of SQLite's file."""
     return settings.data / "osteon.sqlite"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 import structlog
 
-from app.node.queue.database import APPLICATION, timely_url
+from app.node.queue.database import APPLICATION, table_engine
 from app.node.settings.configuration import NodeSettings
 
 log = structlog.get_logger()
@@ -28,10 +28,7 @@ class QueuedWork:
     """The queued workflows with some names; `version` is that of this process."""
 
     def __init__(self, settings: NodeSettings, workflows: Sequence[str], version: str) -> None:
-        url = sa.make_url(timely_url(settings))
-        is_sqlite = url.drivername.startswith("sqlite")
-        schema, driver = ("", url.drivername) if is_sqlite else ("dbos.", "postgresql+psycopg")
-        self.engine = sa.create_engine(url.set(drivername=driver), pool_size=1, pool_pre_ping=True)
+        self.engine, schema = table_engine(settings)
         self.values = {"names": list(workflows), "version": version, "application": APPLICATION}
         self.look = self._text(f"SELECT 1 FROM {schema}workflow_status WHERE {OTHERS} LIMIT 1")  # noqa: S608 (only constants are put in)
         self.take = self._text(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 from app.node.receive.association_request import AssociationRequest
 from app.node.settings.configuration import NodeSettings
 from app.node.watch.audit import AuditTrail
+from app.node.watch.rate_limit import RateLimit
 from app.printable import printable
 
 log = structlog.get_logger()
@@ -107,25 +107,3 @@ def printable_title(title: str) -> str:
 def log_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:
     """Returns the node's rate limit for recording rejections."""
     return RateLimit(RECORDED_AT_ONCE, RECORDED_EVERY_S, now_s)
-
-
-class RateLimit:
-    """A token bucket: `burst` events at once, then one every `pause_s`; suppressed events are counted."""
-
-    def __init__(self, burst: int, pause_s: float, now_s: Callable[[], float]) -> None:
-        self.burst, self.pause_s, self.now_s = burst, pause_s, now_s
-        self.lock = threading.Lock()
-        self.tokens, self.at_s, self.held_back = float(burst), now_s(), 0
-
-    def passed(self) -> int | None:
-        """Returns None to suppress this event, else how many were suppressed since the last that passed."""
-        with self.lock:
-            now_s = self.now_s()
-            self.tokens = min(float(self.burst), self.tokens + (now_s - self.at_s) / self.pause_s)
-            self.at_s = now_s
-            if self.tokens < 1:
-                self.held_back += 1
-                return None
-            self.tokens -= 1
-            held_back, self.held_back = self.held_back, 0
-            return held_back

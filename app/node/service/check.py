@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.node.peers import destination
 from app.node.queue.database import database_file, open_connection, prepare_database, require_not_lost
-from app.node.send import dicomweb_destination as stow_destination
+from app.node.send.peer_states import echo
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.ignored import ignored_settings
 from app.node.storage.data_folder import DataFolderError, require_usable
@@ -125,7 +124,7 @@ def peers(node: NodeSettings) -> Iterator[CheckFinding]:
         yield CheckFinding(UsageError.exit_code, f"peers: none may send; {hint}")
     for peer in node.destinations:
         try:
-            (stow_destination if peer.stow else destination).echo(peer, node)
+            echo(peer, node)
             yield CheckFinding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
         except OsteonError as error:
             yield CheckFinding(error.exit_code, f"peer {peer.name}: {error}")

@@ -92,23 +92,15 @@ def require_packages(settings: Settings) -> None:
 
 def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) -> bool:
     """Runs an action on one job, and returns whether to show the job afterwards. Raises UsageError."""
-    from app.node.queue.jobs import job_actions
-    from app.node.studies import retention
-    from app.node.watch.audit import DECISIONS, audit_trail
+    from app.node.studies.user_actions import ACTIONS, Acting, act
 
-    data = settings.node.data
+    if action not in ACTIONS:
+        return True
+    said = act(Acting(settings.node, client, getuser()), action, job_id)
     if action == "delete":
-        retention.forget(settings.node, client, job_id, audit_trail(settings.node), getuser())
         print(f"{job_id}: the study, its results and its jobs are removed")
     elif action == "send-now":
-        print("\n".join(job_actions.send_now(client, job_id, data)))
-    elif action == "retry":
-        job_actions.retry(client, job_id, data)
-    elif action == "cancel":
-        job_actions.cancel(client, job_id)
-    elif action in DECISIONS:
-        settled = job_actions.settle(client, job_id, action)
-        audit_trail(settings.node).changed(settled.study_instance_uid, 0, DECISIONS[action], getuser())
+        print("\n".join(said))
     return action not in ("delete", "send-now")
 
 
@@ -158,12 +150,10 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
 
 def accession_of(settings: Settings, job_id: str) -> str:
     """Returns the accession number from a file of the job or the study, as the database does not hold it."""
-    from app.node.queue.job import job_folder
-    from app.node.queue.jobs.job_state import study_of
+    from app.node.studies.study_identity import folders_of
     from operators.dicom.headers.accession import accession_number
 
-    folders = (job_folder(settings.node.data, job_id).input, settings.node.data / "inbox" / study_of(job_id))
-    return next(filter(None, map(accession_number, folders)), "")
+    return next(filter(None, map(accession_number, folders_of(settings.node.data, job_id))), "")
 
 
 def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:

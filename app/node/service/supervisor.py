@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from app.node.storage.disk import MEGABYTE, Disk
 from app.node.storage.inbox import Inbox
 from app.node.watch import metrics
 from app.node.watch.audit import STARTED, STOPPED, audit_trail
-from app.node.watch.heartbeat import StopSignal
+from app.node.watch.board import StatusBoard
+from app.node.watch.heartbeat import Life, StopSignal
 from app.node.watch.logs import configure_logs
 from app.node.watch.process import PartError, ServicePart
 from app.settings import Settings
@@ -36,13 +38,16 @@ TICK_S = 0.2
 # Longer than the interval between two turns of the supervising loop, unless the whole node was suspended
 STOOD_STILL_S = 5.0
 KILLED = 128 + signal.SIGTERM
+# The function of the process that serves the page for people
+Page = Callable[[Settings, StatusBoard, Life], None]
 
 
 class Node:
     """All parts of a running node. The main thread never blocks: whatever may hang has its own thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, page: Page | None = None) -> None:
         self.settings, self.node = settings, settings.node
+        self.board = StatusBoard()
         self.stop_signal = StopSignal(self.end_at_once)
         self.turned_s, self.is_ready = now_s(), False
         # Connects when it is first used
@@ -57,6 +62,8 @@ class Node:
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
+        if page is not None and self.node.web is not None:
+            self.parts.append(ServicePart("web", page, (settings, self.board)))
         self.loops = background_loops(self.node, self.client, self.disk, self.watch_data_folder)
 
     def worker(self, number: int) -> Worker:
@@ -149,9 +156,18 @@ class Node:
         self.turned_s = now_s()
         for part in self.parts:
             self.look_after(part)
+        if self.node.web is not None:
+            self.board.write(self.status())
         dead = [loop.name for loop in self.loops if loop.has_died] + ["http"] * web.has_died
         if dead:
             raise PartError(f"expected the node's threads to run, these have ended: {dead}", "defect", 1)
+
+    def status(self) -> dict[str, object]:
+        """Returns what the page shows of the node: which parts work, and the disk; reads memory only."""
+        ill = self.ill(now_s())
+        restarts = {part.name: part.restarts for part in self.parts}
+        loops = {loop.name: loop.is_well for loop in self.loops}
+        return {"ill": ill, "restarts": restarts, "loops": loops, "disk": self.disk.figures()}
 
     def look_after(self, part: ServicePart) -> None:
         """Restarts a part that has ended; if no process can be created, the next turn tries again."""
@@ -201,14 +217,14 @@ class Node:
         os._exit(code)
 
 
-def serve(settings: Settings, configuration: Path | None = None) -> int:
-    """Runs the command; `configuration` is the file that the settings were read from.
+def serve(settings: Settings, configuration: Path | None = None, page: Page | None = None) -> int:
+    """Runs the command; `configuration` is the file that the settings were read from, `page` runs the page.
 
     Raises OsteonError if the node cannot start or cannot continue.
     """
     configure_logs("node")
     log.info("settings_read", file=str(configuration.resolve()) if configuration else "")
-    node = Node(settings)
+    node = Node(settings, page)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, node.stop_signal)
     for sentence in ignored_settings(settings.node):

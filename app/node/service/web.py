@@ -17,13 +17,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp
 
+from app.node.accounts.accounts import Accounts
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
 from app.node.receive.reception import Store
-from app.node.service.http_guard import RequestGuard
-from app.node.service.http_limits import HEAD_BYTES, bounded
-from app.node.settings.ports import BACKLOG, bound, http_socket
+from app.node.service.account_guard import AccountGuard
+from app.node.service.http_server import http_server
+from app.node.settings.ports import bound, http_socket
 from app.node.storage.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ import structlog
 
 # How long the metrics wait for the database; after that they report its last known numbers.
 JOBS_S = 2.0
-WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 (stated in the settings and documents)
 
 log = structlog.get_logger()
 Value = TypeVar("Value")
@@ -116,12 +116,6 @@ def application(node: Node) -> FastAPI:
     return app
 
 
-def guarded(app: ASGIApp, settings: NodeSettings) -> ASGIApp:
-    """Returns the application behind the checks of host and origin."""
-    own = () if settings.http_host in WILDCARDS else (settings.http_host,)
-    return RequestGuard(app, (*own, *settings.http_names))
-
-
 def stow_store(node: Node) -> Store:
     """Returns a store with the listener's inbox, counters and audit trail."""
     from app.node.service.parts import received_by, teller
@@ -132,23 +126,11 @@ def stow_store(node: Node) -> Store:
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
-    """Returns the server with all limits; X-Forwarded-For is trusted from the configured proxies only."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            guarded(app, settings),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            proxy_headers=bool(settings.http_proxies),
-            forwarded_allow_ips=list(settings.http_proxies),
-            http=bounded(settings.http_connections),
-            h11_max_incomplete_event_size=HEAD_BYTES,
-            backlog=BACKLOG,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-    )
+    """Returns the server of the node's HTTP port, which asks for accounts if the settings say so."""
+    if settings.http_accounts:
+        app = AccountGuard(app, Accounts(settings))
+    names, proxies = settings.http_names, settings.http_proxies
+    return http_server(app, settings.http_host, names, proxies, settings.http_connections)
 
 
 class Web:

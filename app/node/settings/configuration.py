@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from app.node.settings.patterns import checked_pattern
 from app.node.settings.peer import Frozen, Peer, Role, Secret, TlsFiles, Urgency
 from app.node.settings.redaction import revealed
+from app.node.settings.web import WebSettings
 
 
 class RoutingRule(Frozen):
@@ -72,12 +73,16 @@ class NodeSettings(Frozen):
     http_proxies: tuple[str, ...] = Field(
         (), description="IP addresses of proxies whose X-Forwarded-For is trusted; empty: none"
     )
+    http_accounts: bool = Field(
+        False, description="Whether metrics and STOW-RS require an account of the page, by HTTP Basic"
+    )
     http_connections: int = Field(
         128,
         ge=8,
         le=4096,
         description="Maximum number of HTTP connections; the longest idle one is closed to make room",
     )
+    web: WebSettings | None = Field(None, description="The page for people; empty: none")
     quiet_s: float = Field(
         30, ge=0, description="A study is complete this many seconds after its last instance"
     )

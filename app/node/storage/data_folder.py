@@ -28,7 +28,7 @@ PATIENCE_S = 1.0
 FOLDERS = (
     "inbox", "incoming", "conflicts", "jobs", "replaced", "trash", "commitments", "locks", "metrics", "signs",
 )  # fmt: skip
-FILES = ("audit.xml", "osteon.sqlite")
+FILES = ("audit.xml", "osteon.sqlite", "accounts.json", "accounts.lock")
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 
 

@@ -161,7 +161,7 @@ class Dispatcher:
         After a correction, running jobs are cancelled too, and no earlier job may deliver any more, as its
         results have the wrong patient. The sender's mark is set first, so that no delivery is missed.
         """
-        ending = UNDER_WAY if keywords else ("ENQUEUED",)
+        ending = UNDER_WAY if keywords else ("ENQUEUED", "DELAYED")
         for row in earlier.rows:
             if keywords:
                 mark(job_folder(self.settings.data, row.workflow_id))

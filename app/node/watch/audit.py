@@ -30,13 +30,25 @@ SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role
 STUDY = ("110180", "Study Instance UID")
 SECURITY_ALERT, NODE_AUTHENTICATION = ("110113", "Security Alert"), ("110126", "Node Authentication")
 NODE_ID = ("110182", "Node ID")
+USER_AUTHENTICATION, ACCOUNT_CHANGED = (
+    ("110114", "User Authentication"),
+    ("110137", "User Security Attributes Changed"),
+)
+LOGIN, LOGOUT = ("110122", "Login"), ("110123", "Logout")
 SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
 # Changes to a study's instances, for which DICOM has no codes
 OWN_SCHEME = "99OSTEON"
 CORRECTED = ("correction", "Later versions are used")
-DECISIONS = {
+# What users do with a job or a conflict; a deletion has its own event
+USER_ACTIONS = {
     "accept": ("accept", "Later versions are to be used"),
     "dismiss": ("dismiss", "Former versions are to be kept"),
+    "retry": ("retry", "A job is restarted"),
+    "cancel": ("cancel", "A job is cancelled"),
+    "send-now": ("send-now", "A pause is ended"),
+    "hold": ("hold", "A queued job is held"),
+    "release": ("release", "A held job is released"),
+    "raise": ("raise", "A queued job goes before all others"),
 }
 # PS3.16 8: the DICOM controlled terminology
 DCM = "DCM"
@@ -115,6 +127,18 @@ class AuditTrail:
         self._acting(event, who)
         self._study(event, study_instance_uid)
         self._append(event, is_durable=True)
+
+    def user(self, kind: tuple[str, str], who: str, address: str, outcome: int = SUCCEEDED) -> None:
+        """Records that a user logs in or out, or changes an account (PS3.15 A.5.3.12)."""
+        what = USER_AUTHENTICATION if kind in (LOGIN, LOGOUT) else SECURITY_ALERT
+        event = self._event(what, "E", outcome, kind)
+        participant = ElementTree.SubElement(event, "ActiveParticipant", UserID=who, UserIsRequestor="true")
+        if address:
+            participant.set("NetworkAccessPointID", address)
+            participant.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(address) else MACHINE_NAME)
+        self._participant(event, Participant(self.ae_title, "", ("110150", "Application"), False))
+        self._source(event)
+        self._append(event)
 
     def _acting(self, event: ElementTree.Element, who: str) -> None:
         """Adds this node as a participant, and the user of this machine who requested the action, if any."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from app.files.label_files import RAS_TO_LPS
 from benchmarks.accuracy.cases.degradations import cut, noise, thick_slices
 from benchmarks.accuracy.cases.intact import intact_scans
 from benchmarks.accuracy.cases.metal import with_metal
@@ -21,6 +20,7 @@ from benchmarks.accuracy.cases.simulated import boneless_scan, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from benchmarks.panel import PANEL
 from operators.geometry.volume import Grid
+from operators.image_files.label_files import RAS_TO_LPS
 from operators.packages.operating_points import SENSITIVE
 from operators.packages.packages import Label
 from training.phantoms.fractures import FRACTURES

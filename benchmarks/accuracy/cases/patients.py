@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.files.label_files import read_nifti
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.panel import PANEL
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan as scan_folder
 from operators.geometry.regridding import onto_grid
 from operators.geometry.volume import CtVolume
+from operators.image_files.label_files import read_nifti
 
 PATIENTS = ("001", "002", "003")
 BODY_SEED = "7"

@@ -8,6 +8,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTStructureSetStorage
 
+from operators.dicom.elements.attributes import items
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.seg.seg_geometry import is_on_one_projection
 
@@ -33,6 +34,16 @@ def is_projection_seg(path: Path) -> bool:
 def is_rtstruct(path: Path) -> bool:
     """Whether the file is a DICOM RT Structure Set."""
     return _sop_class_uid(path) == RTStructureSetStorage
+
+
+def referenced_series(path: Path) -> str:
+    """Returns the series instance UID of the images that a SEG was made from, '' if it does not say."""
+    try:
+        dataset = dcmread(path, stop_before_pixels=True)
+        series = items(dataset, "ReferencedSeriesSequence")
+    except READ_ERRORS:
+        return ""
+    return str(series[0].get("SeriesInstanceUID", "")) if series else ""
 
 
 def _sop_class_uid(path: Path) -> str:

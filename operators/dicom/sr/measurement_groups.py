@@ -29,9 +29,9 @@ from operators.dicom.sr.measurement_items import (
     count_item,
     flag_item,
     fracture_certainty_items,
-    long_bone_items,
-    region_items,
     segment_items,
+    whole_bone_evaluations,
+    whole_bone_items,
 )
 from operators.errors import OutputError
 from operators.geometry.volume import LabelMap
@@ -134,10 +134,14 @@ def segment_group(
         algorithm_id=algorithm_of(provenance, segment.bone),
         measurements=[
             *segment_items(found.row),
-            *(long_bone_items(found.row) if segment.fragment is None else ()),
+            *(whole_bone_items(found.row) if segment.fragment is None else ()),
             *certainty_items(segment),
         ],
-        qualitative_evaluations=[flag_item(flag) for flag in found.flags] or None,
+        qualitative_evaluations=[
+            *(whole_bone_evaluations(found.row) if segment.fragment is None else ()),
+            *(flag_item(flag) for flag in found.flags),
+        ]
+        or None,
     )
 
 
@@ -155,10 +159,10 @@ def bone_group(
         algorithm_id=algorithm_of(provenance, first.bone),
         measurements=[
             count_item(len(fragments)),
-            *long_bone_items(row),
+            *whole_bone_items(row),
             *fracture_certainty_items(first),
         ],
-        qualitative_evaluations=region_items(row) or None,
+        qualitative_evaluations=whole_bone_evaluations(row) or None,
     )
 
 

@@ -9,13 +9,16 @@ from operators.dicom.provenance.coded_concepts import concept
 from operators.measure.flags import MEANINGS
 from operators.packages.structures import Code
 from operators.segmentation.measurements import (
+    BodyHeights,
     Displacement,
     FractureRegion,
     Gap,
     HeadSphere,
+    HeightLoss,
     LongBone,
     Measured,
     SegmentMeasurements,
+    VertebralBody,
 )
 from operators.segmentation.segmentation import Flag, Segment
 
@@ -36,6 +39,14 @@ HEAD_RADIUS = Code("head_radius", PRIVATE, "Radius of the head's sphere")
 NECK_SHAFT_ANGLE = Code("neck_shaft_angle", PRIVATE, "Neck-shaft angle in three dimensions")
 BONE_LENGTH = Code("bone_length", PRIVATE, "Greatest length of the whole bone")
 REGION = Code("region", PRIVATE, "Region of the fracture (AO/OTA 2018)")
+BODY_HEIGHTS = {
+    part: Code(f"{part}_height", PRIVATE, f"{part.capitalize()} height of the vertebral body")
+    for part in ("anterior", "middle", "posterior")
+}
+HEIGHT_LOSS = Code("height_loss", PRIVATE, "Loss of height of the vertebral body")
+GENANT = Code("genant", PRIVATE, "Deformity of the vertebral body (Genant 1993)")
+TRABECULAR_HU = Code("trabecular_hu", PRIVATE, "Opportunistic trabecular density")
+COBB_ANGLE = Code("cobb_angle", PRIVATE, "Cobb angle below this bone's upper endplate")
 FRAGMENT_COUNT = Code("fragments", PRIVATE, "Number of fragments")
 
 # PS3.16 CID 7474; CID 7464
@@ -46,6 +57,10 @@ MIRROR = Code("mirror", PRIVATE, "Surface fit to the mirrored intact other side"
 SPHERE = Code("sphere", PRIVATE, "Sphere of least squares through the head")
 AXES = Code("axes", PRIVATE, "Between the axes of neck and shaft")
 FARTHEST = Code("farthest", PRIVATE, "Between the two farthest points of the surface")
+COLUMNS = Code("columns", PRIVATE, "Median of columns between endplates, in the middle")
+NEIGHBOURS = Code("neighbours", PRIVATE, "Against the mean of the nearest even neighbours")
+UNCORRECTED = Code("uncorrected", PRIVATE, "Median, not corrected for contrast medium")
+ENDPLATES = Code("endplates", PRIVATE, "Between planes through endplates, seen from the front")
 CALIBRATED = Code("calibrated", PRIVATE, "Networks' log-odds, scaled to frequencies (Platt)")
 COUNT = Code("count", PRIVATE, "Count of segments")
 MEAN = Code("373098007", "SCT", "Mean")
@@ -55,6 +70,7 @@ P95 = Code("371889001", "SCT", "Ninety-fifth percentile")
 MM3, MM2, MM = (Code(unit, "UCUM", unit) for unit in ("mm3", "mm2", "mm"))
 DEGREE = Code("deg", "UCUM", "degree")
 PERCENT = Code("%", "UCUM", "percent")
+HOUNSFIELD = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 FRAGMENTS = Code("{fragments}", "UCUM", "fragments")
 
 
@@ -108,6 +124,16 @@ def displacement_items(moved: Displacement) -> list[Measurement]:
     ]
 
 
+def whole_bone_items(row: SegmentMeasurements) -> list[Measurement]:
+    """Returns what could be measured of a whole bone, on its first segment."""
+    return [*long_bone_items(row), *body_items(row)]
+
+
+def whole_bone_evaluations(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
+    """Returns what was told of a whole bone in words, on its first segment."""
+    return [*region_items(row), *grade_items(row)]
+
+
 def long_bone_items(row: SegmentMeasurements) -> list[Measurement]:
     """Returns what could be measured of a whole long bone, on its first segment."""
     bone = row.long_bone or LongBone()
@@ -122,6 +148,34 @@ def long_bone_items(row: SegmentMeasurements) -> list[Measurement]:
         for name, value, unit, method in found
         if isinstance(value, Measured)
     ]
+
+
+def body_items(row: SegmentMeasurements) -> list[Measurement]:
+    """Returns what could be measured of a vertebral body, on its bone's first segment."""
+    body = row.vertebral_body or VertebralBody()
+    heights = body.heights_mm if isinstance(body.heights_mm, BodyHeights) else None
+    loss = Measured(100 * body.loss.share) if isinstance(body.loss, HeightLoss) else None
+    found = (
+        *((name, getattr(heights, part, None), MM, COLUMNS) for part, name in BODY_HEIGHTS.items()),
+        (HEIGHT_LOSS, loss, PERCENT, NEIGHBOURS),
+        (TRABECULAR_HU, body.trabecular_hu, HOUNSFIELD, UNCORRECTED),
+        (COBB_ANGLE, body.curve.angle_deg if body.curve else None, DEGREE, ENDPLATES),
+    )
+    return [
+        number(name, value, unit, method, digits=1)
+        for name, value, unit, method in found
+        if isinstance(value, Measured)
+    ]
+
+
+def grade_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
+    """Returns Genant's grade of a deformed vertebral body; nothing at grade 0."""
+    loss = row.vertebral_body.loss if row.vertebral_body else None
+    if not isinstance(loss, HeightLoss) or not loss.grade:
+        return []
+    meaning = f"Grade {loss.grade}, {loss.form}"
+    code = Code(f"genant_{loss.grade}_{loss.form}", PRIVATE, meaning)
+    return [QualitativeEvaluation(concept(GENANT), concept(code))]
 
 
 def region_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:

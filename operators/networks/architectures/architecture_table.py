@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from operators.errors import ModelError
+from operators.networks.architectures.level_reader import LevelReader
 from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
 from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
@@ -19,6 +20,7 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,
     "subpixel_unet": SubpixelUNet,
     "radiograph_reader": RadiographReader,
+    "level_reader": LevelReader,
     **NNUNET_ARCHITECTURES,
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.files.label_files import write_nifti
+from operators.image_files.label_files import write_nifti
 from training.phantoms import phantom_ct, write_series
 
 ROOT = Path(__file__).resolve().parents[3]

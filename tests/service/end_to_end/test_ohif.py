@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.files.label_files import read_label_map
 from operators.dicom.headers.series import Series
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_writer import write_seg
 from operators.geometry.volume import LabelMap
+from operators.image_files.label_files import read_label_map
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.browser import chromium

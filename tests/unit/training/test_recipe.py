@@ -73,3 +73,53 @@ def test_a_recipe_that_could_not_be_trained_is_refused_before_anything_is_loaded
     with pytest.raises(ModelError, match=r"expected a training recipe in .*/training\.toml") as refused:
         recipe_with(tmp_path, old, new)
     assert refused.match(text)
+
+
+ROWS = (
+    RECIPE[: RECIPE.index("[networks.")]
+    + """
+[networks.level]
+kind = "level"
+spacing_mm = 2.0
+patch = [32, 32, 32]
+window_hu = [-200.0, 1300.0]
+architecture = "level_reader"
+filters = [4, 8]
+steps = 2
+learning_rate = 1e-3
+guide = ["outline"]
+
+[networks.level.row]
+regions = [{ levels = 1 }, { levels = LEVELS, ribs = true }]
+"""
+)
+
+
+def test_a_network_of_levels_has_an_output_for_each_its_region_and_ribs(tmp_path: Path) -> None:
+    (tmp_path / "training.toml").write_text(ROWS.replace("LEVELS", str(count_of_classes(tmp_path) - 1)))
+    network = read_recipe(tmp_path / "training.toml").networks["level"]
+    assert network.classes[0] == "background"
+    assert network.classes[-3:] == ("region_0", "region_1", "ribs")
+    assert len(network.classes) == count_of_classes(tmp_path) + 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("LEVELS", "99", "row.regions of all classes"),
+        ('guide = ["outline"]', "", "one conditioning channel"),
+        ("ribs = true", "rips = true", "rips"),
+    ],
+)
+def test_a_network_of_levels_that_does_not_fit_is_refused(
+    tmp_path: Path, old: str, new: str, text: str
+) -> None:
+    made = ROWS.replace(old, new).replace("LEVELS", str(count_of_classes(tmp_path) - 1))
+    (tmp_path / "training.toml").write_text(made)
+    with pytest.raises(ModelError, match=text):
+        read_recipe(tmp_path / "training.toml")
+
+
+def count_of_classes(folder: Path) -> int:
+    """The number of classes of the made recipe."""
+    return len(recipe_with(folder, "steps = 6", "steps = 6").sources.classes)

@@ -69,7 +69,7 @@ def test_a_training_that_begins_with_other_weights_keeps_their_history(tmp_path:
     report = installed(tmp_path, steps=4, start_from=begin)
     assert [(one["from_step"], one["to_step"]) for one in report["sessions"]] == [(0, 2), (0, 4)]
     assert report["total"]["steps"] == 6
-    assert report["started_from"] == begin.name
+    assert report["started_from"] == f"{begin.parent.name}/{begin.name}"
 
 
 def test_sessions_are_read_from_the_log_as_far_as_it_was_written(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The layouts of data sets of radiographs: a row of LAYOUTS for each, recognised by its files.
 
-`own`, `fracatlas` and `graz` list the images of a layout as `entries`; `cleaning` reads them and leaves out
-what cannot be trained on; `groups` and `folds` keep together what belongs together.
+`own`, `fracatlas`, `graz` and `plain` list the images of a layout as `entries`; `cleaning` reads them and
+leaves out what cannot be trained on; `groups` and `folds` keep together what belongs together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from operators.errors import UsageError
-from training.radiograph.datasets import fracatlas, graz, own
+from training.radiograph.datasets import fracatlas, graz, own, plain
 from training.radiograph.datasets.entries import Entry
 
 
@@ -32,6 +32,10 @@ LAYOUTS = (
     Layout("Osteon", ("images.csv", "fractures.json", "images"), own.entries),
     Layout("FracAtlas", ("dataset.csv", "images/Fractured", "images/Non_fractured"), fracatlas.entries),
     Layout("GRAZPEDWRI-DX", ("dataset.csv", "images*", "folder_structure/yolov5/labels"), graz.entries),
+    # The published sets hold such files too: they come first
+    Layout("COCO", ("*.json", "images"), plain.coco_entries),
+    Layout("VOC", ("[Aa]nnotations/*.xml", "*[Ii]mages"), plain.voc_entries),
+    Layout("YOLO", ("images/**/*.[jpJP][npNP][gG]*", "labels/**/*.txt"), plain.yolo_entries),
 )
 
 

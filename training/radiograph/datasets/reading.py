@@ -23,6 +23,7 @@ from training.radiograph.datasets.radiograph import Polygon, Radiograph
 # The reasons for exclusion
 REASONS = {
     "missing": "its file is missing",
+    "unlisted": "no annotation lists it, so that it is not known what it shows",
     "listed_twice": "it is listed twice",
     "damaged": "its file is truncated or damaged",
     "label_uncertain": "whether it shows a fracture is uncertain",

@@ -20,6 +20,8 @@ ENDS = frozenset(STATES[4:])
 # Code of a job whose results have patient or study data that were corrected since
 FORMER_DATA = "former_patient_data"
 MOVED = "moved"
+# Code of a queued job that a user holds
+HELD = "held"
 UNDER_WAY = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running"}
 
 
@@ -132,6 +134,8 @@ def state_of(row: Any, deliveries: list[Any]) -> JobState:
         completed_ms=row.completed_at or 0,
         begun_ms=row.dequeued_at or 0,
     )
+    if row.status == "DELAYED":
+        return replace(job, state="queued", code=HELD, sentence="held by a user until it is released")
     if row.status in UNDER_WAY:
         return replace(job, state=UNDER_WAY[row.status])
     if row.status != "SUCCESS":

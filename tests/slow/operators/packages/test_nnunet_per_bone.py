@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from app.files.label_files import read_nifti
 from operators.errors import ModelError, UnsuitableError
 from operators.geometry.volume import CtVolume, Grid
+from operators.image_files.label_files import read_nifti
 from operators.measure.flags import SIDES_SWAPPED, flag_result
 from operators.measure.measuring import measure_segments
 from operators.networks.registry import Networks

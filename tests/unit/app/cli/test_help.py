@@ -12,17 +12,21 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.commands import COMMANDS, app
+from app.cli.data import data_app
 from app.cli.map import config_app
 from app.cli.models import models_app
 from app.cli.node import OPTIONS
+from app.cli.users import users_app
 from app.node.settings.configuration import NodeSettings
+
+GROUPS = (data_app, models_app, users_app, config_app)
 
 
 def commands() -> Iterator[tuple[str, App]]:
     """Name and application of every command."""
-    for group in (app, models_app, config_app):
+    for group in (app, *GROUPS):
         for name, command in group.resolved_commands().items():
-            if not name.startswith("-") and command not in (models_app, config_app):
+            if not name.startswith("-") and command not in GROUPS:
                 yield f"{'' if group is app else group.name[0] + ' '}{name}", command
 
 

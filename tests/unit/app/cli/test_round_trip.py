@@ -11,13 +11,13 @@ from pydicom import dcmread
 
 from app.cli.command_line import execute
 from app.cli.commands import app
-from app.files.label_files import read_label_map
 from operators.dicom.headers.series import Series
 from operators.dicom.read.scan import scan
 from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OsteonError, UnreadableError, UnsuitableError, UsageError
 from operators.geometry.volume import Grid, LabelMap
+from operators.image_files.label_files import read_label_map
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.round_trip_cases import (

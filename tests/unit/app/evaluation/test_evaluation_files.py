@@ -18,12 +18,12 @@ from app.evaluation.case_pairing import pairs
 from app.evaluation.comparison import evaluate, run_evaluation
 from app.evaluation.evaluation_picture import in_truth_colours
 from app.evaluation.evaluation_report import show, summary
-from app.files.label_files import read_label_map, read_nifti
 from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.dicom.seg.value_mapping import values_of
 from operators.errors import UnreadableError, UnsuitableError, UsageError
 from operators.geometry.regridding import onto_grid, widen_box
 from operators.geometry.volume import Grid, LabelMap
+from operators.image_files.label_files import read_label_map, read_nifti
 from operators.packages.packages import Label
 from operators.packages.structures import Code
 from tests.support.labels import made_label

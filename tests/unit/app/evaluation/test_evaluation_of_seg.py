@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from app.evaluation.case_pairing import pairs
 from app.evaluation.comparison import run_evaluation
-from app.files.label_files import is_label_file
+from operators.image_files.label_files import is_label_file
 from operators.packages.structures import Code
 from tests.support.labels import made_label
 

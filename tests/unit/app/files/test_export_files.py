@@ -14,12 +14,12 @@ import trimesh
 from app.cli.command_line import execute
 from app.cli.commands import app
 from app.files.export_files import FORMATS, parts_of, parts_of_file, write_files
-from app.files.label_files import read_nifti
 from app.run.folder import run_folder
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError
+from operators.image_files.label_files import read_nifti
 from operators.measure.measuring import measure_segments
 from tests.support import phantoms
 from tests.support.seg_cases import MADE_AT, blobs, bone, grid, points_mm, provenance, segmentation, series

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from app.files.label_files import read_nifti
 from app.run.html.writer import write_page
 from app.run.record import SeriesRecord
 from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
@@ -17,6 +16,7 @@ from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_report
 from operators.dicom.sr.report_writer import write_report
 from operators.geometry.volume import CtVolume, LabelMap
+from operators.image_files.label_files import read_nifti
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
 from operators.package_files.package_reader import read_package

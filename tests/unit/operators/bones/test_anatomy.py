@@ -176,9 +176,14 @@ def test_less_of_a_bone_than_the_package_asks_for_gives_none() -> None:
     assert len(regions(values, PACKAGE, MIDLINE)) == 1
 
 
-def test_no_bone_is_made_where_its_side_is_unknown() -> None:
-    found = regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, None)
-    assert [bone.label.name for bone in found] == ["middle"]
+def test_bones_whose_side_is_unknown_are_left_out_and_named() -> None:
+    found = found_regions(probabilities(FINE, {"side": SIDES, "middle": MIDDLE}), PACKAGE, None)
+    assert [bone.label.name for bone in found.bones] == ["middle"]
+    volume_ml = np.count_nonzero(SIDES & ~MIDDLE) * GRID.voxel_volume_mm3 / 1000
+    assert found.left_out == (
+        f"Bone: {volume_ml:.0f} ml were left out, as no other bone in view tells their side.",
+    )
+    assert found_regions(probabilities(FINE, {"middle": MIDDLE}), PACKAGE, None).left_out == ()
 
 
 def test_no_bone_is_made_of_nothing_where_the_package_asks_for_no_volume() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from operators.errors import UsageError
 from training.sampling import Pose, patch_coordinates
-from training.simulate.patches import as_tensors, mirrored, side_swaps
+from training.simulate.patches import as_tensors, mirrored, places_by_class, side_swaps
 from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.subjects.subjects import (
     NOT_OURS,
@@ -112,10 +112,20 @@ def test_coordinates_without_pose_step_by_the_ratio_of_the_spacings() -> None:
 def test_patches_are_centred_on_every_class_alike() -> None:
     subject = body()
     spots = centre_spots(np.random.default_rng(0), subject, per_class=50)
-    values, counts = np.unique(subject.targets[tuple(spots.T)], return_counts=True)
-    assert values.tolist() == [1, 2, 3]
-    assert set(counts) == {50}
-    assert draw_centre(np.random.default_rng(0), subject, spots[:0], 0.0).shape == (3,)
+    assert [(value, len(voxels)) for value, voxels in spots.items()] == [(1, 50), (2, 50), (3, 50)]
+    assert all((subject.targets[tuple(voxels.T)] == value).all() for value, voxels in spots.items())
+    assert draw_centre(np.random.default_rng(0), subject, spots[1][:0], 0.0).shape == (3,)
+
+
+def test_a_class_that_one_subject_shows_has_that_subject_alone() -> None:
+    whole = body()
+    without = replace(whole, name="without", classes=np.where(whole.classes == 2, 0, whole.classes))
+    places = places_by_class(np.random.default_rng(0), [whole, without])
+    names = {value: [subject.name for subject, _ in each] for value, each in places.items()}
+    assert names == {1: [whole.name, "without"], 2: [whole.name], 3: [whole.name, "without"]}
+    bare = replace(whole, classes=np.zeros_like(whole.classes))
+    ((subject, spots),) = places_by_class(np.random.default_rng(0), [bare])[0]
+    assert (subject, spots.shape) == (bare, (0, 3))
 
 
 def test_dense_voxels_of_a_negative_are_marked_as_not_ours(tmp_path: Path) -> None:
@@ -125,7 +135,9 @@ def test_dense_voxels_of_a_negative_are_marked_as_not_ours(tmp_path: Path) -> No
     subject = negative_subject(tmp_path / "neck.nii.gz", 3.0)
     assert np.count_nonzero(subject.targets == NOT_OURS) == 2
     assert set(np.unique(subject.targets)) == {0, NOT_OURS}
-    assert (subject.targets[tuple(centre_spots(np.random.default_rng(0), subject).T)] == NOT_OURS).all()
+    assert (
+        subject.targets[tuple(centre_spots(np.random.default_rng(0), subject)[NOT_OURS].T)] == NOT_OURS
+    ).all()
     made = simulate(np.random.default_rng(0), subject, np.full(3, 2.5), (6, 6, 6), 3.0, STILL)
     assert np.count_nonzero(made.target == NOT_OURS) == 2
     assert made.hu[made.target == NOT_OURS].mean() > made.hu[made.target == 0].mean()

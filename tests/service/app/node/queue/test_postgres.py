@@ -11,10 +11,14 @@ import psycopg
 import pytest
 import yaml
 
+from app.node.queue.database import STUDIES as QUEUE
 from app.node.queue.database import prepare_database
-from app.node.settings.configuration import NodeSettings
+from app.node.queue.jobs.job_index import JobIndex
+from app.node.queue.jobs.queue_places import QueuePlaces
+from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.settings import ROOT
 from operators.errors import UsageError
+from tests.service.app.node.studies.test_retention import Node
 from tests.support import phantoms
 from tests.support.node_cases import storescu
 from tests.support.node_processes import Orthanc, Served, free_port, until
@@ -159,3 +163,24 @@ def workers_asked_for(server: Server) -> int:
 def named(host: str) -> tuple[str, ...]:
     """Runs a command as on a machine of that name."""
     return "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host
+
+
+def test_a_queued_job_changes_its_place_and_an_index_follows(server: Server, tmp_path: Path) -> None:
+    as_postgres("createdb", "-h", "127.0.0.1", "-p", server.port, "places")
+    rules = (RoutingRule(complete_images=1),)
+    here = Node(tmp_path, database=server.url.replace("/osteon", "/places"), rules=rules)
+    for study in (1, 2, 3):
+        here.receive(range(1), study)
+        here.dispatcher.tick(0)
+    places = QueuePlaces(here.settings)
+    index = JobIndex(here.client, places.stamps)
+    first, second, third = (job.job_id for job in index.fresh())
+    assert (places.hold(first), places.hold(first), places.release(second)) == (True, False, False)
+    assert (places.put_first(third), places.put_first("1.2-0")) == (True, False)
+    index.forget_age()
+    assert [job.code for job in index.fresh()] == ["held", "", ""]
+    rows = here.client.list_workflows(queue_name=QUEUE, load_input=False)
+    priorities = {row.workflow_id: row.priority or 0 for row in rows}
+    assert priorities[third] == priorities[second] - 1
+    assert places.release(first)
+    assert here.states() == ["queued"] * 3

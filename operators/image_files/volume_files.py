@@ -11,10 +11,10 @@ import SimpleITK
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from app.files.label_files import RAS_TO_LPS, array_of_itk
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
 from operators.errors import UnreadableError, reason
 from operators.geometry.volume import CtVolume, Grid
+from operators.image_files.label_files import RAS_TO_LPS, array_of_itk
 
 NIFTI, ITK = (".nii", ".nii.gz"), (".nrrd", ".nhdr", ".mha", ".mhd")
 HU = np.iinfo(np.int16)

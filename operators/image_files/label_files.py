@@ -16,13 +16,13 @@ import SimpleITK
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from app.files.segment_names import named_segments, names_beside, names_within
 from operators.dicom.rtstruct.rtstruct_reader import read_rtstruct
 from operators.dicom.seg.seg_files import is_rtstruct, is_seg
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
 from operators.dicom.seg.value_mapping import values_of
 from operators.errors import UnreadableError, UsageError, reason
 from operators.geometry.volume import Grid, LabelMap
+from operators.image_files.segment_names import named_segments, names_beside, names_within
 from operators.packages.packages import Label
 
 # NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), Osteon's is LPS.
@@ -147,7 +147,9 @@ READERS: dict[str, Callable[[Path], Named]] = {
     ".nii": read_named_nifti,
     ".nii.gz": read_named_nifti,
     ".mha": read_named_itk,
+    ".mhd": read_named_itk,
     ".nrrd": read_named_itk,
+    ".nhdr": read_named_itk,
 }
 
 

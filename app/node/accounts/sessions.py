@@ -1,0 +1,66 @@
+"""The sessions of users, in memory: a restart of the page logs everybody out."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.node.accounts.accounts import Account
+
+# Oldest sessions end first
+MOST_SESSIONS = 10_000
+
+
+@dataclass
+class Session:
+    """A browser's session: of an account, or of nobody yet. `messages` are shown once."""
+
+    account: Account | None
+    began_s: float
+    seen_s: float
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    messages: list[str] = field(default_factory=list)
+
+
+class Sessions:
+    """All sessions, by the hash of the token that the browser holds."""
+
+    def __init__(self, longest_s: float, idle_s: float, now_s: Callable[[], float]) -> None:
+        self.longest_s, self.idle_s, self.now_s = longest_s, idle_s, now_s
+        self.known: dict[str, Session] = {}
+        self.lock = threading.Lock()
+
+    def begin(self, account: Account | None) -> tuple[str, Session]:
+        """Returns a new session and its token."""
+        token, now_s = secrets.token_urlsafe(32), self.now_s()
+        session = Session(account, now_s, now_s)
+        with self.lock:
+            self.known = {key: each for key, each in self.known.items() if self._lasts(each, now_s)}
+            while len(self.known) >= MOST_SESSIONS:
+                self.known.pop(next(iter(self.known)))
+            self.known[_key(token)] = session
+        return token, session
+
+    def find(self, token: str, is_use: bool = True) -> Session | None:
+        """Returns the session of a token unless it is over; `is_use` notes that a person has used it now."""
+        session, now_s = self.known.get(_key(token)), self.now_s()
+        if session is None or not self._lasts(session, now_s):
+            return None
+        if is_use:
+            session.seen_s = now_s
+        return session
+
+    def end(self, token: str) -> None:
+        """Ends a session."""
+        with self.lock:
+            self.known.pop(_key(token), None)
+
+    def _lasts(self, session: Session, now_s: float) -> bool:
+        return now_s - session.began_s < self.longest_s and now_s - session.seen_s < self.idle_s
+
+
+def _key(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,134 @@
+"""What a user can do with a job, from the command line or the page, each recorded in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dbos import DBOSClient
+
+from app.node.queue.jobs import job_actions
+from app.node.queue.jobs.job_list import require_job
+from app.node.queue.jobs.job_state import ENDS, HELD, JobState, study_of
+from app.node.queue.jobs.queue_places import QueuePlaces
+from app.node.settings.configuration import NodeSettings
+from app.node.studies import retention
+from app.node.watch.audit import USER_ACTIONS, audit_trail
+from operators.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Acting:
+    """The user `who` acts, on the jobs of a node."""
+
+    node: NodeSettings
+    client: DBOSClient
+    who: str
+
+
+@dataclass(frozen=True)
+class UserAction:
+    """One action: what it does, said before and after it is done, and whether it applies to a job."""
+
+    does: str
+    done: str
+    act: Callable[[Acting, str], list[str] | None]
+    applies: Callable[[JobState], bool]
+
+
+def act(acting: Acting, name: str, job_id: str) -> list[str]:
+    """Carries out an action of ACTIONS and returns sentences about it.
+
+    Raises UsageError if the job's state does not allow it.
+    """
+    action = ACTIONS[name]
+    said = action.act(acting, job_id)
+    if name in USER_ACTIONS:
+        audit_trail(acting.node).changed(study_of(job_id), 0, USER_ACTIONS[name], acting.who)
+    return said or [action.done]
+
+
+def delete(acting: Acting, job_id: str) -> None:
+    """Removes the study of a job with all its results and jobs."""
+    retention.forget(acting.node, acting.client, job_id, audit_trail(acting.node), acting.who)
+
+
+def hold(acting: Acting, job_id: str) -> None:
+    """Holds a queued job."""
+    _require(QueuePlaces(acting.node).hold(job_id), acting, job_id, "is queued")
+
+
+def release(acting: Acting, job_id: str) -> None:
+    """Releases a held job."""
+    _require(QueuePlaces(acting.node).release(job_id), acting, job_id, "is held")
+
+
+def put_first(acting: Acting, job_id: str) -> None:
+    """Puts a queued job before all others."""
+    _require(QueuePlaces(acting.node).put_first(job_id), acting, job_id, "is queued")
+
+
+def settle(acting: Acting, job_id: str, decision: str) -> None:
+    """Decides a conflict."""
+    job_actions.settle(acting.client, job_id, decision)
+
+
+def _require(is_done: bool, acting: Acting, job_id: str, expected: str) -> None:
+    if not is_done:
+        job = require_job(acting.client, job_id)
+        raise UsageError(f"expected a job that {expected}; this one is {job.code or job.state}")
+
+
+def _is_waiting(job: JobState) -> bool:
+    return job.state == "queued" and job.code != HELD
+
+
+def _is_open(job: JobState) -> bool:
+    return job.state == "conflict"
+
+
+ACTIONS: Mapping[str, UserAction] = {
+    "retry": UserAction(
+        "Try again",
+        "The job was started again.",
+        lambda acting, job: job_actions.retry(acting.client, job, acting.node.data),
+        lambda job: job.state in ("failed", "refused", "cancelled"),
+    ),
+    "send-now": UserAction(
+        "Go on now",
+        "The pause was ended.",
+        lambda acting, job: job_actions.send_now(acting.client, job, acting.node.data),
+        lambda job: job.state in ("running", "delivering") and bool(job.attempts or _postponed(job)),
+    ),
+    "raise": UserAction("Process first", "The job goes before all others.", put_first, _is_waiting),
+    "hold": UserAction("Hold", "The job waits until it is released.", hold, _is_waiting),
+    "release": UserAction("Release", "The job is in the queue again.", release, lambda job: job.code == HELD),
+    "cancel": UserAction(
+        "Cancel the job",
+        "The job was cancelled.",
+        lambda acting, job: job_actions.cancel(acting.client, job),
+        lambda job: job.state not in ENDS and not _is_open(job),
+    ),
+    "accept": UserAction(
+        "Use the later versions",
+        "The later versions will be used.",
+        lambda acting, job: settle(acting, job, "accept"),
+        _is_open,
+    ),
+    "dismiss": UserAction(
+        "Keep the earlier versions",
+        "The earlier versions will be kept.",
+        lambda acting, job: settle(acting, job, "dismiss"),
+        _is_open,
+    ),
+    "delete": UserAction(
+        "Delete the study",
+        "The study, its results and its jobs are removed.",
+        delete,
+        lambda job: job.state in ENDS or _is_open(job),
+    ),
+}
+
+
+def _postponed(job: JobState) -> bool:
+    return any(each.state in ("postponed", "queued") for each in job.destinations)

@@ -1,0 +1,117 @@
+"""Who may see and do what: sessions by cookie, roles, and tokens against forged requests (CSRF)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from app.node.accounts.accounts import Account, Role
+from app.node.accounts.sessions import Session
+from app.web.site import Site
+
+COOKIE, TOKEN = "osteon-session", "csrf"
+# Who acts on a page without accounts: anybody on this machine
+LOCAL = Account("local", "administrator", "")
+FORBIDDEN, TOO_MANY = 403, 429
+
+
+class LoginNeededError(Exception):
+    """The request belongs to no user."""
+
+
+class RefusedError(Exception):
+    """The request is refused with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@dataclass(frozen=True, eq=False)
+class Visitor:
+    """The user of a request, with the session."""
+
+    account: Account
+    session: Session
+    token: str
+
+    def may(self, role: Role) -> bool:
+        """Returns whether the user has at least this role."""
+        return self.account.may(role)
+
+
+def site_of(request: Request) -> Site:
+    """Returns the state of the page."""
+    site: Site = request.app.state.site
+    return site
+
+
+def address_of(request: Request) -> str:
+    """Returns the address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def visitor(request: Request) -> Visitor:
+    """Returns the user of a request, and begins a session without an account if it has none.
+
+    Raises LoginNeededError if the page has accounts and the request no valid session of one.
+    """
+    site, token = site_of(request), request.cookies.get(COOKIE, "")
+    session = site.sessions.find(token, not is_automatic(request)) if token else None
+    if site.is_open:
+        if session is None:
+            token, session = site.sessions.begin(None)
+            request.state.new_token = token
+        return Visitor(LOCAL, session, token)
+    # An account that was changed or removed since has other values, or none
+    known = site.accounts.all()
+    if session is None or session.account is None or known.get(session.account.name) != session.account:
+        raise LoginNeededError
+    return Visitor(session.account, session, token)
+
+
+def is_automatic(request: Request) -> bool:
+    """Returns whether an open page may have asked by itself, which does not keep its user logged in."""
+    return request.headers.get("HX-Request") == "true" or request.url.path == "/events"
+
+
+def allowed(role: Role) -> Callable[[Request], Visitor]:
+    """Returns a dependency that admits users with at least a role."""
+
+    def admitted(request: Request) -> Visitor:
+        found = visitor(request)
+        if not found.may(role):
+            raise RefusedError(FORBIDDEN, f"This needs the role {role}; yours is {found.account.role}.")
+        return found
+
+    return admitted
+
+
+def posted(role: Role) -> Callable[[Request], Awaitable[tuple[Visitor, FormData]]]:
+    """Returns a dependency that admits the forms of users with at least a role, sent from our own pages."""
+
+    async def form_of(request: Request) -> tuple[Visitor, FormData]:
+        found = allowed(role)(request)
+        form = await request.form(max_files=0, max_fields=50)
+        require_token(form, found.session)
+        if not site_of(request).changes.passed(found.token):
+            raise RefusedError(TOO_MANY, "Too many requests; wait a moment.")
+        return found, form
+
+    return form_of
+
+
+def require_token(form: FormData, session: Session) -> None:
+    """Raises RefusedError unless the form holds the session's token."""
+    if not secrets.compare_digest(str(form.get(TOKEN, "")).encode(), session.csrf.encode()):
+        raise RefusedError(FORBIDDEN, "The form is too old; load the page again and repeat what you did.")
+
+
+def set_cookie(response: Response, token: str, is_secure: bool) -> None:
+    """Gives the browser its session, which scripts and other sites cannot use."""
+    response.set_cookie(COOKIE, token, path="/", secure=is_secure, httponly=True, samesite="strict")

@@ -1,0 +1,1 @@
+"""The pages, one file each: reads what the node knows, and renders it."""

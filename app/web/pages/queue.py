@@ -1,0 +1,82 @@
+"""The state of the node: its parts, its disk, the queue and what was done in each hour."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from app.node.queue.jobs.job_index import count_states
+from app.node.queue.jobs.job_search import hours
+from app.node.queue.jobs.job_state import STATES
+from app.web.access import Visitor, allowed, site_of
+from app.web.access import visitor as visitor_of
+from app.web.pictures import bars, curve
+from app.web.rendering import page, render
+from app.web.site import Site
+
+# A stream ends before the port's limit for one answer; browsers connect again
+STREAM_S, LOOK_S, RETRY_MS = 60, 1.0, 1000
+router = APIRouter()
+
+
+@router.get("/queue")
+def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+    """The page."""
+    return page(request, "queue.html", visitor, **state_of(site_of(request)))
+
+
+@router.get("/queue/now")
+def now(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+    """The changing part of the page."""
+    values = state_of(site_of(request))
+    return render(request, "queue_now.html", visitor, health=site_of(request).board.read(), **values)
+
+
+def state_of(site: Site) -> dict[str, object]:
+    """Returns what the page shows."""
+    jobs = site.index.fresh()
+    now_ms = int(site.now().timestamp() * 1000)
+    samples = list(site.samples.kept)
+    counts = count_states(jobs)
+    return {
+        "counts": {state: counts[state] for state in STATES},
+        "hours": (done := list(hours(jobs, now_ms))),
+        "bars": bars(done),
+        "samples": samples,
+        "free": curve([each.free_bytes for each in samples]),
+        "waiting": curve([each.queued + each.running for each in samples]),
+        "minimum_free_mb": site.node.minimum_free_mb,
+    }
+
+
+@router.get("/health-line")
+def health(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+    """The line that says whether all parts of the node work."""
+    return render(request, "health.html", visitor, health=site_of(request).board.read())
+
+
+@router.get("/events")
+async def events(request: Request) -> Response:
+    """A stream of events: `jobs` when a job has changed, `health` when a part has."""
+    await run_in_threadpool(visitor_of, request)
+    return StreamingResponse(changes(request), media_type="text/event-stream")
+
+
+async def changes(request: Request) -> AsyncIterator[str]:
+    """Yields events (HTML, 9.2) until the session ends or the time is over."""
+    site, before = site_of(request), None
+    yield f"retry: {RETRY_MS}\n\n"
+    for _ in range(int(STREAM_S / LOOK_S)):
+        await run_in_threadpool(site.index.fresh, LOOK_S)
+        now = {"jobs": site.index.version, "health": site.board.read().get("ill")}
+        for name, value in now.items():
+            if before is not None and before[name] != value:
+                yield f"event: {name}\ndata: changed\n\n"
+        before = now
+        await asyncio.sleep(LOOK_S)
+        await run_in_threadpool(visitor_of, request)

@@ -1,0 +1,94 @@
+"""What all pages show and change, made once when the page starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dbos import DBOSClient
+
+from app.node.accounts.accounts import Accounts
+from app.node.accounts.sessions import Sessions
+from app.node.queue.jobs.job_index import JobIndex
+from app.node.queue.jobs.queue_places import QueuePlaces
+from app.node.send.peer_states import PeerStates
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.web import WebSettings
+from app.node.studies.study_identity import StudyIdentities
+from app.node.watch.audit import AuditTrail, audit_trail
+from app.node.watch.board import StatusBoard
+from app.node.watch.rate_limit import RateLimits
+from app.packages_in_use import packages_in_use
+from app.settings import Settings
+from app.web.samples import Samples
+from operators.errors import OsteonError
+from operators.packages.packages import ModelPackage
+
+# Logins: five at once, then one every 20 s, for each name and for each address
+LOGINS_AT_ONCE, LOGIN_EVERY_S = 5, 20.0
+# Changes: for each session, far more than a person makes
+CHANGES_AT_ONCE, CHANGE_EVERY_S = 60, 1.0
+
+
+@dataclass(eq=False)
+class Site:
+    """The state of the page, which all requests share."""
+
+    settings: Settings
+    web: WebSettings
+    client: DBOSClient
+    index: JobIndex
+    identities: StudyIdentities
+    peers: PeerStates
+    accounts: Accounts
+    sessions: Sessions
+    board: StatusBoard
+    trail: AuditTrail
+    logins: RateLimits
+    changes: RateLimits
+    samples: Samples = field(default_factory=Samples)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def node(self) -> NodeSettings:
+        """Returns the settings of the node."""
+        return self.settings.node
+
+    @property
+    def is_open(self) -> bool:
+        """Returns whether no password is needed: only this machine reaches the page, without accounts."""
+        return self.web.is_local and not self.accounts.all()
+
+    def packages(self) -> tuple[ModelPackage, ...]:
+        """Returns the packages in use; none if they cannot be read."""
+        try:
+            return packages_in_use(self.settings)
+        except OsteonError:
+            return ()
+
+
+def make_site(
+    settings: Settings,
+    web: WebSettings,
+    client: DBOSClient,
+    board: StatusBoard,
+    now_s: Callable[[], float] = time.monotonic,
+) -> Site:
+    """Returns the state of a page that has just started."""
+    node = settings.node
+    return Site(
+        settings,
+        web,
+        client,
+        JobIndex(client, QueuePlaces(node).stamps),
+        StudyIdentities(node.data),
+        PeerStates(node),
+        Accounts(node),
+        Sessions(web.session_s, web.idle_s, now_s),
+        board,
+        audit_trail(node),
+        RateLimits(LOGINS_AT_ONCE, LOGIN_EVERY_S, now_s),
+        RateLimits(CHANGES_AT_ONCE, CHANGE_EVERY_S, now_s),
+    )

@@ -1,0 +1,84 @@
+"""Names the bones of a row by their levels, or numbers them where these are uncertain: a row of NAMES."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from operators.measure.levels.naming_a_row import Naming, name_row
+from operators.measure.measured_bone import MeasuredBone, Rows
+from operators.packages.levels import LevelRules
+from operators.packages.packages import Label
+from operators.packages.structures import Structure
+from operators.segmentation.colours import fragment_colour
+from operators.segmentation.levels import LevelName
+from operators.segmentation.segmentation import Segment
+
+
+def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
+    """Returns the segments of a bone with the name of its level, from the evidence on all bones of its row.
+
+    Where the naming of the whole row is less likely than the package demands, bones are numbered from the end
+    of the row that is in view, or else from the top. Bones without evidence stay as they are.
+    """
+    del rows
+    segments = [segment for segment, _ in bone.fragments]
+    rules = None if bone.package is None else bone.package.levels
+    row = bone.row
+    if rules is None or bone.package is None or segments[0].bone not in row:
+        return segments
+    naming = name_row(tuple(row.values()), rules)
+    number = list(row).index(segments[0].bone)
+    known = {label.name: label for label in bone.package.labels}
+    name = level_name(naming, number, rules)
+    is_last = next(reversed(row.values())).is_last
+    place = f"{len(row) - number} from the bottom" if is_last else f"{number + 1} from the top"
+    return [named(segment, name, naming.levels[number], place, known, rules) for segment in segments]
+
+
+def level_name(naming: Naming, number: int, rules: LevelRules) -> LevelName:
+    """Returns how one bone is named; certain where the whole naming is and names no two alike."""
+    return LevelName(
+        likeliest="+".join(naming.levels[number]),
+        is_certain=naming.is_regular and naming.probability >= rules.least_probability,
+        probability=naming.probability,
+        own_probability=naming.own[number],
+        runner_up="+".join(naming.runner_up[number]),
+        runner_up_probability=naming.runner_up_probability,
+        missing_below=number in naming.missed,
+    )
+
+
+def named(
+    segment: Segment,
+    name: LevelName,
+    levels: tuple[str, ...],
+    place: str,
+    known: dict[str, Label],
+    rules: LevelRules,
+) -> Segment:
+    """Returns a segment with the identity of its level; of no level where that is uncertain."""
+    unnamed = known[rules.unnamed].structure
+    if not name.is_certain:
+        shown = f"{unnamed.meaning} {place}, level uncertain"
+        return identified(segment, f"{rules.unnamed} {place}", shown, unnamed, name, known)
+    structures = [known[level].structure for level in levels]
+    shown = ", fused with ".join(each.meaning for each in structures)
+    structure = structures[0] if len(structures) == 1 else unnamed
+    return identified(segment, name.likeliest, shown, structure, name, known)
+
+
+def identified(
+    segment: Segment, bone: str, shown: str, structure: Structure, name: LevelName, known: dict[str, Label]
+) -> Segment:
+    """Returns a segment that is a bone, or a fragment of one, with that name and the codes of a structure."""
+    changed = replace(
+        segment,
+        bone=bone,
+        label=shown,
+        region=structure.region or structure.type,
+        level=replace(name, shown=shown),
+    )
+    if segment.fragment is None:
+        return replace(changed, category=structure.category, type=structure.type, rgb=structure.rgb)
+    colour = fragment_colour(tuple(known.values()), structure.name, segment.fragment)
+    return replace(changed, label=f"{shown} fragment {segment.fragment}", rgb=colour)

@@ -1,0 +1,136 @@
+"""Bones in a row, outlined one by one by a made network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from operators.bones.iterative.one_by_one import Instance
+from operators.bones.iterative.traversal import Instances, find_instances
+from operators.geometry.volume import Box
+from tests.support.synthetic_rows import SIDE, Labels, MadeNetwork, row_of, row_of_blocks
+
+
+def numbers(found: Instances, labels: Labels) -> list[int]:
+    """The label that each outlined bone has, 0 where it has several."""
+    own = [np.unique(labels[each.box.slices][each.mask]) for each in found.found]
+    return [int(each[0]) if len(each) == 1 else 0 for each in own]
+
+
+def voxels(found: Instances) -> list[int]:
+    return [each.voxels for each in found.found]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_every_bone_of_a_row_is_outlined_from_the_top_down(count: int) -> None:
+    labels, end = row_of_blocks(count)
+    found = find_instances(row_of(labels, end, MadeNetwork()))
+    assert numbers(found, labels) == list(range(1, count + 1))
+    assert voxels(found) == [SIDE**3] * count
+    assert found.gaps == ()
+    assert found.reaches_end
+    assert not any(each.is_partial or each.repair for each in found.found)
+    assert all(each.certainty == pytest.approx(0.9) for each in found.found)
+
+
+def test_nothing_in_view_is_no_bone() -> None:
+    labels, end = row_of_blocks(3)
+    found = find_instances(row_of(np.zeros_like(labels), end, MadeNetwork()))
+    assert (found.found, found.gaps, found.reaches_end) == ((), (), False)
+
+
+def test_a_network_that_finds_nothing_ends_the_walk() -> None:
+    labels, end = row_of_blocks(5)
+    found = find_instances(row_of(labels, end, MadeNetwork(blind=dict.fromkeys(range(1, 6), 10**6))))
+    assert found.found == ()
+
+
+def test_a_row_that_ends_in_view_reaches_no_end_bone() -> None:
+    labels, end = row_of_blocks(4, end=False)
+    found = find_instances(row_of(labels, end, MadeNetwork()))
+    assert len(found.found) == 4
+    assert not found.reaches_end
+
+
+def test_the_first_bone_is_partial_where_the_scan_cuts_it() -> None:
+    labels, end = row_of_blocks(4, first=5)
+    found = find_instances(row_of(labels, end, MadeNetwork()))
+    assert [each.is_partial for each in found.found] == [True, False, False, False]
+    assert voxels(found)[0] == SIDE * SIDE * (SIDE - 5)
+
+
+def test_a_bone_is_partial_where_the_network_says_so() -> None:
+    labels, end = row_of_blocks(3)
+    made = MadeNetwork()
+
+    def read(hu: NDArray[np.float32], memory: NDArray[np.bool_]) -> NDArray[np.float32]:
+        found = made(hu, memory)
+        return found[[0, 2, 1]] if (hu[found[1] > 0] == 2).any() else found
+
+    found = find_instances(row_of(labels, end, read))
+    assert [each.is_partial for each in found.found] == [False, True, False]
+
+
+def test_a_bone_above_the_first_that_was_found_is_found_too() -> None:
+    labels, end = row_of_blocks(5)
+    # The first two looks do not see the first bone, so that the walk begins with the second
+    found = find_instances(row_of(labels, end, MadeNetwork(blind={1: 2})))
+    assert numbers(found, labels) == [1, 2, 3, 4, 5]
+
+
+def test_a_skipped_bone_is_found_by_the_spacing_and_inserted() -> None:
+    labels, end = row_of_blocks(7)
+    row = row_of(labels, end, MadeNetwork(wary=(4,)))
+    # Not seen before either, so that the walk does not look there
+    row.wanted[labels == 4] = False
+    found = find_instances(row)
+    assert numbers(found, labels) == [1, 2, 3, 4, 5, 6, 7]
+    assert [each.repair for each in found.found] == ["", "", "", "inserted", "", "", ""]
+    assert found.gaps == ()
+
+
+def test_a_bone_that_is_seen_only_between_its_neighbours_is_found_when_they_are() -> None:
+    labels, end = row_of_blocks(7)
+    found = find_instances(row_of(labels, end, MadeNetwork(wary=(4,))))
+    assert numbers(found, labels) == [1, 2, 3, 4, 5, 6, 7]
+    assert not any(each.repair for each in found.found)
+
+
+def test_a_bone_that_cannot_be_outlined_leaves_a_gap() -> None:
+    labels, end = row_of_blocks(7)
+    found = find_instances(row_of(labels, end, MadeNetwork(blind={4: 10**6})))
+    assert numbers(found, labels) == [1, 2, 3, 5, 6, 7]
+    assert found.gaps == (2,)
+
+
+def test_two_halves_of_a_bone_are_joined() -> None:
+    labels, end = row_of_blocks(7)
+    found = find_instances(row_of(labels, end, MadeNetwork(halves=(4,))))
+    assert numbers(found, labels) == [1, 2, 3, 4, 5, 6, 7]
+    assert [each.repair for each in found.found] == ["", "", "", "joined", "", "", ""]
+    assert voxels(found) == [SIDE**3] * 7
+
+
+def test_a_row_stops_at_its_end_bone_though_it_is_outlined_as_one_of_the_row() -> None:
+    labels, end = row_of_blocks(3)
+    mixed = np.where(end > 0, 4, labels).astype(np.uint8)
+    found = find_instances(row_of(mixed, end, MadeNetwork()))
+    assert numbers(found, mixed) == [1, 2, 3]
+    assert found.reaches_end
+
+
+def test_a_bone_that_leaves_its_patch_is_followed_to_its_middle() -> None:
+    labels, end = row_of_blocks(2)
+    shifted = np.roll(labels, 5, axis=0)
+    row = row_of(shifted, end, MadeNetwork())
+    # Only a corner of each bone was seen
+    row.wanted[18:] = False
+    assert voxels(find_instances(row)) == [SIDE**3] * 2
+
+
+def test_masks_lie_in_the_whole_scan() -> None:
+    one = Instance(Box((1, 1, 1), (3, 3, 3)), np.ones((2, 2, 2), np.bool_), 1.0, False)
+    (mask,) = Instances((one,), (), False).masks((5, 5, 5))
+    assert mask.sum() == 8
+    assert mask[1:3, 1:3, 1:3].all()

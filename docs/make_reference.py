@@ -27,7 +27,8 @@ from operators.package_files.package_schema import (
     NnUNetTables,
 )
 from operators.package_files.radiograph_tables import RadiographTables
-from training.recipe_file import RadiographRecipeFile, RecipeFile
+from training.radiograph.radiograph_recipe import RadiographRecipeFile
+from training.recipe import RecipeFile
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/make_reference.py; edit the models instead. -->\n"

@@ -64,7 +64,7 @@ class PictureWriterOperator(StageOperator):
 class FallbackWriterOperator(StageOperator):
     """Writes the requested fallback encodings of a segmentation, for a PACS that accepts no SEG."""
 
-    inputs, stage = ("selection", "segmentation"), "stand-ins"
+    inputs, stage = ("selection", "segmentation"), "fallbacks"
 
     def run(self, selection: Selection, segmentation: Segmentation) -> None:
         """Writes a file for each fallback encoding."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -13,3 +14,8 @@ def logs_as_they_were() -> Iterator[None]:
     """A command that runs within a test sends its log to that test's stderr, which is closed afterwards."""
     yield
     structlog.reset_defaults()
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector passes over the modules of all tests, which it would search again and again."""
+    gc.freeze()

@@ -5,21 +5,71 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter
 
 from operators.packages.iterative import ONE_BY_ONE_CLASSES
 from operators.packages.toml_files import read_toml, validated
-from training.recipe_file import (
-    RECIPE_FILE_MODEL,
-    SIMULATED_CT,
-    NetworkTable,
-    RecipeFile,
-    SourceTables,
-    ValidationRules,
-)
+from training.recipe_file import SourceTables, Table, ValidationRules
+from training.row_tables import RowTable
 
+# The row of the table of trainings for a recipe that names none
+SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"
 SIDES = ("_left", "_right")
 Read = TypeVar("Read")
+
+
+class GpuTable(Table):
+    """[networks.NAME.gpu]: settings that replace others on a GPU."""
+
+    patch: tuple[int, ...] = ()
+    filters: tuple[int, ...] = ()
+    batch: int = 1
+    steps: int = 0
+    learning_rate: float = 0.0
+
+
+class NetworkTable(Table):
+    """[networks.NAME]: how one network is trained."""
+
+    kind: Literal["anatomy", "fracture", "instance", "level"]
+    sides: bool = True
+    """Whether left and right are separate classes."""
+    spacing_mm: float = Field(gt=0)
+    patch: tuple[int, ...]
+    window_hu: tuple[float, float]
+    architecture: str
+    filters: tuple[int, ...]
+    steps: int
+    learning_rate: float
+    scored: tuple[str, ...] = ()
+    """Classes whose Dice decides which weights are best; by default all but the background."""
+    batch: int = 1
+    class_weights: tuple[float, ...] | None = None
+    dice_of_absent: bool = False
+    guide: tuple[str, ...] = ()
+    """Conditioning channels: classes of the coarse network."""
+    anywhere: float = 0.1
+    """Share of patches at a random place of the body."""
+    negatives: float = 0.0
+    boneless: float = 0.0
+    implants: float = 0.04
+    """Share of patches with metal in or on bone."""
+    limbs: bool = True
+    """Whether arms of which no class is known may lie beside the body."""
+    fractured_bones: float = 0.0
+    phantom_bones: float = 0.0
+    row: RowTable = RowTable()
+    gpu: GpuTable = GpuTable()
+
+
+class RecipeFile(SourceTables):
+    """training.toml of an anatomy in CT."""
+
+    subjects: Literal["simulated_ct"] = SIMULATED_CT
+    networks: dict[str, NetworkTable]
+    validation: ValidationRules | None = None
 
 
 class NetworkRecipe(NetworkTable):
@@ -77,7 +127,7 @@ def recipe_of(table: dict[str, Any]) -> Recipe:
 
     Raises pydantic's ValidationError, and ValueError if a held-out case is used.
     """
-    file = validated(RECIPE_FILE_MODEL, table)
+    file = validated(TypeAdapter(RecipeFile), table)
     require_held_out(file)
     sources = SourceTables(**{key: getattr(file, key) for key in SourceTables.model_fields})
     networks = {name: network_recipe(name, row, file.classes) for name, row in file.networks.items()}

@@ -1,15 +1,12 @@
-"""The tables of `models/<anatomy>/training.toml`, as pydantic reads them."""
+"""The tables of `models/<anatomy>/training.toml` that say where training images come from."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
-from training.row_tables import DeformedRowTable, RowTable
-
-# The row of the table of trainings for a recipe that names none
-SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"
+from training.row_tables import DeformedRowTable
 
 
 class Table(BaseModel):
@@ -215,75 +212,3 @@ class ValidationRules(Table):
     patience: int = Field(ge=1)
     fall: float = Field(gt=0, le=1)
     real: tuple[BoneSetTable, ...] = ()
-
-
-class GpuTable(Table):
-    """[networks.NAME.gpu]: settings that replace others on a GPU."""
-
-    patch: tuple[int, ...] = ()
-    filters: tuple[int, ...] = ()
-    batch: int = 1
-    steps: int = 0
-    learning_rate: float = 0.0
-
-
-class NetworkTable(Table):
-    """[networks.NAME]: how one network is trained."""
-
-    kind: Literal["anatomy", "fracture", "instance", "level"]
-    sides: bool = True
-    """Whether left and right are separate classes."""
-    spacing_mm: float = Field(gt=0)
-    patch: tuple[int, ...]
-    window_hu: tuple[float, float]
-    architecture: str
-    filters: tuple[int, ...]
-    steps: int
-    learning_rate: float
-    scored: tuple[str, ...] = ()
-    """Classes whose Dice decides which weights are best; by default all but the background."""
-    batch: int = 1
-    class_weights: tuple[float, ...] | None = None
-    dice_of_absent: bool = False
-    guide: tuple[str, ...] = ()
-    """Conditioning channels: classes of the coarse network."""
-    anywhere: float = 0.1
-    """Share of patches at a random place of the body."""
-    negatives: float = 0.0
-    boneless: float = 0.0
-    implants: float = 0.04
-    """Share of patches with metal in or on bone."""
-    limbs: bool = True
-    """Whether arms of which no class is known may lie beside the body."""
-    fractured_bones: float = 0.0
-    phantom_bones: float = 0.0
-    row: RowTable = RowTable()
-    gpu: GpuTable = GpuTable()
-
-
-class RecipeFile(SourceTables):
-    """training.toml of an anatomy in CT."""
-
-    subjects: Literal["simulated_ct"] = SIMULATED_CT
-    networks: dict[str, NetworkTable]
-    validation: ValidationRules | None = None
-
-
-class RadiographRecipeFile(Table):
-    """training.toml of a package for radiographs."""
-
-    subjects: Literal["radiograph"]
-    recipe: Literal["outlines", "resnet18"] = "outlines"
-    """A row of the table of recipes: network, phases, learning rates."""
-    steps: int = Field(ge=1)
-    """Steps of a training, unless `--steps` or `--minutes` is given."""
-    begin: float = Field(default=0.2, ge=0, le=1)
-    """Share of a training after which all phases but the last have ended at the latest."""
-    fall: float = Field(default=0.4, gt=0, le=1)
-    """Share of a training at its end over which the learning rate decays to 0."""
-    licences: tuple[LicenceTable, ...] = ()
-    """Sources and licences of the data."""
-
-
-RECIPE_FILE_MODEL = TypeAdapter(RecipeFile)
-RADIOGRAPH_RECIPE_MODEL = TypeAdapter(RadiographRecipeFile)

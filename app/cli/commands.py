@@ -36,7 +36,7 @@ COMMANDS = {
         "Train the networks of PACKAGE, resuming an interrupted run, and install them.",
     ),
     "calibrate": (
-        "train:calibrate",
+        "calibrate:calibrate",
         "Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.",
     ),
     "serve": (

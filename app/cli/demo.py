@@ -73,6 +73,26 @@ def draw_series(output: Path, coarser: float, seed: int) -> Path:
     return series
 
 
+def compare_with_truth(outcome: RunOutcome, output: Path, models: Path, console: Console) -> None:
+    """Compares the written SEG with the ground truth, on the console and on the report's page.
+
+    Does nothing if the models lack the package of the phantom.
+    """
+    from training.phantoms import DEMO
+
+    for package in read_packages(models):
+        if package.name != DEMO.package:
+            continue
+        console.print("\nThe written SEG compared with the ground truth of the simulated fractures:")
+        segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
+        results = run_evaluation(segmentation, truth, package.labels, output / "evaluation")
+        show(results, console)
+        sentences = comparison_sentences(results[0], package.labels)
+        for sentence in sentences:
+            console.print(sentence, highlight=False, soft_wrap=True)
+        add_to_page(outcome, sentences, output)
+
+
 def demo(
     *, output: Path = Path("out/demo"), coarser: float = 1.0, seed: int = 1, config: Config = None
 ) -> int:
@@ -87,8 +107,6 @@ def demo(
     seed
         Seed of the fractures and of the UIDs.
     """
-    from training.phantoms import DEMO
-
     if not 0.5 <= coarser <= COARSEST or seed < 0:
         expected = f"--coarser from 0.5 to {COARSEST:g} and --seed of at least 0"
         raise UsageError(f"expected {expected}, got {coarser:g} and {seed}")
@@ -100,17 +118,8 @@ def demo(
     with progress_display(progress) as display:
         outcome = run_folder(series, output, settings, None, datetime.now().astimezone(), display)
     show_outcome(outcome, console)
-    drawn = [package for package in read_packages(settings.models) if package.name == DEMO.package]
-    if outcome.exit_code == 0 and drawn:
-        console.print("\nThe written SEG compared with the ground truth of the simulated fractures:")
-        segmentation, truth = output / "segmentation.dcm", output / "truth.nii.gz"
-        labels = drawn[0].labels
-        results = run_evaluation(segmentation, truth, labels, output / "evaluation")
-        show(results, console)
-        sentences = comparison_sentences(results[0], labels)
-        for sentence in sentences:
-            console.print(sentence, highlight=False, soft_wrap=True)
-        add_to_page(outcome, sentences, output)
+    if outcome.exit_code == 0:
+        compare_with_truth(outcome, output, settings.models, console)
     console.print(f"\nCT: {series}")
     console.print(f"Results: {output} (open report.html; send segmentation.dcm, measurements.dcm to a PACS)")
     console.print(f"Comparison: {output / 'evaluation'}")

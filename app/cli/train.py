@@ -1,4 +1,4 @@
-"""`osteon train` and `osteon calibrate`."""
+"""`osteon train`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,55 +92,6 @@ def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*
     return 0
 
 
-def calibrate(
-    package: str,
-    /,
-    *,
-    data: Path,
-    runs: Path = Path("runs"),
-    models: Models = None,
-    cases: int = 100,
-    seed: int = 0,
-    keep_decision: bool = False,
-    keep_presence: bool = False,
-    config: Config = None,
-) -> int:
-    """Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.
-
-    Writes both into package.toml, and a reliability diagram beside the model card. A training ends with it.
-
-    Parameters
-    ----------
-    package
-        Name of a package whose networks are trained.
-    data
-        Folder to which the recipe's paths are relative.
-    runs
-        Folder whose cache holds loaded subjects.
-    cases
-        Number of simulated bones; the decision is fitted on three fifths, the probabilities on the rest.
-    seed
-        Seed of the simulation.
-    keep_decision
-        Fit the probabilities only and keep the present decision.
-    keep_presence
-        Keep the present probability that a bone is there, the longest part of the fit.
-    """
-    folder = recipe_folder(package, config, models)
-    with training_display(Console(stderr=True)) as tell:
-        tell("load", None, "libraries")
-        from training.calibrate.calibration import calibrate as fit
-        from training.recipe import read_recipe, subjects_of
-        from training.recipe_file import SIMULATED_CT
-
-        if subjects_of(folder / RECIPE_FILE) != SIMULATED_CT:
-            raise UsageError(f"expected a recipe on simulated CT to calibrate, {package} has another")
-        recipe = read_recipe(folder / RECIPE_FILE)
-        summary = fit(folder, recipe, data, runs / "cache", cases, seed, keep_decision, keep_presence, tell)
-    print(summary)
-    return 0
-
-
 def training_of(folder: Path) -> Training:
     """The row of TRAININGS that a package's training.toml names. Raises ModelError."""
     from training.recipe import subjects_of
@@ -155,17 +105,14 @@ def training_of(folder: Path) -> Training:
 
 def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on radiographs; sentences on what was made. Raises UsageError for options of others."""
-    from operators.packages.toml_files import validated
+    from training.radiograph.radiograph_recipe import read_radiograph_recipe
     from training.radiograph.radiograph_run import RadiographRun
     from training.radiograph.radiograph_run import train as train_radiographs
-    from training.recipe import read_recipe_as
-    from training.recipe_file import RADIOGRAPH_RECIPE_MODEL
 
     if options.network or options.start_from:
         raise UsageError(f"expected neither --network nor --start-from for {package}: it has one network")
-    recipe = read_recipe_as(partial(validated, RADIOGRAPH_RECIPE_MODEL), folder / RECIPE_FILE)
     run = RadiographRun(
-        recipe,
+        read_radiograph_recipe(folder / RECIPE_FILE),
         options.data,
         options.runs,
         folder,
@@ -180,7 +127,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
 
 def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Trains on simulated CT; sentences on what was made. Raises UsageError for an unknown network."""
-    from training.calibrate.calibration import calibrate
+    from training.calibrate.calibration import CalibrationRun
     from training.export import train_and_install
     from training.recipe import read_recipe
 
@@ -192,8 +139,8 @@ def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tel
         yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"
         yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
-        cases, seed = options.calibration_cases, options.seed
-        yield calibrate(folder, recipe, options.data, options.runs / "cache", cases, seed, tell=tell)
+        cache, cases = options.runs / "cache", options.calibration_cases
+        yield CalibrationRun(folder, recipe, options.data, cache, cases, options.seed, tell=tell).calibrate()
 
 
 def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:

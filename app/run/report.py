@@ -116,28 +116,19 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
     """An answer without the heat map, which is for illustration only."""
-    return {
+    parts = {field.name: getattr(answer, field.name) for field in fields(answer) if field.name != "heat_map"}
+    return parts | {
         "verdict": answer.verdict.value,
-        "probability": answer.probability,
-        "operating_point": answer.operating_point,
-        "threshold": answer.threshold,
         "uncertain": list(answer.uncertain),
         "body_part": asdict(answer.body_part),
         "view": asdict(answer.view),
-        "hardware": answer.hardware,
-        "laterality": answer.laterality,
         "findings": [_finding(finding) for finding in answer.findings],
     }
 
 
 def _finding(finding: FractureFinding) -> dict[str, Any]:
-    return {
-        "value": finding.value,
-        "probability": finding.probability,
-        "box": list(finding.box),
-        "area_pixels": finding.area_pixels,
-        "area_mm2": None if finding.area_mm2 is None else round(finding.area_mm2, 3),
-    }
+    area_mm2 = None if finding.area_mm2 is None else round(finding.area_mm2, 3)
+    return asdict(finding) | {"box": list(finding.box), "area_mm2": area_mm2}
 
 
 def _seen(each: SeenStructure) -> dict[str, Any]:
@@ -222,19 +213,12 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 def _probabilities(segment: Segment) -> dict[str, float]:
     """Returns the calibrated probabilities of the whole bone; those without calibration are left out."""
-    known = {
-        "bone_probability": segment.bone_probability,
-        "fracture_probability": segment.fracture_probability,
-    }
-    return {name: value for name, value in known.items() if value is not None}
+    names = ("bone_probability", "fracture_probability")
+    return {name: value for name in names if (value := getattr(segment, name)) is not None}
 
 
 def _contact(contact: Contact) -> dict[str, Any]:
-    return {
-        "bone": contact.bone,
-        "fragments": list(contact.fragments),
-        "probability": contact.probability,
-    }
+    return asdict(contact) | {"fragments": list(contact.fragments)}
 
 
 def _flag(flag: Flag) -> dict[str, Any]:
@@ -246,11 +230,7 @@ def _code(code: Code | None) -> dict[str, str] | None:
 
 
 def _stage(stage: StageRecord) -> dict[str, Any]:
-    return {
-        "name": stage.name,
-        "seconds": round(stage.seconds, 3),
-        "peak_rss_mb": round(stage.peak_rss_mb, 1),
-    }
+    return asdict(stage) | {"seconds": round(stage.seconds, 3), "peak_rss_mb": round(stage.peak_rss_mb, 1)}
 
 
 def _models(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:

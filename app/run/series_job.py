@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,15 +19,13 @@ from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
 from operators.packages.packages import ModelPackage
-from operators.process.memory import keep_large_arrays_apart
+from operators.process.memory import allow_deep_stack, keep_large_arrays_apart
 from operators.process.monai_import import import_monai_alone
 from operators.results.attempts import Attempts
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
-
-STACK_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +128,3 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         job.attempts,
     )
     return run_graph(Work(job.selection, networks, paths, clock, job.read))
-
-
-def allow_deep_stack() -> None:
-    """Raises the stack limit: Holoscan needs 32 MB, most systems allow 8."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    unlimited = resource.RLIM_INFINITY
-    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
-        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))

@@ -100,8 +100,8 @@ class Aim:
     aim: float
     at_least: bool
     digits: int
-    seen: float | None
-    simulated: float | None
+    seen: float | None = None
+    simulated: float | None = None
 
     @property
     def verdict(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.accuracy import metrics
 from benchmarks.accuracy.metrics import Aim
@@ -12,53 +13,34 @@ from benchmarks.accuracy.rows import Row, Rows
 THICK = "slices 5 mm"
 
 
+# Metrics of one set of rows
+OF_BONES = (
+    (Aim("anatomy IoU, mean of the bones", 0.95, 0.981, True, 3), metrics.anatomy("iou")),
+    (Aim("fragment IoU, fractured bones", 0.80, 0.930, True, 3), metrics.fragment_iou),
+    (Aim("HD95 of their fragments, mm", 10.0, 5.9, False, 1), metrics.fragments("hd95_mm")),
+    (Aim("ASSD of their fragments, mm", 3.0, 1.8, False, 1), metrics.fragments("assd_mm")),
+    (Aim("false fragments per intact bone", 0.2, 0.0, False, 2), metrics.false_fragments),
+    (Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2), metrics.merges_and_splits),
+)
+
+
 def summary(rows: Rows) -> list[Aim]:
     """Returns each metric over the patients whom the networks never saw, and over the simulated CTs."""
     unseen, simulated = unseen_patients(rows), rows.of("simulated")
     thick = [row for row in rows.of("degradations") if row["case"].endswith(THICK)]
-    thick_patient, thick_simulated = (
-        [row for row in thick if row["case"].startswith("patient") is real] for real in (True, False)
-    )
+    iou = metrics.anatomy("iou")
+    thick_iou = [
+        iou([row for row in thick if row["case"].startswith("patient") is real]) for real in (True, False)
+    ]
     positioned = [row for row in every_row(rows) if "wrong_side" in row]
+    confused = count(metrics.confused(positioned), positioned)
     negatives = rows.of("negatives")
-
-    def pair(metric: metrics.Metric) -> tuple[float | None, float | None]:
-        return metric(unseen), metric(simulated)
-
+    false_positives = count(found(negatives), negatives)
     return [
-        Aim("anatomy IoU, mean of the bones", 0.95, 0.981, True, 3, *pair(metrics.anatomy("iou"))),
-        Aim("fragment IoU, fractured bones", 0.80, 0.930, True, 3, *pair(metrics.fragment_iou)),
-        Aim("HD95 of their fragments, mm", 10.0, 5.9, False, 1, *pair(metrics.fragments("hd95_mm"))),
-        Aim("ASSD of their fragments, mm", 3.0, 1.8, False, 1, *pair(metrics.fragments("assd_mm"))),
-        Aim("false fragments per intact bone", 0.2, 0.0, False, 2, *pair(metrics.false_fragments)),
-        Aim("merges and splits per fractured bone", 0.5, 0.2, False, 2, *pair(metrics.merges_and_splits)),
-        Aim(
-            "bones with left and right confused, in all runs",
-            0,
-            0,
-            False,
-            0,
-            count(metrics.confused(positioned), positioned),
-            None,
-        ),
-        Aim(
-            "negatives with false positives",
-            0,
-            0,
-            False,
-            0,
-            count(found(negatives), negatives),
-            None,
-        ),
-        Aim(
-            "anatomy IoU at slices of 5 mm",
-            0.85,
-            0.93,
-            True,
-            3,
-            metrics.anatomy("iou")(thick_patient),
-            metrics.anatomy("iou")(thick_simulated),
-        ),
+        *(replace(aim, seen=metric(unseen), simulated=metric(simulated)) for aim, metric in OF_BONES),
+        Aim("bones with left and right confused, in all runs", 0, 0, False, 0, confused),
+        Aim("negatives with false positives", 0, 0, False, 0, false_positives),
+        Aim("anatomy IoU at slices of 5 mm", 0.85, 0.93, True, 3, *thick_iou),
     ]
 
 

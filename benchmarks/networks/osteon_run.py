@@ -67,10 +67,10 @@ def main() -> None:
     volume = CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
     scan = direct.prepare(volume, package)
     ended("resampling")
-    answered = direct.run_networks(scan, networks, lambda *_: None)
+    output = direct.run_networks(scan, networks, lambda *_: None)
     ended("network and export")
-    np.savez(arguments.out, labels=answered.found.labels.transpose(2, 1, 0))
-    print("\n".join(map(str, answered.network_runs)))
+    np.savez(arguments.out, labels=output.found.labels.transpose(2, 1, 0))
+    print("\n".join(map(str, output.network_runs)))
     print(json.dumps(stages))
 
 

@@ -30,9 +30,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.accuracy.tables import markdown
-from benchmarks.networks.made_radiograph import picture, write_radiograph
+from benchmarks.networks.synthetic_radiograph import picture, write_radiograph
 from benchmarks.process_usage import ProcessUsage, run_checked
-from tests.support.made_nnunet import Case, write_v2
+from tests.support.synthetic_nnunet import Case, write_v2
 
 SHAPE, BITS = (3000, 2500), 14
 PATCH = (224, 224)

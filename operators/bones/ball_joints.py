@@ -32,8 +32,8 @@ LEAST_FILLED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Sphere:
-    """A sphere; positions in mm from voxel 0."""
+class Ball:
+    """The sphere of a bone's rounded end; positions in mm from voxel 0."""
 
     centre_mm: Points
     radius_mm: float
@@ -69,7 +69,7 @@ def restore_heads(
 
 def fit_heads(
     head: Mask, socket: Mask, spacing_mm: Sequence[float], radius_mm: tuple[float, float]
-) -> Iterator[Sphere]:
+) -> Iterator[Ball]:
     """Yields the sphere of each head whose surface, where it faces a socket, is one."""
     facing = facing_surface(head, socket, spacing_mm)
     groups, count = ndimage.label(ndimage.binary_dilation(facing, iterations=2))
@@ -95,7 +95,7 @@ def facing_surface(head: Mask, socket: Mask, spacing_mm: Sequence[float]) -> Mas
     return surface
 
 
-def fit_head(points_mm: Points, radius_mm: tuple[float, float]) -> Sphere | None:
+def fit_head(points_mm: Points, radius_mm: tuple[float, float]) -> Ball | None:
     """Fits a sphere to points (N, 3) by robust least squares; None if they are not on one of that radius."""
     least, greatest = radius_mm
     centre, first = fit_sphere(points_mm)
@@ -109,4 +109,4 @@ def fit_head(points_mm: Points, radius_mm: tuple[float, float]) -> Sphere | None
     found = optimize.least_squares(residuals_mm, start, loss="cauchy", f_scale=TIGHT_MM, bounds=limits).x
     share = float((np.abs(residuals_mm(found)) < NEAR_MM).mean())
     at_limit = not 1.01 * least < found[3] < 0.99 * greatest
-    return None if at_limit or share < LEAST_SHARE else Sphere(found[:3], float(found[3]))
+    return None if at_limit or share < LEAST_SHARE else Ball(found[:3], float(found[3]))

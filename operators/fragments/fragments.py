@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from math import inf
 
 import numpy as np
 
-from operators.fragments.dark_faces import decisive_odds
 from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.watershed import watershed_and_merge
 from operators.packages.coarse_to_fine import FragmentRules
@@ -17,10 +14,7 @@ from operators.packages.confidence import CERTAIN
 
 def split(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds = EVEN) -> Fragments:
     """Returns the fragments of a bone, each decision with its log-odds; those below `least` part nothing."""
-    found = FRAGMENTS[rules.strategy](evidence, rules, least)
-    if not found.contacts or least.bone <= least.face or decisive_odds(found, evidence) >= least.bone:
-        return found
-    return FRAGMENTS[rules.strategy](evidence, rules, replace(least, face=inf))
+    return FRAGMENTS[rules.strategy](evidence, rules, least)
 
 
 def whole(evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds) -> Fragments:

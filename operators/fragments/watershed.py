@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log10
+from dataclasses import replace
+from math import inf, log10
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from operators.bones.slivers import slivers
+from operators.fragments.dark_faces import decisive_odds
 from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
 from operators.geometry.distance import distance_mm
@@ -39,12 +41,21 @@ def watershed_and_merge(
     evidence for a fracture is the whole face between two basins; basins with log-odds below `least.face` are
     joined, the least likely first. Basins too small to be a fragment are given to a neighbour beforehand, so
     that no voxel of the bone is lost and no crumb counts as evidence. Slivers of another bone, which an
-    outline includes across a joint, are not fragments either.
+    outline includes across a joint, are not fragments either. If no face is decisive enough for `least.bone`,
+    all basins that touch are joined.
     """
-    labels = np.zeros(evidence.bone.shape, np.uint16)
     if not evidence.bone.any():
-        return Fragments(labels, {}, -CERTAIN)
+        return Fragments(np.zeros(evidence.bone.shape, np.uint16), {}, -CERTAIN)
     regions = over_segmented(evidence, rules)
+    found = merged(regions, evidence, rules, least)
+    if not found.contacts or least.bone <= least.face or decisive_odds(found, evidence) >= least.bone:
+        return found
+    return merged(regions, evidence, rules, replace(least, face=inf))
+
+
+def merged(regions: Regions, evidence: FractureEvidence, rules: FragmentRules, least: LeastOdds) -> Fragments:
+    """Joins regions over faces below `least.face`; returns what remains as fragments."""
+    labels = np.zeros(evidence.bone.shape, np.uint16)
     logit = fracture_logit(rules, evidence.spacing_mm)
     nearest = join_below(regions, logit, least.face)
     apart = lone_pieces(regions, logit)

@@ -14,7 +14,7 @@ from operators.errors import ModelError
 from operators.importing.published import WHOLE_RANGE_HU, Published, PublishedBundle, PublishedModel, State
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill
-from operators.packages.plans import Arrangement
+from operators.packages.plans import SplittingRules
 
 Table = dict[str, Any]
 
@@ -83,7 +83,7 @@ def stage_tables(model: PublishedModel, place: tuple[str, ...], orientation: str
         tables["previous"] = stage_tables(model.previous, (*place, "previous"), orientation, folder)
     if model.fracture is not None:
         below = stage_tables(model.fracture, (*place, "fracture"), orientation, folder)
-        tables["fracture"] = asdict(Arrangement()) | below
+        tables["fracture"] = asdict(SplittingRules()) | below
     return tables
 
 

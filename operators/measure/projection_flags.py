@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from operators.geometry.projection import Projection, ProjectionSpacing
 from operators.geometry.value_notes import NO_SPACING
-from operators.radiographs.doubts import (
+from operators.radiographs.answer_flags import (
     CONTRADICTION,
     HARDWARE,
     OTHER_BODY_PART,
@@ -37,12 +37,12 @@ def measure_and_flag(projection: Projection, segmentation: Segmentation) -> Segm
     found = {flag.code: flag for flag in segmentation.flags}
     own = [Flag(note.code, note.text, values) for note in projection.notes]
     if all(note.code != NO_SPACING for note in projection.notes):
-        own += (Flag(code, text, values) for code, text in spacing_doubts(projection.spacing))
+        own += (Flag(code, text, values) for code, text in spacing_flags(projection.spacing))
     new = {flag.code: flag for flag in own if flag.code not in found}
     return replace(segmentation, flags=(*segmentation.flags, *new.values()))
 
 
-def spacing_doubts(spacing: ProjectionSpacing | None) -> Iterator[tuple[str, str]]:
+def spacing_flags(spacing: ProjectionSpacing | None) -> Iterator[tuple[str, str]]:
     """Code and sentence of what sizes do not say of the patient; nothing where they are calibrated."""
     if spacing is None:
         yield UNKNOWN_SPACING, "The image does not say how large its pixels are: sizes are in pixels."

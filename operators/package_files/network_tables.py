@@ -11,7 +11,7 @@ from operators.geometry.largest_component import Largest
 from operators.package_files.package_checks import guide_values
 from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import Arrangement, NnUNetPlans, Stage
+from operators.packages.plans import NnUNetPlans, SplittingRules, Stage
 
 
 class NetworkTable(ArchitectureTable):
@@ -79,6 +79,6 @@ class FractureTables(StageTables):
     minimum_mm3: float = 0.0
     """Fragments smaller than this are merged into the nearest one."""
 
-    def arrangement(self) -> Arrangement:
+    def splitting(self) -> SplittingRules:
         """How a bone is cut out, and how classes become fragments."""
-        return Arrangement(self.blank_hu, self.pieces, self.minimum_mm3)
+        return SplittingRules(self.blank_hu, self.pieces, self.minimum_mm3)

@@ -171,8 +171,8 @@ def check_per_bone(package: NnUNetPerBonePackage) -> None:
     if len(set(package.bones)) < len(package.bones):
         raise ValueError(f"labels: expected a unique value for each bone, got {package.bones}")
     known = package.fracture[-1].values
-    if set(package.arrangement.pieces) - set(known):
-        raise ValueError(f"fracture.pieces: expected some of {list(known)}, got {package.arrangement.pieces}")
+    if set(package.splitting.pieces) - set(known):
+        raise ValueError(f"fracture.pieces: expected some of {list(known)}, got {package.splitting.pieces}")
 
 
 def check_stage(stage: Stage) -> None:

@@ -108,7 +108,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
             stages=self.stages(folder),
             bones=tuple(row.value for row in self.labels),
             fracture=self.fracture.stages(folder),
-            arrangement=self.fracture.arrangement(),
+            splitting=self.fracture.splitting(),
         )
 
 

@@ -117,7 +117,7 @@ class NnUNetPackage(ModelPackage):
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Arrangement:
+class SplittingRules:
     """How a bone is cut out for a fracture network, and how that network's classes become fragments.
 
     Everything outside the bone becomes `blank_hu`. Each class is a fragment; of those named in `pieces` each
@@ -141,7 +141,7 @@ class NnUNetPerBonePackage(NnUNetPackage):
 
     bones: tuple[int, ...]
     fracture: tuple[Stage, ...]
-    arrangement: Arrangement
+    splitting: SplittingRules
 
     @property
     def written(self) -> tuple[int, ...]:

@@ -9,21 +9,21 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from operators.fragments.arrangement import Pieces, cut_out_bone, pieces_of, write_pieces
+from operators.fragments.per_bone import Pieces, cut_out_bone, pieces_of, write_pieces
 from operators.geometry.volume import Box, LabelMap, Labels, background
 from operators.networks.registry import Networks
 from operators.networks.windows.nnunet_stages import part_of, run_stages
-from operators.nnunet.label_segmentation import not_found
 from operators.nnunet.preprocessing import preprocess
 from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
-from operators.pipelines.nnunet import NetworkAnswer, PreparedScan
+from operators.pipelines.network_output import NetworkOutput, not_found
+from operators.pipelines.nnunet import PreparedScan
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
-Anatomy = NetworkAnswer[NnUNetPerBonePackage]
+Anatomy = NetworkOutput[NnUNetPerBonePackage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePac
     if len(bone.label.values) == 1:
         return None
     mask = anatomy.found.labels[bone.box.slices] == bone.own
-    block = cut_out_bone(anatomy.source, bone.box, mask, package.arrangement.blank_hu)
+    block = cut_out_bone(anatomy.source, bone.box, mask, package.splitting.blank_hu)
     return PreparedScan(block, preprocess(block, package.fracture[0]), package) if block.hu.any() else None
 
 
@@ -105,7 +105,7 @@ def fragments_of(
         block.source, block.prepared, stages, networks, tuple(values.values()), progress
     )
     most, voxel_mm3 = len(bone.label.values), block.source.grid.voxel_volume_mm3
-    pieces = pieces_of(found.labels, values, package.arrangement, voxel_mm3, most)
+    pieces = pieces_of(found.labels, values, package.splitting, voxel_mm3, most)
     return Fragmented(pieces, found.certainties, network_runs)
 
 

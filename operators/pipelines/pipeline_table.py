@@ -15,6 +15,7 @@ from operators.packages.packages import ModelPackage
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
 from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph
+from operators.pipelines.network_output import to_segmentation
 from operators.process.progress import Progress, part_of
 from operators.segmentation.segmentation import Segmentation
 
@@ -70,14 +71,12 @@ PIPELINES: dict[type[ModelPackage], Pipeline] = {
     CoarseToFinePackage: Pipeline(
         coarse_to_fine.resample_once, coarse_to_fine.segment_anatomies, coarse_to_fine.segment_fractures
     ),
-    NnUNetPackage: Pipeline(
-        prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet.to_segmentation
-    ),
+    NnUNetPackage: Pipeline(prepare_each(nnunet.prepare), run_each(nnunet.run_networks), to_segmentation),
     NnUNetPerBonePackage: Pipeline(
         prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet_per_bone.split_bones
     ),
     MonaiBundlePackage: Pipeline(
-        prepare_each(monai_bundle.prepare), run_each(monai_bundle.run_network), monai_bundle.to_segmentation
+        prepare_each(monai_bundle.prepare), run_each(monai_bundle.run_network), to_segmentation
     ),
     RadiographPackage: Pipeline(
         prepare_each(radiograph.prepare), run_each(radiograph.run_networks), radiograph.to_segmentation

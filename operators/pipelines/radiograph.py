@@ -14,9 +14,9 @@ from operators.networks.registry import Networks
 from operators.packages.radiograph import MOST_FINDINGS, RadiographPackage
 from operators.packages.structures import LATERALITY, Code, Side
 from operators.process.progress import Progress
-from operators.radiographs.answer import NetworkAnswer, Outline, answer, outlines, sigmoids
+from operators.radiographs.answer import Outline, RadiographOutput, answer, outlines, sigmoids
+from operators.radiographs.answer_flags import flag_answer
 from operators.radiographs.canvas import Canvas, on_canvas, shrunk
-from operators.radiographs.doubts import doubts
 from operators.segmentation.colours import finding_colour
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
@@ -43,7 +43,7 @@ class ReadRadiograph:
     """The networks' output for a radiograph, and the network runs."""
 
     source: Projection
-    found: NetworkAnswer
+    found: RadiographOutput
     network_runs: tuple[NetworkRun, ...]
     package: RadiographPackage
 
@@ -66,7 +66,7 @@ def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Pro
         progress("network", (number + 1) / len(runs))
     networks.rest()
     maps, logits, attributes, distances = (np.mean(part, axis=0) for part in zip(*said, strict=True))
-    found = NetworkAnswer(
+    found = RadiographOutput(
         canvas.back(maps), float(logits[0]), tuple(map(float, sigmoids(attributes))), float(distances[0])
     )
     return ReadRadiograph(
@@ -87,7 +87,7 @@ def to_segmentation(read: ReadRadiograph, networks: Networks, progress: Progress
         tuple(segment_of(each, said, package) for each in said.findings),
         package,
         network_runs=read.network_runs,
-        flags=doubts(said, image, read.found, package),
+        flags=flag_answer(said, image, read.found, package),
         answer=said,
     )
 

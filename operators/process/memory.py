@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 # The number of mallopt's option in glibc's malloc.h
 M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 1 << 20
+STACK_BYTES = 32 * 1024 * 1024
 
 
 def memory_bytes(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
@@ -49,3 +51,11 @@ def return_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def allow_deep_stack() -> None:
+    """Raises the stack limit: Holoscan needs 32 MB, most systems allow 8."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < STACK_BYTES and (hard == unlimited or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, hard))

@@ -25,7 +25,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkAnswer:
+class RadiographOutput:
     """The output averaged over folds and mirror images, for an image at the size of the training images.
 
     `probabilities` (rows, columns) of a fracture, `logit` of the image, `attributes` in the package's order
@@ -47,7 +47,7 @@ class Outline:
     probability: float
 
 
-def outlines(found: NetworkAnswer, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
+def outlines(found: RadiographOutput, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
     """The findings of an image of `shape`, most probable first; none has a probability below 0.5."""
     decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
     made = []
@@ -82,7 +82,11 @@ def on_image(
 
 
 def answer(
-    image: Projection, found: NetworkAnswer, made: Sequence[Outline], package: RadiographPackage, point: str
+    image: Projection,
+    found: RadiographOutput,
+    made: Sequence[Outline],
+    package: RadiographPackage,
+    point: str,
 ) -> RadiographAnswer:
     """The answer at an operating point; the outlines `made` become findings with label values 1, 2, ..."""
     decision = package.decision

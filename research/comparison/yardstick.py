@@ -18,7 +18,8 @@ from training.fracturing import BrokenModel, FractureRules, fracture
 from training.fracturing.bone import with_nearest
 from training.phantoms import Phantom
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
-from training.simulate.sources import BONE_SPACING_MM, phantom_of, real_bone, scanned_phantom
+from training.simulate.single_bones import BONE_SPACING_MM, real_bone, scanned_phantom
+from training.simulate.sources import phantom_of
 
 SIMULATED_EACH = 1
 MUSCLE_HU = 40.0

@@ -1,4 +1,4 @@
-"""A second synthetic package beside `made_packages`: a pair of rods 200 mm apart and an unpaired plate.
+"""A second synthetic package beside `synthetic_packages`: a pair of rods 200 mm apart and an unpaired plate.
 
 Its label values overlap those of the other package. Both decode their ground truth from the HU, which encode
 `u`, the depth in mm along the patient's left.
@@ -22,7 +22,8 @@ from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import NetworkSpec
-from tests.support.made_packages import (
+from tests.support.phantoms import Affine, axial_affine
+from tests.support.synthetic_packages import (
     CLASSES,
     FILTERS,
     HEAD,
@@ -34,7 +35,6 @@ from tests.support.made_packages import (
     random_weights,
     saved,
 )
-from tests.support.phantoms import Affine, axial_affine
 
 Array = NDArray[np.float32]
 # Range of each bone along `u`: first those of the package "bones", then those of "limbs"

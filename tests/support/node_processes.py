@@ -20,8 +20,8 @@ from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
-from tests.support.made_packages import write_package
 from tests.support.node_cases import system_tool
+from tests.support.synthetic_packages import write_package
 
 START_S = 120.0
 MAIN = "from app.cli.commands import main; main()"

@@ -14,9 +14,13 @@ Arrays are hu[i, j, k]: i along the image's columns, j along its rows, k from sl
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from io import BytesIO
 from itertools import permutations, product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +38,8 @@ Edit = Callable[[Dataset, int], None]
 
 HU_PER_MM = np.array([13.7, 5.3, 29.1])
 UID_ROOT = "1.2.826.0.1.3680043.10.1"
+# Pixels of the largest slices that are kept in memory
+LARGEST_KEPT = 64 * 64
 
 
 def position_hu(lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,6 +92,10 @@ def all_orientations() -> list[Affine]:
 
 def ct_slice(hu: Hu, ijk_to_lps: Affine, k: int, *, study: int = 1, series: int = 1) -> Dataset:
     """Returns one slice as a CT Image Storage instance: 16 bits signed, intercept -1024."""
+    return _ct_plane(hu[:, :, k], ijk_to_lps, k, study, series)
+
+
+def _ct_plane(plane: Hu, ijk_to_lps: Affine, k: int, study: int, series: int) -> Dataset:
     dataset = _patient_and_study(study, series)
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = f"{UID_ROOT}.{study}.{series}.{k + 1}"
@@ -97,7 +107,7 @@ def ct_slice(hu: Hu, ijk_to_lps: Affine, k: int, *, study: int = 1, series: int 
     dataset.SliceThickness = 3
     dataset.ConvolutionKernel = "Br44"
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = -1024, 1, "HU"
-    _set_pixels(dataset, hu[:, :, k].T.astype(np.int32) + 1024)
+    _set_pixels(dataset, plane.T.astype(np.int32) + 1024)
     return dataset
 
 
@@ -116,12 +126,61 @@ def write_ct(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for k in range(hu.shape[2]) if keep is None else keep:
-        dataset = ct_slice(hu, ijk_to_lps, k, study=study, series=series)
+        paths.append(folder / f"{series}_{k:03d}.dcm")
+        plane, affine = hu[:, :, k], np.asarray(ijk_to_lps, np.float64)
+        if plane.size > LARGEST_KEPT:
+            kept, dataset = b"", _ct_plane(plane, affine, k, study, series)
+        else:
+            content = _Plane(
+                plane.tobytes(), str(plane.dtype), plane.shape, affine.tobytes(), k, study, series
+            )
+            kept = _pickled(content)
+            dataset = pickle.loads(kept) if edit else Dataset()
         if edit:
             edit(dataset, k)
-        paths.append(folder / f"{series}_{k:03d}.dcm")
-        save(dataset, paths[-1], transfer_syntax_uid)
+        if not kept or (edit and _differs(dataset, kept)):
+            save(dataset, paths[-1], transfer_syntax_uid)
+        else:
+            paths[-1].write_bytes(_encoded(kept, transfer_syntax_uid))
     return paths
+
+
+class _Plane(NamedTuple):
+    """What makes a slice: values, their type and shape, the affine, and the numbers of slice and series."""
+
+    values: bytes
+    dtype: str
+    shape: tuple[int, ...]
+    affine: bytes
+    k: int
+    study: int
+    series: int
+
+
+# pydicom takes 4 ms to build and encode a slice, and most tests write the same ones
+@lru_cache(maxsize=2000)
+def _pickled(content: _Plane) -> bytes:
+    """Returns a slice's data set, pickled."""
+    plane = np.frombuffer(content.values, content.dtype).reshape(content.shape)
+    affine = np.frombuffer(content.affine).reshape(4, 4)
+    made = pickle.dumps(_ct_plane(plane, affine, content.k, content.study, content.series))
+    return pickle.dumps(pickle.loads(made))
+
+
+def _differs(dataset: Dataset, pickled: bytes) -> bool:
+    """Returns whether a data set has been changed; what cannot be pickled has."""
+    try:
+        return pickle.dumps(dataset) != pickled
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return True
+
+
+@lru_cache(maxsize=2000)
+def _encoded(pickled: bytes, transfer_syntax_uid: str) -> bytes:
+    """Returns the content of a file."""
+    content = BytesIO()
+    save(pickle.loads(pickled), content, transfer_syntax_uid)
+    return content.getvalue()
 
 
 def write_enhanced_ct(
@@ -151,7 +210,7 @@ def write_enhanced_ct(
     return path
 
 
-def save(dataset: Dataset, path: Path, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> None:
+def save(dataset: Dataset, path: Path | BytesIO, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> None:
     """Writes a DICOM file, compressed if the transfer syntax is."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID

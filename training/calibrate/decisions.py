@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from operators.fragments.region_graph import Regions
 from operators.fragments.watershed import face_features, over_segmented
 from operators.networks.runtimes import Runtime
 from operators.networks.windows.sliding_window import Window, predict
+from operators.package_files.package_reader import PACKAGE_FILE
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.packages import NetworkSpec
 from operators.pipelines.coarse_to_fine import CONTACT
+from training.export import set_value
 from training.fracturing import FractureRules
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
 
@@ -151,3 +154,29 @@ def log_loss(decisions: list[Decision], logit: tuple[float, ...]) -> float:
     odds = np.array([logit[0] + float(np.dot(logit[1:], decision.features)) for decision in decisions])
     sign = np.array([1.0 if decision.fracture else -1.0 for decision in decisions])
     return float(np.logaddexp(0, -sign * odds).mean())
+
+
+def with_decision(
+    package_folder: Path, rules: FragmentRules, bones: list[KnownBone], held_out: list[KnownBone]
+) -> tuple[FragmentRules, str]:
+    """Returns the rules with the better odds, and a summary; newly fitted odds go into the package."""
+    decisions, unseen = decisions_of(bones, rules), decisions_of(held_out, rules)
+    if len({decision.fracture for decision in decisions}) < 2:
+        return rules, f"fracture_logit kept: {len(decisions)} faces, all of them fractures or none"
+    logit = tuple(round(factor, 2) for factor in fit_decision(decisions))
+    before, after = (log_loss(unseen, one) if unseen else 0.0 for one in (rules.fracture_logit, logit))
+    compared = f"log loss {after:.3f} on {len(unseen)} faces of other bones, {before:.3f} with the old odds"
+    if before < after:
+        return rules, f"fracture_logit kept: {compared}"
+    text = ", ".join(f"{factor:.2f}" for factor in logit)
+    set_value(package_folder / PACKAGE_FILE, "fragments", "fracture_logit", list(logit))
+    missed, false = mistakes(decisions, logit)
+    said = f"fracture_logit [{text}] from {len(decisions)} faces: {missed} fractures missed, {false} false"
+    if not missed + false:
+        said += "; warning: the faces are separated without a mistake, only the ridge bounds the odds"
+    return replace(rules, fracture_logit=logit), f"{said}; {compared}"
+
+
+def decisions_of(bones: list[KnownBone], rules: FragmentRules) -> list[Decision]:
+    """Returns every pair of pieces that merging meets in the bones."""
+    return [decision for bone in bones for decision in oracle_decisions(bone, rules)]

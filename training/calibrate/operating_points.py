@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.packages.confidence import DIGITS, LIKELY, stated_probability
 from operators.packages.operating_points import BALANCED, SENSITIVE, SPECIFIC
+from training.calibrate.reliability import FEWEST, Scored
 
 Floats = NDArray[np.float64]
 # The sensitivity of the sensitive operating point, and the specificity of the specific one
@@ -24,3 +26,19 @@ def fit_operating_points(probabilities: Floats, true: NDArray[np.bool_]) -> dict
     highest = int(np.flatnonzero(specific >= WANTED)[0]) if specific.max() >= WANTED else len(thresholds) - 1
     rows = {SENSITIVE: min(lowest, balanced), BALANCED: balanced, SPECIFIC: max(highest, balanced)}
     return {name: round(float(thresholds[at]), 3) for name, at in rows.items()}
+
+
+def points_of(bones: Scored, line: tuple[float, ...], simulated: int) -> dict[str, float]:
+    """Returns the operating points, none below LIKELY; bones from number `simulated` on are real.
+
+    At the specific one every real intact bone stays whole. Empty without a calibration, or with too few
+    broken or intact bones.
+    """
+    if not line or min(bones.true.sum(), (~bones.true).sum()) < FEWEST:
+        return {}
+    probabilities = np.array([stated_probability(line, score) for score in bones.scores], np.float64)
+    points = fit_operating_points(probabilities, bones.true)
+    real = (bones.case >= simulated) & ~bones.true
+    above = float(probabilities[real].max(initial=0.0)) + 10**-DIGITS
+    points[SPECIFIC] = max(points[SPECIFIC], above)
+    return {name: round(max(least, LIKELY), DIGITS) for name, least in points.items()}

@@ -16,7 +16,10 @@ from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import UNCALIBRATED, log_odds
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
+from training.calibrate.reliability import Row
 from training.phantoms import Phantom
+from training.recipe import Recipe
+from training.simulate.sources import phantom_of
 from training.subjects.subjects import load_lps
 
 # Spacing of procedural CTs; no network reads a finer one
@@ -27,7 +30,6 @@ CUTS, EMPTY_CUTS = 3, 6
 FOUND_IOU = 0.5
 # Seeds that training (from 1000 and 2000), tests and the demo do not use
 FIRST_SEED = 90_000
-Row = tuple[float, bool, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,3 +134,13 @@ def is_there(bone: BoneRegion, case: PresenceCase) -> bool:
     found_mm3 = float(found.sum()) * bone.grid.voxel_volume_mm3
     all_mm3 = found_mm3 + float(true.sum()) * truth.grid.voxel_volume_mm3 - both_mm3
     return both_mm3 >= FOUND_IOU * all_mm3
+
+
+def calibration_bodies(recipe: Recipe, data: Path) -> tuple[Bodies, list[Path]]:
+    """Returns the recipe's procedural bodies for calibration, and its CTs without the anatomy.
+
+    Raises UsageError if the recipe asks for bodies but names no model.
+    """
+    table = recipe.sources.calibration
+    bodies = Bodies(phantom_of(recipe), table.bodies) if table.bodies else Bodies()
+    return bodies, [data / path for path in table.negatives]

@@ -15,6 +15,8 @@ FOLDS = 5
 # With fewer true or fewer false cases no probability is fitted
 FEWEST = 5
 Floats = NDArray[np.float64]
+# A score (log-odds), whether it was true, and the number of its case (bone, CT)
+Row = tuple[float, bool, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,8 @@ class Reliability:
         return float(np.average(away, weights=self.counts[there]))
 
 
-def scored(rows: list[tuple[float, bool, int]]) -> Scored:
-    """Builds Scored from rows of score, truth and case."""
+def scored(rows: list[Row]) -> Scored:
+    """Builds Scored from rows."""
     scores, true, case = zip(*rows, strict=True) if rows else ((), (), ())
     return Scored(np.array(scores, float), np.array(true, bool), np.array(case, np.int64))
 

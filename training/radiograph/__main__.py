@@ -20,9 +20,9 @@ from training.radiograph.batches.sampler import source_of
 from training.radiograph.datasets.cleaning import clean
 from training.radiograph.phased_trainer import METRICS, STATE
 from training.radiograph.prefetching import stopping_at_sigterm
+from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.radiograph_run import UNLIMITED_STEPS, RadiographRun, Training
 from training.radiograph.schedule import RECIPES, Limits
-from training.recipe_file import RadiographRecipeFile
 
 
 def main() -> None:

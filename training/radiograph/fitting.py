@@ -17,7 +17,7 @@ from operators.networks.registry import Networks
 from operators.packages.confidence import CERTAIN, log_odds, stated_probability
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.pipelines.radiograph import prepare, run_networks
-from operators.radiographs.answer import NetworkAnswer
+from operators.radiographs.answer import RadiographOutput
 from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.operating_points import fit_operating_points
 from training.calibrate.reliability import FEWEST, Scored, platt
@@ -40,7 +40,7 @@ class Answered:
     """An image, and the output of the package's networks."""
 
     image: Radiograph
-    said: NetworkAnswer
+    said: RadiographOutput
 
     @property
     def score(self) -> float:

@@ -35,8 +35,8 @@ from training.radiograph.phased_trainer import (
 )
 from training.radiograph.predictions import predict_all, quick_metrics
 from training.radiograph.prefetching import stopping_at_sigterm
+from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.schedule import RECIPES, Limits, Recipe
-from training.recipe_file import RadiographRecipeFile
 
 FINISHED, FOLDS, EXCLUDED = "finished", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"

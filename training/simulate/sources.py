@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from operators.errors import UsageError
 from training.phantoms import PHANTOMS, Phantom
@@ -23,24 +20,20 @@ from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import LabelMapTable, PosedBonesTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
-from training.subjects.bone_sets import bone_layer, bone_set_subject, only_file
+from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom
+from training.subjects.bone_sets import bone_set_subject
 from training.subjects.deformed_rows import deformed_row_subject
 from training.subjects.posed_bones import posed_subject
 from training.subjects.subjects import (
     Subject,
-    bounding_box,
     from_structures,
     label_map_body,
     label_map_subject,
-    load_lps,
-    names_of,
     negative_subject,
     signed_distance,
 )
 
 Loaded = TypeVar("Loaded")
-# Spacing of the fracture network
-BONE_SPACING_MM = 0.8
 BODY_SPACING_MM = 1.5
 NEGATIVE_SPACING_MM = 3.0
 FORMER_MODEL = next(iter(PHANTOMS))
@@ -161,7 +154,9 @@ class Sources:
                 kinds.setdefault(kind, []).append(bone)
         patterns, each = tables.fracture_bones.patterns, tables.fracture_bones.between
         for table in tables.label_maps:
-            found = self.kept(f"bones {table} {patterns}", partial(self.label_map_bones, table, patterns))
+            found = self.kept(
+                f"bones {table} {patterns}", partial(label_map_bones, self.data, table, patterns)
+            )
             for bone in found:
                 kinds.setdefault(bone.name.removeprefix(f"{table.path} "), []).append(bone)
         names = [bone.name for bones in kinds.values() for bone in bones]
@@ -177,17 +172,6 @@ class Sources:
             for seed in seeds
         )
         return [bone for bones in loaded for bone in bones]
-
-    def label_map_bones(self, row: LabelMapTable, patterns: Sequence[str]) -> list[BoneSubject]:
-        """Returns every bone of a label map whose name matches."""
-        array, spacing = load_lps(self.data / row.path)
-        chosen = {v: n for v, n in names_of(self.data, row).items() if any(fnmatch(n, p) for p in patterns)}
-        boxes = ndimage.find_objects(array.astype(np.uint8))
-        return [
-            bone_of(f"{row.path} {name}", array[boxes[value - 1]] == value, spacing)
-            for value, name in chosen.items()
-            if value <= len(boxes) and boxes[value - 1] is not None and (array == value).sum() > 2000
-        ]
 
     def kept(self, key: str, load: Callable[[], Loaded]) -> Loaded:
         """Returns the result of `load`, cached on disk; the cache holds only files that Osteon wrote."""
@@ -236,45 +220,3 @@ def phantom_subject(model: Phantom, seed: int, classes: dict[str, list[str]], sp
     names = dict(model.structures)
     plain = from_structures(f"phantom {seed}", labels.astype(np.uint8), names, classes, spacing_mm, 12)
     return replace(plain, skin=signed_distance(labels > 0, spacing_mm))
-
-
-def scanned_phantom(model: Phantom, seed: int) -> list[BoneSubject]:
-    """Returns the bones of one procedural CT at BONE_SPACING_MM, fractured if the seed is odd."""
-    spacing = (BONE_SPACING_MM,) * 3
-    made = model.ct(np.random.default_rng(seed), spacing, None if seed % 2 else {})
-    truth = made.truth.labels
-    return [
-        textured_bone(
-            f"phantom {seed} {number}",
-            np.where(np.isin(truth, values), truth - (values.start - 1), 0).astype(np.uint8),
-            made.ct.hu,
-            np.array(spacing),
-        )
-        for number, values in enumerate(model.bones.values())
-        if np.isin(truth, values).any()
-    ]
-
-
-def real_bone(folder: Path, suffix: str) -> BoneSubject:
-    """Loads a bone of a masked CT with its true fragments, at BONE_SPACING_MM."""
-    mask, spacing = load_lps(only_file(folder, f"*_{suffix}_mask.nii.gz"))
-    image, _ = load_lps(only_file(folder, f"*_{suffix}.nii.gz"))
-    return textured_bone(f"{folder.name}_{suffix}", mask, image, spacing)
-
-
-def textured_bone(
-    name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
-) -> BoneSubject:
-    """Crops a bone of a CT with its fragments (0 outside it), at BONE_SPACING_MM."""
-    box = bounding_box(mask > 0, 8)
-    inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
-    zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
-    fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")
-    return BoneSubject(name, fragments, inside.astype(np.float32), texture, np.full(3, BONE_SPACING_MM))
-
-
-def bone_of(name: str, mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> BoneSubject:
-    """Returns the shape of a label map's bone, smoothed to hide the voxels' steps."""
-    padded = np.pad(mask, 8).astype(np.float32)
-    smooth = ndimage.gaussian_filter(padded, 0.7)
-    return BoneSubject(name, (smooth >= 0.5).astype(np.uint8), smooth, None, spacing_mm)

@@ -28,9 +28,9 @@ from app.node.watch.board import StatusBoard
 from app.node.watch.heartbeat import Life, StopSignal
 from app.node.watch.logs import configure_logs
 from app.node.watch.process import PartError, ServicePart
-from app.run.series_job import allow_deep_stack
 from app.settings import Settings
 from operators.errors import OsteonError, OutputError, shortage
+from operators.process.memory import allow_deep_stack
 
 log = structlog.get_logger()
 

@@ -75,10 +75,7 @@ def predict_blocks(
     shape = hu.shape
     padded, offset = pad_to_patch(normalise(hu, spec), spec.patch)
     del hu
-    needed = None if wanted is None else pad_to_patch(wanted, spec.patch)[0]
-    starts = list(tile_starts(padded.shape, spec.patch, window))
-    if needed is not None:
-        starts = [start for start in starts if tile(needed, start, spec.patch).any()]
+    starts = wanted_starts(padded.shape, spec.patch, window, wanted)
     layers, done = layers_of(starts, axis), 0
     along, rows = (0, padded.shape[0]) if axis is None else (axis, spec.patch[axis])
     kept = [spec.classes.index(name) for name in keep or spec.classes]
@@ -88,9 +85,8 @@ def predict_blocks(
         sums.move(along, first)
         guides, corner = guides_of(guide, tiles, spec.patch, inner)
         for start in tiles:
-            probabilities = softmax(
-                run(inputs(tile(padded, start, spec.patch), guides, minus(start, corner)))
-            )
+            whole = inputs(tile(padded, start, spec.patch), guides, minus(start, corner))
+            probabilities = softmax(run(whole))
             sums.add((probabilities[one] for one in kept), start)
             done += 1
             progress(done / len(starts))
@@ -191,6 +187,17 @@ def inputs(image: Array, guides: list[NDArray[np.uint8]], start: Start) -> Array
     for channel, into in zip(guides, whole[1:], strict=True):
         np.divide(tile(channel, start, image.shape), np.float32(255), out=into)
     return whole
+
+
+def wanted_starts(
+    shape: tuple[int, ...], patch: tuple[int, ...], window: Window, wanted: NDArray[np.bool_] | None
+) -> list[Start]:
+    """Returns the corners of the tiles that hold a `wanted` voxel, or of all; `shape` is padded already."""
+    starts = list(tile_starts(shape, patch, window))
+    if wanted is None:
+        return starts
+    padded = pad_to_patch(wanted, patch)[0]
+    return [start for start in starts if tile(padded, start, patch).any()]
 
 
 def tile_starts(shape: tuple[int, ...], patch: tuple[int, ...], window: Window) -> Iterator[Start]:

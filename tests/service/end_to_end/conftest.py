@@ -48,19 +48,3 @@ def packaged_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.Tem
     given = {**os.environ, "OSTEON_FILES": '["rtstruct"]'}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=output.parent, env=given)
     return Finished(series, truth, output, done.returncode, done.stderr)
-
-
-@pytest.fixture(scope="session")
-def environment_run(phantom_series: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """`osteon run` with only the environment that a MAP runner sets."""
-    series, truth = phantom_series
-    output = tmp_path_factory.mktemp("environment")
-    variables = {
-        "HOLOSCAN_INPUT_PATH": str(series),
-        "HOLOSCAN_OUTPUT_PATH": str(output),
-        "HOLOSCAN_MODEL_PATH": str(ROOT / "models"),
-    }
-    command = [str(Path(sys.executable).parent / "osteon"), "run"]
-    given = {**os.environ, **variables}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=output.parent, env=given)
-    return Finished(series, truth, output, done.returncode, done.stderr)

@@ -12,8 +12,8 @@ from pydicom import dcmread
 
 from app.run.record import StageRecord
 from benchmarks.networks import radiographs
-from benchmarks.networks.made_radiograph import picture, write_radiograph
 from benchmarks.networks.radiograph_run import grouped
+from benchmarks.networks.synthetic_radiograph import picture, write_radiograph
 from benchmarks.process_usage import ProcessUsage
 from operators.dicom.pixels.projection_reader import read_projection
 from operators.dicom.read.scan import scan

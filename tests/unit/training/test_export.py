@@ -18,12 +18,11 @@ from operators.package_files.package_reader import (
     read_coarse_to_fine_package,
     read_package,
 )
-from operators.packages.toml_files import validated
 from tests.support.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value, weights_file
 from training.loop.trainer import train
-from training.recipe import read_recipe
-from training.recipe_file import RADIOGRAPH_RECIPE_MODEL, SIMULATED_CT
+from training.radiograph.radiograph_recipe import read_radiograph_recipe
+from training.recipe import SIMULATED_CT, read_recipe
 
 
 def folder_name(file: Path) -> str:
@@ -129,7 +128,7 @@ def test_a_checksum_goes_into_its_own_table_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", [file for file in RECIPES if file not in OF_CT], ids=folder_name)
 def test_a_shipped_recipe_of_radiographs_is_read_and_names_its_data(file: Path) -> None:
-    recipe = validated(RADIOGRAPH_RECIPE_MODEL, RECIPES[file])
+    recipe = read_radiograph_recipe(file)
     assert recipe.recipe == "outlines"
     assert recipe.licences
 

@@ -13,8 +13,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from operators.radiographs.canvas import canvas_zoom
-from training.radiograph.batches.breaks import simulate_fracture
 from training.radiograph.batches.exposure import covered, expose, hide
+from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.multitask_loss import Batch

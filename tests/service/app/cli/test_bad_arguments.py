@@ -182,7 +182,7 @@ def test_nothing_to_show_is_said_in_words(capsys: pytest.CaptureFixture[str]) ->
 def test_a_broken_package_is_listed_with_its_reason_beside_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.support.made_packages import write_package
+    from tests.support.synthetic_packages import write_package
 
     for name in ("cut", "lacking", "well"):
         write_package(tmp_path / name)

@@ -30,8 +30,8 @@ from operators.render.fracture_pictures import FracturePicture
 from operators.segmentation.segmentation import Flag, Segmentation
 from tests.support import phantoms
 from tests.support.browser import Page, chromium
-from tests.support.made_shapes import Points, drawn, grid_around, left_bone, mirrored
 from tests.support.seg_cases import MADE_AT, bone, grid, package, provenance, series
+from tests.support.synthetic_shapes import Points, drawn, grid_around, left_bone, mirrored
 from tests.support.training_cases import write_models
 from tests.unit.app.run.test_run import AFFINE, HU
 

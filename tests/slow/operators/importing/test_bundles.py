@@ -23,8 +23,8 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
 from operators.pipelines.several import segment
 from tests.support.label_agreement import assert_labels_of_original
-from tests.support.made_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
-from tests.support.made_nnunet import made_image
+from tests.support.synthetic_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
+from tests.support.synthetic_nnunet import made_image
 
 AFFINES = {
     # Turned by some degrees, columns to posterior, slices from the top

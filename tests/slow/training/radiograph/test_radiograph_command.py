@@ -16,18 +16,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.cli.train import TrainOptions, calibrate
+from app.cli.calibrate import CalibrateOptions, calibrate
+from app.cli.train import TrainOptions
 from app.cli.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
-from tests.support.made_radiographs import (
+from tests.support.radiograph_package import write_radiograph_package
+from tests.support.synthetic_radiographs import (
     distinct_radiograph,
     made_radiograph,
     write_dataset,
     write_fracatlas,
     write_graz,
 )
-from tests.support.radiograph_package import write_radiograph_package
 from tests.support.training_cases import ROOT
 from training.radiograph.package_installation import package_in
 
@@ -220,7 +221,7 @@ def test_what_cannot_be_trained_on_is_said(tmp_path: Path, models: Path) -> None
     with pytest.raises(UsageError, match="neither --network nor --start-from"):
         train("made", network="fine", **plain)
     with pytest.raises(UsageError, match="a recipe on simulated CT"):
-        calibrate("made", data=data, models=models)
+        calibrate("made", options=CalibrateOptions(data, models=models))
     whole = [made_radiograph(n, fractured=False) for n in range(3)]
     with pytest.raises(UsageError, match="expected"):
         train("made", **plain | {"data": write_dataset(tmp_path / "whole", whole)})

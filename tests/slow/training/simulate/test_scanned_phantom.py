@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.phantoms import PHANTOMS
-from training.simulate.sources import scanned_phantom
+from training.simulate.single_bones import scanned_phantom
 
 
 @pytest.mark.parametrize(("seed", "fragments"), [(2000, [1, 1, 1]), (2001, [2, 3, 1])])

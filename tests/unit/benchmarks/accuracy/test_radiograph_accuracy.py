@@ -42,7 +42,7 @@ from benchmarks.accuracy.radiographs.tables import (
     sizes,
 )
 from operators.errors import UsageError
-from operators.radiographs.answer import NetworkAnswer
+from operators.radiographs.answer import RadiographOutput
 from operators.radiographs.detections import Decoding
 from tests.support.radiograph_package import write_radiograph_package
 from training.radiograph.datasets.radiograph import Radiograph
@@ -353,7 +353,7 @@ def test_a_package_is_found_by_its_kind_and_measured(
 
 
 def test_the_contact_sheet_has_up_to_four_of_each_kind(tmp_path: Path) -> None:
-    said = NetworkAnswer(np.full((60, 60), 0.8, np.float32), 0.0, (), 1.0)
+    said = RadiographOutput(np.full((60, 60), 0.8, np.float32), 0.0, (), 1.0)
     answered = [Answered(image, said) for image in images(20)]
     found = [found_in(row(n, n % 2 == 0, right=n < 6 or n >= 14)) for n in range(20)]
     known = [each for each in found if each is not None]

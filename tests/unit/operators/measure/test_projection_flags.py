@@ -6,7 +6,7 @@ from operators.geometry.projection import Projection
 from operators.geometry.value_notes import Note
 from operators.measure.flags import MEANINGS
 from operators.measure.projection_flags import PROJECTION_MEANINGS, measure_and_flag
-from operators.radiographs import doubts
+from operators.radiographs import answer_flags
 from operators.segmentation.segmentation import Flag
 from tests.support.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made, projection
 
@@ -38,6 +38,10 @@ def test_flags_hold_for_the_image_where_nothing_was_found() -> None:
 
 def test_every_flag_has_a_meaning_that_a_code_may_have() -> None:
     assert PROJECTION_MEANINGS.items() <= MEANINGS.items()
-    assert {doubts.OTHER_BODY_PART, doubts.OTHER_IMAGE_KIND, doubts.HARDWARE} <= MEANINGS.keys()
-    assert doubts.SEVERAL_EXPOSURES in MEANINGS
+    assert {
+        answer_flags.OTHER_BODY_PART,
+        answer_flags.OTHER_IMAGE_KIND,
+        answer_flags.HARDWARE,
+    } <= MEANINGS.keys()
+    assert answer_flags.SEVERAL_EXPOSURES in MEANINGS
     assert all(len(code) <= 64 and len(meaning) <= 64 for code, meaning in MEANINGS.items())

@@ -40,9 +40,9 @@ from tests.support.limbs_package import (
     limbs_ct,
     write_limbs,
 )
-from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings
 from tests.support.seg_cases import MADE_AT
+from tests.support.synthetic_packages import write_package
 
 U = depths_mm(SHAPE, AFFINE)
 ALL = ["middle", "side_left", "side_right", "plate", "rod_left", "rod_right"]

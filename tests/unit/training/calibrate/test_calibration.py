@@ -15,17 +15,9 @@ from operators.fragments.watershed import over_segmented
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import LIKELY
-from tests.support.made_packages import write_package
+from tests.support.synthetic_packages import write_package
 from tests.support.training_cases import recipe, write_data
-from training.calibrate.calibration import (
-    calibrate,
-    contacts_met,
-    fracture_rows,
-    points_of,
-    with_confidence,
-    with_decision,
-    with_operating_points,
-)
+from training.calibrate.calibration import CalibrationRun, with_confidence, with_operating_points
 from training.calibrate.decisions import (
     Decision,
     KnownBone,
@@ -33,9 +25,12 @@ from training.calibrate.decisions import (
     mistakes,
     nearest_fragment,
     outline_simulated,
+    with_decision,
     with_oracle,
 )
+from training.calibrate.operating_points import points_of
 from training.calibrate.reliability import Scored
+from training.calibrate.scores import contacts_met, fracture_rows
 
 RULES = FragmentRules("watershed_and_merge", 200.0, 0.5, (-4.0, 10.0, 0.0, 0.0))
 
@@ -213,7 +208,8 @@ def test_calibrating_a_package_fits_what_the_cases_allow_and_draws_the_diagram(
     monkeypatch.setattr("training.calibrate.decisions.EXTENT_MM", (28.8, 28.8, 28.8))
     path = write_package(tmp_path / "bones", sees_bone=True)
     before = read_coarse_to_fine_package(path)
-    said = calibrate(path.parent, recipe(tmp_path), write_data(tmp_path / "data"), tmp_path / "cache", 4, 0)
+    data, cache = write_data(tmp_path / "data"), tmp_path / "cache"
+    said = CalibrationRun(path.parent, recipe(tmp_path), data, cache, cases=4).calibrate()
     assert [line.split(":")[0] for line in said.splitlines()] == [
         "fracture_logit kept",
         "bone present",

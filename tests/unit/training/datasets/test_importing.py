@@ -21,7 +21,8 @@ from operators.image_files.volume_files import read_volume_file
 from operators.importing.label_tables import named_table
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
-from tests.support.made_datasets import (
+from tests.support.seg_cases import bone, package, provenance
+from tests.support.synthetic_datasets import (
     ball,
     made_case,
     moved,
@@ -30,7 +31,6 @@ from tests.support.made_datasets import (
     write_raw,
     write_stl,
 )
-from tests.support.seg_cases import bone, package, provenance
 from training.datasets.importing import Wishes, import_dataset, read_patients
 from training.datasets.layout import Dataset, read_dataset
 

@@ -34,10 +34,10 @@ from operators.packages.packages import ModelPackage
 from operators.segmentation.segmentation import Segmentation
 from tests.support import phantoms
 from tests.support.hounsfield_cases import body
-from tests.support.made_packages import write_package
 from tests.support.node_cases import node_settings
 from tests.support.node_processes import until
 from tests.support.reading_cases import setting
+from tests.support.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((96, 96, 32), AFFINE)

@@ -27,6 +27,7 @@ from tests.support.node_processes import Served, until
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 4), AFFINE)
 CT1 = {"name": "ct1", "ae_title": "CT1"}
+ROLES = ("receive", "segment", "send")
 # Over which no look may come: opening it waits for a writer
 STUCK = f"{phantoms.UID_ROOT}.99"
 # Makes every look at the watched folder fail with what nobody thought of
@@ -43,7 +44,8 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     nodes: list[Served] = []
 
     def make(**given: Any) -> Served:
-        nodes.append(Served(tmp_path, (CT1,), **given))
+        # A worker's start takes longest, and few of these tests need one
+        nodes.append(Served(tmp_path, (CT1,), **{"roles": ("receive",)} | given))
         return nodes[-1]
 
     yield make
@@ -127,7 +129,7 @@ def test_a_defect_in_a_look_stops_no_other_and_is_in_the_log(
 
 
 def test_a_second_sigterm_ends_at_once(made: Callable[..., Served]) -> None:
-    node = made(grace_s=600.0).start()
+    node = made(grace_s=600.0, roles=ROLES).start()
     assert node.process is not None
     children = psutil.Process(node.process.pid).children(recursive=True)
     os.kill(node.part("listener"), signal.SIGSTOP)
@@ -180,7 +182,7 @@ def test_certificates_that_cannot_be_read_end_the_node(made: Callable[..., Serve
 
 
 def test_a_package_that_is_missing_ends_the_node(made: Callable[..., Served]) -> None:
-    node = made()
+    node = made(roles=ROLES)
     for weights in node.models.rglob("*.safetensors"):
         weights.unlink()
     code, said = ended(node)

@@ -19,7 +19,7 @@ from app.node.queue.database import prepare_database
 from app.node.storage.data_folder import FILES, FOLDERS, DataFolder, DataFolderError
 from tests.support import phantoms
 from tests.support.node_cases import node_settings, storescu
-from tests.support.node_processes import Served, free_port, until
+from tests.support.node_processes import Served, until
 from tests.support.small_disk import small_disk
 
 STARTED = datetime(2026, 6, 1, tzinfo=UTC)
@@ -223,7 +223,7 @@ def test_an_obstacle_in_place_of_a_file_is_named_at_the_start(tmp_path: Path, na
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    node = Served(tmp_path, ({"name": "ct1", "ae_title": "CT1"},)).start()
+    node = Served(tmp_path, ({"name": "ct1", "ae_title": "CT1"},), roles=("receive",)).start()
     yield node
     node.end()
 
@@ -231,7 +231,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def test_a_second_node_does_not_start_and_the_first_goes_on(served: Served, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     shutil.copytree(served.models, tmp_path / "second" / "models")
-    second = Served(tmp_path / "second", (), data=str(served.node.data), port=free_port())
+    second = Served(tmp_path / "second", (), data=str(served.node.data), roles=("receive",))
     second.start(wait=False)
     assert second.process is not None
     assert served.process is not None

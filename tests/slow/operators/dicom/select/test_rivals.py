@@ -9,9 +9,9 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from tests.support import phantoms
 from tests.support.hounsfield_cases import FAULTS, body
-from tests.support.made_packages import write_package
 from tests.support.reading_cases import setting
 from tests.support.seg_cases import MADE_AT
+from tests.support.synthetic_packages import write_package
 from tests.unit.operators.dicom.pixels.test_hounsfield_reading import stored_as
 
 

@@ -15,8 +15,8 @@ from operators.errors import UnsuitableError
 from operators.geometry.value_notes import VALUE_MEANINGS
 from tests.support import phantoms
 from tests.support.hounsfield_cases import body
-from tests.support.made_packages import made_package
 from tests.support.reading_cases import only, setting
+from tests.support.synthetic_packages import made_package
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 PACKAGE = made_package()

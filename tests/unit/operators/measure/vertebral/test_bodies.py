@@ -21,7 +21,8 @@ from operators.segmentation.measurements import (
 )
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
-from tests.support.made_bodies import (
+from tests.support.seg_cases import bone
+from tests.support.synthetic_bodies import (
     EVEN,
     HEIGHT_MM,
     Heights,
@@ -30,7 +31,6 @@ from tests.support.made_bodies import (
     placed,
     row_of_bodies,
 )
-from tests.support.seg_cases import bone
 
 ZERO = np.zeros(3)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from operators.errors import UsageError
-from tests.support.made_radiographs import (
+from tests.support.synthetic_radiographs import (
     BOX,
     distinct_pixels,
     distinct_radiograph,

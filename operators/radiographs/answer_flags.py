@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from operators.geometry.projection import Projection
 from operators.packages.confidence import percent
 from operators.packages.radiograph import RadiographPackage
-from operators.radiographs.answer import LIKELY, OTHER, NetworkAnswer
+from operators.radiographs.answer import LIKELY, OTHER, RadiographOutput
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Flag
 
@@ -16,8 +16,8 @@ OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_ki
 SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
 
 
-def doubts(
-    said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
+def flag_answer(
+    said: RadiographAnswer, image: Projection, found: RadiographOutput, package: RadiographPackage
 ) -> tuple[Flag, ...]:
     """The flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
@@ -25,7 +25,7 @@ def doubts(
 
 
 def reasons(
-    said: RadiographAnswer, image: Projection, found: NetworkAnswer, package: RadiographPackage
+    said: RadiographAnswer, image: Projection, found: RadiographOutput, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
     """The code and sentence of each flag."""
     known = ", ".join(package.body_parts)

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.windows.bundle_window import Progress, Run, slabs
+from operators.networks.windows.label_rows import LabelledScan
 from operators.networks.windows.sliding_window import softmax
 from operators.nnunet.preprocessing import sigmoid
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage
@@ -58,18 +59,9 @@ class Certainty:
         return {int(value): float(self.sums[value] / self.counts[value]) for value in seen}
 
 
-@dataclass(frozen=True, eq=False)
-class BundleAnswer:
-    """Labels (I, J, K) of the scan's voxels, the voxel count of each value, and its mean probability."""
-
-    labels: Labels
-    counts: NDArray[np.int64]
-    certainties: dict[int, float]
-
-
 def run_bundle(
     run: Run, prepared: PreparedBundleImage, package: MonaiBundlePackage, progress: Progress
-) -> BundleAnswer:
+) -> LabelledScan:
     """Runs the network over the image; labels are decided before or after resampling to the scan."""
     outcome, certainty = package.outcome, Certainty()
     said = slabs(run, prepared.image, package.network, package.tiling, progress)
@@ -83,7 +75,7 @@ def run_bundle(
     # Plane by plane, as numpy needs eight bytes a voxel to count
     counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
     found *= delivered.astype(np.uint8)[found]
-    return BundleAnswer(found, counts * delivered, certainty.means())
+    return LabelledScan(found, counts * delivered, certainty.means())
 
 
 def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:

@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Structure
-from tests.support.made_shapes import Points, Solid, drawn
 from tests.support.seg_cases import ANATOMY, BONE, package
+from tests.support.synthetic_shapes import Points, Solid, drawn
 
 WIDTH_MM, DEPTH_MM, HEIGHT_MM, STEP_MM = 44.0, 32.0, 26.0, 35.0
 Heights = tuple[float, float, float]

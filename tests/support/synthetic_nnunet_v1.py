@@ -1,6 +1,6 @@
 """Writes model folders in the form of nnU-Net v1.
 
-    python -m tests.support.made_nnunet_v1 FOLDER
+    python -m tests.support.synthetic_nnunet_v1 FOLDER
 
 writes every case of both versions, and the image to run them on.
 """
@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.support.made_nnunet import CASES, MEASURES, Case, architecture_of, made_image, made_state, write_v2
+from tests.support.synthetic_nnunet import (
+    CASES,
+    MEASURES,
+    Case,
+    architecture_of,
+    made_image,
+    made_state,
+    write_v2,
+)
 
 # Version 1: bottleneck and decoder share kernels, no bias in the decoder, older file format
 V1_CASES = (

@@ -15,9 +15,9 @@ from operators.networks.runtimes import Device, Runtime
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import NetworkSpec
 from operators.packages.plans import NnUNetPerBonePackage
-from tests.support.made_nnunet import MEASURES, Case
-from tests.support.made_nnunet_v1 import write_v1
 from tests.support.model_cases import ran
+from tests.support.synthetic_nnunet import MEASURES, Case
+from tests.support.synthetic_nnunet_v1 import write_v1
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -68,7 +68,7 @@ def imported(
     return code, said, folder / "models" / "made" / "package.toml"
 
 
-def imported_arrangement(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
+def imported_package(folder: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """Imports both networks as one package."""
     code, said, path = imported(folder, capsys)
     assert (code, said.startswith("made: installed")) == (0, True)

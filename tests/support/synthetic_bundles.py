@@ -11,7 +11,7 @@ import torch
 import yaml
 from monai.networks import nets
 
-from tests.support.made_nnunet import made_tensor
+from tests.support.synthetic_nnunet import made_tensor
 
 LOAD = [
     {"_target_": "LoadImaged", "keys": "image"},

@@ -11,8 +11,8 @@ from operators.geometry.volume import Box, Grid, LabelMap
 from operators.packages.long_bones import LongBoneRules, RegionRule
 from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import LATERALITY, Structure
-from tests.support.made_shapes import Points, Solid, drawn
 from tests.support.seg_cases import ANATOMY, BONE, package
+from tests.support.synthetic_shapes import Points, Solid, drawn
 
 RADIUS_MM, LENGTH_MM = 20.0, 240.0
 SHAFT_MM, NECK_MM, NECK_LENGTH_MM = 10.0, 13.0, 45.0

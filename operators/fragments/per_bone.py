@@ -14,7 +14,7 @@ from scipy import ndimage
 from operators.fragments.watershed import by_size, large_enough, with_nearest
 from operators.geometry.volume import Box, CtVolume
 from operators.geometry.volume import Labels as Delivered
-from operators.packages.plans import Arrangement
+from operators.packages.plans import SplittingRules
 
 Labels = NDArray[np.uint8]
 
@@ -39,7 +39,7 @@ def cut_out_bone(volume: CtVolume, box: Box, bone: NDArray[np.bool_], blank_hu: 
 
 
 def pieces_of(
-    answer: Labels, values: Mapping[str, int], rules: Arrangement, voxel_mm3: float, most: int
+    answer: Labels, values: Mapping[str, int], rules: SplittingRules, voxel_mm3: float, most: int
 ) -> Pieces:
     """Returns at most `most` fragments from the network's output (I, J, K); `values` are those of its
     classes.

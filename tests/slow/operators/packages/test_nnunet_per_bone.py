@@ -19,12 +19,13 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.networks.windows.label_rows import LabelledScan
 from operators.package_files.package_reader import read_package
-from operators.packages.plans import Arrangement, NnUNetPackage, NnUNetPerBonePackage, Stage
-from operators.pipelines.nnunet import NetworkAnswer
+from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, SplittingRules, Stage
+from operators.pipelines.network_output import NetworkOutput
 from operators.pipelines.nnunet_per_bone import split_bones
 from operators.pipelines.several import segment
 from operators.segmentation.segmentation import Segmentation
-from tests.support.arrangement_cases import (
+from tests.support.model_cases import ran
+from tests.support.per_bone_cases import (
     BONE_HU,
     FRAGMENT_HU,
     SPACING_MM,
@@ -32,9 +33,8 @@ from tests.support.arrangement_cases import (
     Labels,
     coded,
     imported,
-    imported_arrangement,
+    imported_package,
 )
-from tests.support.model_cases import ran
 
 DATA = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "pelvis" / "001"
 AFFINE = np.diag([*SPACING_MM[::-1], 1.0])
@@ -44,7 +44,7 @@ SHAPE = (50, 40, 30)
 @pytest.fixture
 def package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> NnUNetPerBonePackage:
     """What `osteon models import` makes of both folders."""
-    return imported_arrangement(tmp_path, capsys)
+    return imported_package(tmp_path, capsys)
 
 
 def truth() -> tuple[Labels, Labels]:
@@ -80,7 +80,7 @@ def test_one_package_holds_both_networks_and_says_which_bones_are_split(
         "lumbar_spine": range(31, 32),
     }
     assert package.bones == (1, 2, 3, 4)
-    assert package.arrangement == Arrangement(0.0, (), 0.0)
+    assert package.splitting == SplittingRules(0.0, (), 0.0)
     code, said = ran(capsys, "models", "verify", "made", "--models", package.folder.parent)
     assert (code, "3 networks, 4 labels" in said) == (0, True)
     (package.folder / "fracture_fold_0.safetensors").write_bytes(b"other")
@@ -164,8 +164,8 @@ def test_separate_pieces_of_a_class_can_be_fragments_of_their_own(package: NnUNe
     # Two pieces of class 3, and a crumb
     fragments[42:47, 8:30, 14:24] = 1
     fragments[42:47, 8:12, 14:24] = fragments[42:47, 20:30, 14:24] = fragments[33, 10, 20] = 3
-    rules = Arrangement(pieces=("class_3",), minimum_mm3=100.0)
-    labels = delivered(bones, fragments, replace(package, arrangement=rules)).label_map.labels
+    rules = SplittingRules(pieces=("class_3",), minimum_mm3=100.0)
+    labels = delivered(bones, fragments, replace(package, splitting=rules)).label_map.labels
     assert [len(np.unique(labels[(bones == 3) & (fragments == value)])) for value in (1, 2)] == [1, 1]
     assert len(np.unique(labels[42:47, 8:12, 14:24])) == len(np.unique(labels[42:47, 20:30, 14:24])) == 1
     assert labels[42, 8, 14] != labels[42, 20, 14]
@@ -179,7 +179,7 @@ def test_a_bone_is_read_as_the_originals_scripts_have_it(package: NnUNetPerBoneP
     bones, _ = truth()
     hu = np.random.default_rng(6).normal(300, 250, SHAPE).astype(np.int16)
     volume, networks = CtVolume(hu, Grid(SHAPE, AFFINE, "1.2.3")), Networks(Device("torch", threads=1))
-    known = NetworkAnswer(
+    known = NetworkOutput(
         volume, LabelledScan(bones, np.bincount(bones.ravel(), minlength=256), {}), (), package
     )
     result = split_bones(known, networks, lambda *_: None)
@@ -212,7 +212,7 @@ def alone(package: NnUNetPerBonePackage) -> NnUNetPackage:
 def test_the_value_around_a_bone_is_the_packages(package: NnUNetPerBonePackage) -> None:
     bones, fragments = truth()
     # What is blank is bone of fragment 2 to this network
-    other = replace(package, arrangement=Arrangement(blank_hu=BONE_HU - 100 + 2 * FRAGMENT_HU))
+    other = replace(package, splitting=SplittingRules(blank_hu=BONE_HU - 100 + 2 * FRAGMENT_HU))
     labels = delivered(bones, fragments, other).label_map.labels
     assert (labels[3:17, 8:30, 4:24] == values_of(bones, fragments)[3:17, 8:30, 4:24]).all()
     assert (labels[28:31] == 0).all()

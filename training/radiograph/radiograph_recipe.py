@@ -1,0 +1,34 @@
+"""The training.toml of a package for radiographs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, TypeAdapter
+
+from operators.packages.toml_files import validated
+from training.recipe import read_recipe_as
+from training.recipe_file import LicenceTable, Table
+
+
+class RadiographRecipeFile(Table):
+    """training.toml of a package for radiographs."""
+
+    subjects: Literal["radiograph"]
+    recipe: Literal["outlines", "resnet18"] = "outlines"
+    """A row of the table of recipes: network, phases, learning rates."""
+    steps: int = Field(ge=1)
+    """Steps of a training, unless `--steps` or `--minutes` is given."""
+    begin: float = Field(default=0.2, ge=0, le=1)
+    """Share of a training after which all phases but the last have ended at the latest."""
+    fall: float = Field(default=0.4, gt=0, le=1)
+    """Share of a training at its end over which the learning rate decays to 0."""
+    licences: tuple[LicenceTable, ...] = ()
+    """Sources and licences of the data."""
+
+
+def read_radiograph_recipe(path: Path) -> RadiographRecipeFile:
+    """Reads a training.toml of a package for radiographs. Raises ModelError where it is not one."""
+    return read_recipe_as(partial(validated, TypeAdapter(RadiographRecipeFile)), path)

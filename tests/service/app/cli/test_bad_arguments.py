@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.cli.commands import app
+from app.cli.data import data_app
 from app.cli.map import config_app
 from app.cli.models import models_app
+from app.cli.users import users_app
 from tests.support.model_cases import ran
 from tests.support.node_processes import until
 from tests.support.training_cases import ROOT
@@ -66,6 +68,17 @@ CASES = [
     ("train pelvis --data empty --start-from none", 2, "at --start-from, none is not a file"),
     ("train pelvis --data empty --runs file.txt", 6, "expected file.txt to be readable and writable"),
     ("train pelvis", 2, "parameter --data requires an argument"),
+    ("data import none --to out", 2, "expected a folder with labelled images, got none"),
+    ("data import empty --to set", 3, "expected labelled images in empty (nnU-Net raw"),
+    ("data import empty", 2, "parameter --to requires an argument"),
+    ("data check none", 4, "expected a data set in none/dataset.toml, could not read it"),
+    ("data check empty", 4, "expected a data set in empty/dataset.toml, could not read it"),
+    ("users add ann king", 2, 'Invalid value "king" for ROLE. Choose from: "viewer"'),
+    ("users list --data none", 2, "expected the data folder of a node at --data, got none, which"),
+    ("users remove bob --data none", 2, "expected the data folder of a node at --data, got none, which"),
+    ("users change bob --data none", 2, "expected the data folder of a node at --data, got none, which"),
+    ("models install nobody", 2, "expected one of the models totalsegmentator, "),
+    ("models install --catalogue none", 5, "expected a catalogue of models in "),
     ("calibrate nobody --data empty", 2, "expected a recipe nobody/training.toml"),
     ("calibrate pelvis --data none", 2, "in the data folder, found 0"),
     ("demo --output file.txt", 6, "expected an output folder that can be written, got file.txt"),
@@ -166,10 +179,11 @@ def test_what_a_command_cannot_take_is_said_in_one_sentence(
 
 def test_every_command_has_a_case() -> None:
     commands = {name for name in app.resolved_commands() if not name.startswith("-")}
-    for group in (models_app, config_app):
-        commands |= {f"{group.name[0]} {name}" for name in group.resolved_commands() if name[0] != "-"}
+    groups = {group.name[0]: group for group in (models_app, config_app, data_app, users_app)}
+    for name, group in groups.items():
+        commands |= {f"{name} {each}" for each in group.resolved_commands() if each[0] != "-"}
     tried = {" ".join(line.split()[:n]) for line, _, _ in CASES for n in (1, 2)}
-    assert commands - {"models", "config"} <= tried
+    assert commands - set(groups) <= tried
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -55,11 +55,11 @@ def test_a_training_that_no_longer_learns_stops_and_keeps_its_best_weights(
 ) -> None:
     scores, seen = iter([0.2, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]), []
 
-    def scored(model: torch.nn.Module, *_: object) -> np.ndarray:
+    def scored(_: object, model: torch.nn.Module, *__: object) -> np.ndarray:
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return np.full(6, next(scores))
 
-    monkeypatch.setattr(trainer, "dice_of_classes", scored)
+    monkeypatch.setitem(trainer.SCORES, "anatomy", scored)
     run = tiny_run(tmp_path, steps=16)
     assert run.recipe.validation is not None
     watched = run.recipe.validation.model_copy(update={"real": (), "fall": 0.25})

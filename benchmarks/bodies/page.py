@@ -1,0 +1,130 @@
+"""Writes the page of the bodies' accuracy from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bodies.cases import Cases
+
+Row = dict[str, Any]
+INTRODUCTION = """# Accuracy on whole bodies
+
+Packages ({packages}) on simulated CTs of shapes that training never saw, unless a remark says otherwise, and
+on real CTs. **Not for clinical use.** `python -m benchmarks.bodies --data DATA` writes this page; nothing here
+is written by hand.
+
+A Dice counts what any side of the structure got of a bone. "Head to the socket" is the share of the voxels in
+the sphere of a bone's true head that the socket's bone got; "centre" and "radius" are the errors of the
+sphere in the result. Bones smaller than 1000 voxels in the field of view are not scored.
+"""
+BONES = (
+    "scan",
+    "bone",
+    "ml",
+    "Dice",
+    "other side",
+    "no side",
+    "head to the socket",
+    "centre mm",
+    "radius mm",
+)
+REAL = ("scan", "shows", "found", "not there", "missed", "pieces")
+
+
+def write_page(rows: Sequence[Row], cases: Cases, pictures: Path, page: Path) -> None:
+    """Writes the page; `pictures` is the folder of the real CTs' pictures."""
+    bodies = [row for row in rows if "bones" in row]
+    real = [row for row in rows if "found" in row]
+    parts = [
+        INTRODUCTION.format(packages=", ".join(cases.packages)),
+        "## Mean of the bones\n",
+        *table(("structure", "bones", "Dice", "lowest", "wrong side"), means(bodies, cases)),
+        "\n## Simulated CTs\n",
+        *table(BONES, bone_rows(bodies)),
+        "",
+        *remarks(cases, bodies),
+        "\n## Real CTs\n",
+        "No ground truth: known is which bones each shows, and that none is broken. Pieces are invented.\n",
+        *table(REAL, real_rows(real)),
+        *pictures_of(cases, real, pictures.name),
+    ]
+    page.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def pictures_of(cases: Cases, rows: Sequence[Row], folder: str) -> Iterator[str]:
+    """Yields the pictures of the real CTs, each with what is wrong in it."""
+    remarks = {case.path: case.remark for case in cases.real}
+    for row in rows:
+        if row["picture"]:
+            said = f"{row['case']}: {remarks[row['case']]}".removesuffix(": ")
+            yield f"\n{said}\n\n![{row['case']}]({folder}/{row['picture']})"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yields the lines of a table."""
+    yield f"| {' | '.join(header)} |"
+    yield f"| --- |{' ---: |' * (len(header) - 1)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def means(rows: Sequence[Row], cases: Cases) -> Iterator[Sequence[str]]:
+    """Yields a row for each scored structure."""
+    for name in cases.scored:
+        bones = [bone for row in rows for bone in row["bones"] if bone["bone"].startswith(name)]
+        dice = [bone["dice"] for bone in bones]
+        if dice:
+            wrong = sum(bone["other_side"] > 0.05 for bone in bones)
+            yield name, str(len(bones)), f"{np.mean(dice):.3f}", f"{min(dice):.3f}", str(wrong)
+
+
+def bone_rows(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
+    """Yields a row for each bone of each simulated CT."""
+    for row in rows:
+        for bone in row["bones"]:
+            yield (
+                row["case"],
+                bone["bone"],
+                f"{bone['true_ml']:.0f}",
+                f"{bone['dice']:.3f}",
+                percent(bone["other_side"]),
+                percent(bone["no_side"]),
+                percent(bone["head_to_socket"]),
+                number(bone["centre_mm"]),
+                number(bone["radius_mm"]),
+            )
+
+
+def real_rows(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
+    """Yields a row for each real CT."""
+    for row in rows:
+        found = {name.split("_", 1)[0] for name in row["found"]}
+        yield (
+            row["case"],
+            ", ".join(row["shows"]) or "-",
+            ", ".join(row["found"]) or row["code"],
+            ", ".join(sorted(found - set(row["shows"]))) or "-",
+            ", ".join(sorted(set(row["shows"]) - found)) or "-",
+            str(sum(count - 1 for count in row["found"].values() if count > 1)),
+        )
+
+
+def remarks(cases: Cases, rows: Sequence[Row]) -> Iterator[str]:
+    """Yields a sentence for each case with a remark, and for each with structures that are not there."""
+    yield from (f"- {case.name}: {case.remark}" for case in cases.bodies if case.remark)
+    for row in rows:
+        if row["not_there"]:
+            yield f"- {row['case']}: found but not there: {', '.join(row['not_there'])}."
+
+
+def percent(share: float | None) -> str:
+    """Returns a share in percent."""
+    return "-" if share is None else f"{100 * share:.1f}%" if share else "0"
+
+
+def number(value: float | None) -> str:
+    """Returns a number with two decimals."""
+    return "-" if value is None else f"{value:.2f}"

@@ -14,8 +14,8 @@ Row = dict[str, Any]
 INTRODUCTION = """# Accuracy on whole bodies
 
 Packages ({packages}) on simulated CTs of shapes that training never saw, unless a remark says otherwise, and
-on real CTs. **Not for clinical use.** `python -m benchmarks.bodies --data DATA` writes this page; nothing here
-is written by hand.
+on real CTs. **Not for clinical use.** `python -m benchmarks.bodies --data DATA` writes this page; nothing
+here is written by hand.
 
 A Dice counts what any side of the structure got of a bone. "Head to the socket" is the share of the voxels in
 the sphere of a bone's true head that the socket's bone got; "centre" and "radius" are the errors of the

@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from tests.support.training_cases import tiny_run
-from training.loop import trainer
 from training.loop.checkpoints import best_weights, moving_average, read
 from training.loop.early_stopping import Progress
 from training.loop.trainer import train, validation_sets
-from training.loop.validation import dice_of_classes
+from training.loop.validation import SCORES, dice_of_classes
 from training.recipe_file import ValidationRules
 from training.subjects.subjects import NOT_OURS
 
@@ -59,7 +58,7 @@ def test_a_training_that_no_longer_learns_stops_and_keeps_its_best_weights(
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return np.full(6, next(scores))
 
-    monkeypatch.setitem(trainer.SCORES, "anatomy", scored)
+    monkeypatch.setitem(SCORES, "anatomy", scored)
     run = tiny_run(tmp_path, steps=16)
     assert run.recipe.validation is not None
     watched = run.recipe.validation.model_copy(update={"real": (), "fall": 0.25})

@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +78,6 @@ class Cases(Table):
         }
 
 
-@lru_cache(1)
 def read_cases() -> Cases:
     """Returns the content of cases.toml."""
     table = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))

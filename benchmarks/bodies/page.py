@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy.tables import NONE, markdown, number, percent
 from benchmarks.bodies.cases import Cases
 
 Row = dict[str, Any]
@@ -42,14 +43,14 @@ def write_page(rows: Sequence[Row], cases: Cases, pictures: Path, page: Path) ->
     parts = [
         INTRODUCTION.format(packages=", ".join(cases.packages)),
         "## Mean of the bones\n",
-        *table(("structure", "bones", "Dice", "lowest", "wrong side"), means(bodies, cases)),
+        markdown(("structure", "bones", "Dice", "lowest", "wrong side"), means(bodies, cases)),
         "\n## Simulated CTs\n",
-        *table(BONES, bone_rows(bodies)),
+        markdown(BONES, bone_rows(bodies)),
         "",
         *remarks(cases, bodies),
         "\n## Real CTs\n",
         "No ground truth: known is which bones each shows, and that none is broken. Pieces are invented.\n",
-        *table(REAL, real_rows(real)),
+        markdown(REAL, real_rows(real)),
         *pictures_of(cases, real, pictures.name),
     ]
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -62,13 +63,6 @@ def pictures_of(cases: Cases, rows: Sequence[Row], folder: str) -> Iterator[str]
         if row["picture"]:
             said = f"{row['case']}: {remarks[row['case']]}".removesuffix(": ")
             yield f"\n{said}\n\n![{row['case']}]({folder}/{row['picture']})"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yields the lines of a table."""
-    yield f"| {' | '.join(header)} |"
-    yield f"| --- |{' ---: |' * (len(header) - 1)}"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
 def means(rows: Sequence[Row], cases: Cases) -> Iterator[Sequence[str]]:
@@ -92,9 +86,9 @@ def bone_rows(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
                 f"{bone['dice']:.3f}",
                 percent(bone["other_side"]),
                 percent(bone["no_side"]),
-                percent(bone["head_to_socket"]),
-                number(bone["centre_mm"]),
-                number(bone["radius_mm"]),
+                NONE if bone["head_to_socket"] is None else percent(bone["head_to_socket"]),
+                number(bone["centre_mm"], 2),
+                number(bone["radius_mm"], 2),
             )
 
 
@@ -118,13 +112,3 @@ def remarks(cases: Cases, rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row["not_there"]:
             yield f"- {row['case']}: found but not there: {', '.join(row['not_there'])}."
-
-
-def percent(share: float | None) -> str:
-    """Returns a share in percent."""
-    return "-" if share is None else f"{100 * share:.1f}%" if share else "0"
-
-
-def number(value: float | None) -> str:
-    """Returns a number with two decimals."""
-    return "-" if value is None else f"{value:.2f}"

@@ -21,10 +21,7 @@ DATA = Path(__file__).parents[5] / "shared" / "data"
 # One deformed body, of value 20, and four others
 FILE = DATA / "spine_labels" / "sub-verse010_seg-vert_msk.nii.gz"
 CRUSHED = DATA / "spine_labels" / "sub-verse004_seg-vert_msk.nii.gz"
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(not FILE.exists(), reason="the vertebrae are not beside this checkout"),
-]
+pytestmark = pytest.mark.real_data
 
 
 def masks(file: Path = FILE) -> list[tuple[np.ndarray, Grid]]:

@@ -37,13 +37,12 @@ def main() -> None:
     else:
         counts: Counter[tuple[str, str]] = Counter()
         for each in decide_sides(shapes, rules):
-            print(
-                f"{each.name:32} {each.part:12} {each.outcome:8} {each.left:7.4f} {each.misfit_mm:6.2f} mm",
-                flush=True,
-            )
-            counts[each.part, each.outcome] += 1
+            part = f"{each.part:14} rough {each.rough_mm:.0f} mm"
+            words = f"{each.outcome:8} {each.left:7.4f} {each.misfit_mm:6.2f} mm"
+            print(f"{each.name:32} {part} {words}", flush=True)
+            counts[part, each.outcome] += 1
         for (part, outcome), count in sorted(counts.items()):
-            print(f"{part:12} {outcome:8} {count:4}")
+            print(f"{part} {outcome:8} {count:4}")
 
 
 def print_axes(found: Iterable[Axes]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.handedness import handedness
+from operators.bones.handedness import SURE_AGAINST_TRUNK, Handedness, handedness
 from operators.bones.reference_shapes import read_shape
 from operators.bones.sides import MidlinePlane
 from operators.geometry.meshes import mesh_of
@@ -88,13 +88,13 @@ def side_of_bone(
 ) -> Side | None:
     """Returns the side of one bone: by the trunk if it is in view, else by the bone's own shape.
 
-    None where neither tells, or where the shape contradicts the trunk.
+    None where neither tells, or where the shape contradicts the trunk beyond doubt, as in mirrored images.
     """
     by_trunk = None if plane is None else side_by_trunk(bone, grid, plane)
-    by_shape = side_by_shape(bone, grid, rules)
-    if by_trunk and by_shape and by_trunk != by_shape:
-        return None
-    return by_trunk or by_shape
+    shape = handedness_of(bone, grid, rules)
+    if shape is None or by_trunk is None:
+        return shape.side() if shape else by_trunk
+    return by_trunk if shape.side(SURE_AGAINST_TRUNK) in (None, by_trunk) else None
 
 
 def side_by_trunk(bone: Mask, grid: Grid, plane: MidlinePlane) -> Side | None:
@@ -110,15 +110,15 @@ def side_by_trunk(bone: Mask, grid: Grid, plane: MidlinePlane) -> Side | None:
     return "left" if np.median(plane.height_mm(near)) > 0 else "right"
 
 
-def side_by_shape(bone: Mask, grid: Grid, rules: LongBoneRules | None) -> Side | None:
-    """Returns the side that a bone's own shape tells; None without a mean shape to compare it with."""
+def handedness_of(bone: Mask, grid: Grid, rules: LongBoneRules | None) -> Handedness | None:
+    """Compares a bone with the mean ones of both sides; None without a mean shape."""
     box = Box.around(bone)
     if rules is None or rules.shape is None or box is None:
         return None
     surface = surface_points(mesh_of(bone[box.slices], grid.crop(box)))
     head = find_sphere(surface, rules.head_radius_mm)
     seen = head if head is not None and head.cover >= rules.head_cover else None
-    return handedness(surface, seen, read_shape(rules.shape)).side
+    return handedness(surface, seen, read_shape(rules.shape))
 
 
 def owners_by_class(

@@ -21,8 +21,11 @@ Points = NDArray[np.float64]
 NOISE_MM = 0.7
 # Log-odds of a side for each unit of the logarithm of both fits' variances
 ODDS = 8.0
-# A side is stated from this probability; a worse fit is of another bone, or of a bone that is broken apart
-SURE, WORST_FIT_MM = 0.95, 3.0
+# A side is stated from this probability, and against the trunk in view from a higher one
+SURE, SURE_AGAINST_TRUNK = 0.95, 0.99
+# Outlines that bulge by 2 mm still fit to 1.8 mm, whole or in part (`benchmarks.long_bones`). A worse fit is of
+# another bone, of a bone that is broken apart, or of an outline too rough to tell sides
+WORST_FIT_MM = 2.0
 # Starts: turns about the long axis, and places along it so far apart; turns about the head where it is known
 TURNS, PLACE_MM, HEAD_TURNS = 12, 60.0, 150
 # A bone of at least this share of the mean one's length is in view as a whole
@@ -46,10 +49,9 @@ class Handedness:
         """The better of both fits."""
         return self.fits[self.likelier]
 
-    @property
-    def side(self) -> Side | None:
-        """The side; None where both fit alike, or neither fits."""
-        sure = max(self.left, 1 - self.left) >= SURE
+    def side(self, least: float = SURE) -> Side | None:
+        """Returns the side if it is at least so probable; None where both fit alike, or neither fits."""
+        sure = max(self.left, 1 - self.left) >= least
         return self.likelier if sure and self.fit.misfit_mm <= WORST_FIT_MM else None
 
 

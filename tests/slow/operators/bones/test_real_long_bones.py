@@ -65,5 +65,5 @@ def test_a_head_with_nine_centimetres_of_bone_has_its_side(name: str, side: Side
     surface, head = bone(name)
     path = rules().shape
     assert path is not None
-    assert handedness(surface, head, read_shape(path)).side == side
+    assert handedness(surface, head, read_shape(path)).side() == side
     assert shaft_of(surface, head, rules().shaft_squares) is None

@@ -26,9 +26,16 @@ GRID = Grid((60, 20, 60), np.diag([4.0, 4.0, 4.0, 1.0]))
 def test_fits_alike_have_no_side_and_bad_fits_have_none_either() -> None:
     good, bad = Similarity(np.eye(3), np.zeros(3), 1.0, 0.5), Similarity(np.eye(3), np.zeros(3), 1.0, 4.0)
     worse = replace(bad, misfit_mm=9.0)
-    assert Handedness(0.5, {"left": good, "right": good}).side is None
-    assert Handedness(0.999, {"left": bad, "right": worse}).side is None
-    assert Handedness(0.999, {"left": good, "right": bad}).side == "left"
+    assert Handedness(0.5, {"left": good, "right": good}).side() is None
+    assert Handedness(0.999, {"left": bad, "right": worse}).side() is None
+    assert Handedness(0.999, {"left": good, "right": bad}).side() == "left"
+
+
+def by_shape(side: Side, probability: float = 1.0) -> Handedness:
+    """Returns the handedness of a bone that fits one side better."""
+    good, bad = Similarity(np.eye(3), np.zeros(3), 1.0, 0.5), Similarity(np.eye(3), np.zeros(3), 1.0, 1.0)
+    left = probability if side == "left" else 1 - probability
+    return Handedness(left, {"left": good, "right": bad} if side == "left" else {"left": bad, "right": good})
 
 
 def labels_of_pair(unknown: int) -> list[Label]:
@@ -70,37 +77,40 @@ def test_without_a_trunk_and_a_mean_shape_no_bone_gets_a_side() -> None:
 
 
 def test_bones_without_a_trunk_have_the_sides_of_their_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def by_place(bone: Mask, *_: object) -> Side:
-        return "right" if bone[:, 2:6].any() else "left"
+    def by_place(bone: Mask, *_: object) -> Handedness:
+        return by_shape("right" if bone[:, 2:6].any() else "left")
 
-    monkeypatch.setattr(bone_sides, "side_by_shape", by_place)
+    monkeypatch.setattr(bone_sides, "handedness_of", by_place)
     owners, _ = owners_of(crossed_legs(), GRID, labels_of_pair(0), None)
     assert set(np.unique(owners[:, 2:6])) == {0, 2}
     assert set(np.unique(owners[:, 13:17])) == {0, 1}
 
 
-def test_a_shape_that_contradicts_the_trunk_leaves_the_side_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("probability", "unknown"), [(0.999, True), (0.97, False)])
+def test_only_a_shape_that_contradicts_the_trunk_beyond_doubt_leaves_the_side_unknown(
+    monkeypatch: pytest.MonkeyPatch, probability: float, unknown: bool
+) -> None:
     plane = MidlinePlane(np.array([1.0, 0, 0]), 118.0, np.array([118.0, 40.0, 230.0]))
     first, _ = bones_of(crossed_legs(), GRID)
     by_trunk = side_of_bone(first, GRID, None, plane)
     other: Side = "left" if by_trunk == "right" else "right"
-    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: other)
-    assert side_of_bone(first, GRID, None, plane) is None
+    monkeypatch.setattr(bone_sides, "handedness_of", lambda *_: by_shape(other, probability))
+    assert side_of_bone(first, GRID, None, plane) == (None if unknown else by_trunk)
 
 
 def test_a_second_bone_of_one_side_gets_no_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: "left")
+    monkeypatch.setattr(bone_sides, "handedness_of", lambda *_: by_shape("left"))
     owners, _ = owners_of(crossed_legs(), GRID, labels_of_pair(1), None)
     assert set(np.unique(owners)) == {0, 1, 3}
 
 
 def test_a_bone_without_a_free_label_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: "left")
+    monkeypatch.setattr(bone_sides, "handedness_of", lambda *_: by_shape("left"))
     owners, left_out = owners_of(crossed_legs(), GRID, labels_of_pair(0), None)
     assert set(np.unique(owners)) == {0, 1}
     text = "a bone of 51 ml, for which the package has no label left, was left out."
     assert left_out == (f"Bone, left: {text}",)
-    monkeypatch.setattr(bone_sides, "side_by_shape", lambda *_: None)
+    monkeypatch.setattr(bone_sides, "handedness_of", lambda *_: None)
     owners, left_out = owners_of(crossed_legs(), GRID, labels_of_pair(1), None)
     assert set(np.unique(owners)) == {0, 3}
     assert left_out == (f"Bone (side unknown): {text}",)

@@ -23,8 +23,8 @@ NOISE_MM = 0.7
 ODDS = 8.0
 # A side is stated from this probability, and against the trunk in view from a higher one
 SURE, SURE_AGAINST_TRUNK = 0.95, 0.99
-# Outlines that bulge by 2 mm still fit to 1.8 mm, whole or in part (`benchmarks.long_bones`). A worse fit is of
-# another bone, of a bone that is broken apart, or of an outline too rough to tell sides
+# Outlines that bulge by 2 mm still fit to 1.8 mm, whole or in part (`benchmarks.long_bones`). A worse fit is
+# of another bone, of a bone that is broken apart, or of an outline too rough to tell sides
 WORST_FIT_MM = 2.0
 # Starts: turns about the long axis, and places along it so far apart; turns about the head where it is known
 TURNS, PLACE_MM, HEAD_TURNS = 12, 60.0, 150

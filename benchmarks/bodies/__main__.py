@@ -86,7 +86,10 @@ def run_body(
     """Returns the row of a simulated CT."""
     scan = simulation.scan(case)
     found = segment(scan.ct, packages, networks)
-    return score_body(scan, list(simulation.classes), simulation.cases, read_structures(MODELS), found)
+    said = [] if isinstance(found, str) else list(found.warnings)
+    return {"warnings": said} | score_body(
+        scan, list(simulation.classes), simulation.cases, read_structures(MODELS), found
+    )
 
 
 def run_real(case: RealCase, data: Path, packages: Sequence[ModelPackage], networks: Networks) -> Row:
@@ -94,13 +97,14 @@ def run_real(case: RealCase, data: Path, packages: Sequence[ModelPackage], netwo
     ct = read_ct(data / case.path)
     made = segment(ct, packages, networks)
     if isinstance(made, str):
-        return {"shows": case.shows, "code": made, "found": {}, "picture": ""}
+        return {"shows": case.shows, "code": made, "found": {}, "picture": "", "warnings": []}
     name = f"{Path(case.path).name.split('.')[0]}.png"
     WORK.mkdir(parents=True, exist_ok=True)
     Image.fromarray(draw_preview(ct, made.label_map, made.segments)).save(WORK / name)
     save_small(WORK / name, PICTURES / name)
     found = Counter(segment.bone for segment in made.segments)
-    return {"shows": case.shows, "code": "segmented", "found": dict(found), "picture": name}
+    row = {"shows": case.shows, "code": "segmented", "found": dict(found), "picture": name}
+    return row | {"warnings": list(made.warnings)}
 
 
 if __name__ == "__main__":

@@ -48,9 +48,12 @@ def write_page(rows: Sequence[Row], cases: Cases, pictures: Path, page: Path) ->
         markdown(BONES, bone_rows(bodies)),
         "",
         *remarks(cases, bodies),
+        *warnings(bodies),
         "\n## Real CTs\n",
         "No ground truth: known is which bones each shows, and that none is broken. Pieces are invented.\n",
         markdown(REAL, real_rows(real)),
+        "",
+        *warnings(real),
         *pictures_of(cases, real, pictures.name),
     ]
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -112,3 +115,9 @@ def remarks(cases: Cases, rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row["not_there"]:
             yield f"- {row['case']}: found but not there: {', '.join(row['not_there'])}."
+
+
+def warnings(rows: Sequence[Row]) -> Iterator[str]:
+    """Yields the warnings of the results, such as what was left out of them."""
+    for row in rows:
+        yield from (f"- {row['case']}: {warning}" for warning in row["warnings"])

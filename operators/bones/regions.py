@@ -14,6 +14,7 @@ from operators.bones.bone_sides import owners_by_class
 from operators.bones.find import PIECE_DISTANCE_MM
 from operators.bones.instances import INSTANCES, Sides
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
+from operators.bones.trunk import trunk_points
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
@@ -51,15 +52,19 @@ class BoneRegions:
 
 
 def sides_plane(
-    probabilities: Array, grid: Grid, spec: NetworkSpec, package: CoarseToFinePackage
+    probabilities: Array, grid: Grid, box: Box, spec: NetworkSpec, package: CoarseToFinePackage
 ) -> MidlinePlane | None:
     """Returns the plane between left and right, from the network's sides, or by geometry if its classes have
     no side.
+
+    It parts the bones in a `box` of `probabilities` (classes, I, J, K) on `grid`; the trunk may lie outside.
     """
-    winner = probabilities.argmax(axis=0)
     classes = {side: side_classes(package, side) for side in ("left", "right", None)}
-    unpaired = classes[None] - classes["left"] - classes["right"]
-    middle = cloud(winner, grid, spec, unpaired | set(package.sides.middle))
+    unpaired = classes[None] - classes["left"] - classes["right"] | set(package.sides.middle)
+    trunk = trunk_points(probabilities, grid, [spec.classes.index(name) for name in unpaired])
+    winner, grid = probabilities[(slice(None), *box)].argmax(axis=0), grid.crop(box)
+    middle = cloud(winner, grid, spec, unpaired)
+    middle = middle if len(middle) else trunk
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))
@@ -67,7 +72,7 @@ def sides_plane(
     else:
         left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
         plane = midline_plane(left, right, middle)
-    return replace(plane, trunk_lps=np.median(middle, axis=0)) if plane and len(middle) else plane
+    return replace(plane, trunk_lps=np.median(trunk, axis=0)) if plane and len(trunk) else plane
 
 
 def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:

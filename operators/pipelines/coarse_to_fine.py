@@ -116,8 +116,8 @@ def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
     box = region_of_interest(look.probabilities, package.coarse, package, REGION_MARGIN_MM)
     if box is None:
         return None
-    where, grid = look.probabilities[(slice(None), *box)], look.grid.crop(box)
-    return Region(package, look, box, sides_plane(where, grid, package.coarse, package))
+    plane = sides_plane(look.probabilities, look.grid, box, package.coarse, package)
+    return Region(package, look, box, plane)
 
 
 def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure, ...]) -> Anatomy:

@@ -22,7 +22,7 @@ from operators.bones.regions import (
 )
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import interpolate_scalar
-from operators.geometry.volume import Grid
+from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label
 from tests.support.synthetic_packages import COARSE, FINE, centred_affine, made_package, positions
@@ -265,7 +265,7 @@ def test_what_the_network_is_not_sure_of_is_not_found(share: float) -> None:
 def test_the_plane_between_the_sides_comes_from_the_coarse_classes() -> None:
     left, right = block((24, 8, 8), (36, 18, 18)), block((4, 8, 8), (12, 18, 18))
     values = probabilities(COARSE, {"side_left": left, "side_right": right})
-    plane = sides_plane(values, GRID, PACKAGE.coarse, PACKAGE)
+    plane = sides_plane(values, GRID, Box((0, 0, 0), SHAPE), PACKAGE.coarse, PACKAGE)
     assert plane is not None
     at = plane.left_of(GRID.ijk_to_lps, SHAPE)
     assert at[left].all()

@@ -11,8 +11,8 @@ from operators.geometry.volume import Grid
 Array = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-# In real CTs, sacra and spines have 50 ml or more and a mean probability of 0.87 to 0.95; what was taken for them in
-# knees and beside raised arms has 0.73 at most
+# In real CTs, sacra and spines have 50 ml or more and a mean probability of 0.87 to 0.95; what was taken for
+# them in knees and beside raised arms has 0.73 at most
 LEAST_ML, LEAST_MEAN = 20.0, 0.8
 
 

@@ -68,7 +68,7 @@ class Sources:
         return found
 
     def bone_sets(self, network: NetworkRecipe) -> list[Subject]:
-        """Loads bones masked out of CTs, in a body and alone; a socket without a femur stays empty."""
+        """Loads bones masked out of CTs, in a body and alone; a socket without its ball stays empty."""
         classes = self.recipe.class_patterns(network)
         found = []
         for row in self.recipe.sources.bone_sets:

@@ -18,6 +18,7 @@ from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label, NetworkSpec
+from operators.segmentation.levels import LevelEvidence
 
 Array = NDArray[np.float32]
 # Margin around a bone: keeps fragments whole, and lets the bone's probability fall off within it
@@ -31,7 +32,7 @@ class BoneRegion:
     The margin is positive inside. Margins of two bones never add up to more than 0 at one place, so that
     bones interpolated separately do not overlap. `others` (I, J, K) marks the voxels of other classes' bones;
     `rivals` the voxels where another bone is likelier than this one, bone or not. `network_mean` is
-    the mean of its probability inside.
+    the mean of its probability inside. `evidence` is on the level of a bone of a row.
     """
 
     label: Label
@@ -40,6 +41,7 @@ class BoneRegion:
     rivals: NDArray[np.bool_]
     grid: Grid
     network_mean: float
+    evidence: LevelEvidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +85,11 @@ def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[st
 
 
 def kept_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
-    """Returns the fine network's classes that the package's labels and ball joints are made of."""
+    """Returns the fine network's classes that labels, ball joints and the ends of a row are made of."""
     delivered = (label.found_by.fine_class for label in package.labels)
     joints = (name for joint in package.ball_joints for name in (joint.head, joint.socket))
-    return tuple(dict.fromkeys((*delivered, *joints)))
+    ends = package.iterative.ends if package.iterative else ()
+    return tuple(dict.fromkeys((*delivered, *joints, *ends)))
 
 
 def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Array) -> None:

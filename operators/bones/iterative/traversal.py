@@ -30,26 +30,37 @@ NEXT_MM = 12.0
 class Instances:
     """The bones of a row from the top down.
 
-    `gaps` are the numbers of those after which one seems to be missing; `reaches_end`: the last one is next
-    to the bone that the row ends at.
+    `gaps` are the numbers of those after which one seems to be missing; `reaches_begin`, `reaches_end`: the
+    first one is next to the bone that the row begins at, the last one next to that which it ends at.
     """
 
     found: tuple[Instance, ...]
     gaps: tuple[int, ...]
+    reaches_begin: bool
     reaches_end: bool
 
-    def masks(self, shape: tuple[int, ...]) -> list[Mask]:
-        """Returns the voxels (I, J, K) of each bone in the whole scan."""
-        whole = [np.zeros(shape, np.bool_) for _ in self.found]
-        for found, mask in zip(self.found, whole, strict=True):
-            mark(found, mask)
-        return whole
+    def owners(self, row: Row) -> NDArray[np.uint8]:
+        """Returns the number (I, J, K) of the bone that each voxel is nearest to: 1, 2, ... from the top, 0
+        where none is within EDGE_MM.
+        """
+        owners = np.zeros(row.hu.shape, np.uint8)
+        nearest = np.full(row.hu.shape, EDGE_MM, np.float32)
+        for number, each in enumerate(self.found, start=1):
+            box = each.box.grow_mm(EDGE_MM, row.grid.spacing_mm, row.hu.shape)
+            away_mm = distances_mm(each, box, row)
+            closer = away_mm < nearest[box.slices]
+            owners[box.slices][closer] = number
+            nearest[box.slices][closer] = away_mm[closer]
+        return owners
 
 
 def find_instances(row: Row) -> Instances:
     """Returns the bones of a row, those that were skipped or doubled repaired."""
     found, gaps = repair_row(row, walk(row))
-    return Instances(tuple(found), tuple(gaps), bool(found) and is_next_to(found[-1], row))
+    begins, ends = (
+        bool(found) and is_next_to(found[at], bone, row) for at, bone in ((0, row.begin), (-1, row.end))
+    )
+    return Instances(tuple(found), tuple(gaps), begins, ends)
 
 
 def walk(row: Row) -> list[Instance]:
@@ -71,7 +82,10 @@ def walk(row: Row) -> list[Instance]:
 
 def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     """Returns the middle (3,) of the top of what remains to be outlined, None where that is too little."""
-    pieces, count = ndimage.label(remaining)
+    around = Box.around(remaining)
+    if around is None:
+        return None
+    pieces, count = ndimage.label(remaining[around.slices])
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     sizes[0] = 0
     large = sizes * row.grid.voxel_volume_mm3 >= row.rules.minimum_partial_ml * 1000
@@ -82,25 +96,26 @@ def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     low = max(tops[highest - 1] - int(TOP_MM / row.grid.spacing_mm[2]), 0)
     middle = np.argwhere(pieces[:, :, low:] == highest).mean(axis=0)
     middle[2] += low
-    return middle
+    placed: NDArray[np.float64] = middle + around.start
+    return placed
 
 
 def take_away(remaining: Mask, found: Instance, row: Row) -> None:
     """Removes a bone with its edge from what remains to be outlined, in place."""
     box = found.box.grow_mm(EDGE_MM, row.grid.spacing_mm, remaining.shape)
-    remaining[box.slices] &= ~near(found, box, EDGE_MM, row)
+    remaining[box.slices] &= distances_mm(found, box, row) > EDGE_MM
 
 
-def near(found: Instance, box: Box, reach_mm: float, row: Row) -> Mask:
-    """Returns which voxels of a box that holds a bone lie within a distance of it."""
+def distances_mm(found: Instance, box: Box, row: Row) -> NDArray[np.float64]:
+    """Returns the distance of each voxel of a box that holds a bone from that bone, 0 inside it."""
     own = np.zeros(box.shape, np.bool_)
     start = [a - b for a, b in zip(found.box.start, box.start, strict=True)]
     own[tuple(slice(a, a + n) for a, n in zip(start, found.mask.shape, strict=True))] = found.mask
-    close: Mask = ndimage.distance_transform_edt(~own, sampling=row.grid.spacing_mm) <= reach_mm
-    return close
+    away_mm: NDArray[np.float64] = ndimage.distance_transform_edt(~own, sampling=row.grid.spacing_mm)
+    return away_mm
 
 
-def is_next_to(found: Instance, row: Row) -> bool:
-    """Returns whether a bone is next to the one that the row ends at."""
+def is_next_to(found: Instance, bone: Mask, row: Row) -> bool:
+    """Returns whether a bone of the row is next to the one that the row begins or ends at."""
     box = found.box.grow_mm(NEXT_MM, row.grid.spacing_mm, row.hu.shape)
-    return bool((near(found, box, NEXT_MM, row) & row.end[box.slices]).any())
+    return bool((bone[box.slices] & (distances_mm(found, box, row) <= NEXT_MM)).any())

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.iterative.one_by_one import Instance
 from operators.bones.iterative.traversal import Instances, find_instances
-from operators.geometry.volume import Box
 from tests.support.synthetic_rows import SIDE, Labels, MadeNetwork, row_of, row_of_blocks
 
 
@@ -129,8 +127,28 @@ def test_a_bone_that_leaves_its_patch_is_followed_to_its_middle() -> None:
     assert voxels(find_instances(row)) == [SIDE**3] * 2
 
 
-def test_masks_lie_in_the_whole_scan() -> None:
-    one = Instance(Box((1, 1, 1), (3, 3, 3)), np.ones((2, 2, 2), np.bool_), 1.0, False)
-    (mask,) = Instances((one,), (), False).masks((5, 5, 5))
-    assert mask.sum() == 8
-    assert mask[1:3, 1:3, 1:3].all()
+def test_a_bone_is_partial_where_the_scan_cuts_its_side() -> None:
+    labels, end = row_of_blocks(2)
+    found = find_instances(row_of(labels[15:], end[15:], MadeNetwork()))
+    assert [each.is_partial for each in found.found] == [True, True]
+
+
+@pytest.mark.parametrize(("above", "reaches"), [(3, True), (9, False)])
+def test_a_row_begins_at_the_bone_next_to_its_first(above: int, reaches: bool) -> None:
+    labels, end = row_of_blocks(3)
+    labels, end = (np.pad(each, [(0, 0), (0, 0), (0, 12)]) for each in (labels, end))
+    row = row_of(labels, end, MadeNetwork())
+    top = int(np.flatnonzero(labels.any(axis=(0, 1)))[-1])
+    row.begin[8:26, 8:26, top + above :] = True
+    assert find_instances(row).reaches_begin == reaches
+
+
+def test_voxels_near_a_bone_belong_to_the_nearest() -> None:
+    labels, end = row_of_blocks(2)
+    row = row_of(labels, end, MadeNetwork())
+    owners = find_instances(row).owners(row)
+    assert (owners[labels == 1] == 1).all()
+    assert (owners[labels == 2] == 2).all()
+    # Voxels have 2 mm: the next to a bone belongs to it, the second is farther than 3 mm
+    along = owners[16, 16][np.flatnonzero(labels[16, 16])[0] - 2 :][: SIDE + 4]
+    assert along.tolist() == [0, 2, *[2] * SIDE, 2, 0]

@@ -98,7 +98,7 @@ def test_bones_of_uncertain_level_are_numbered_from_the_end_in_view(seen: bool, 
     assert len({each.bone for each in made.segments}) == len(ROW)
     (flag,) = [each for each in made.flags if each.code == "level_uncertain"]
     assert flag.values == tuple(each.value for each in made.segments)
-    assert "T10 to L5" in flag.sentence
+    assert "T10 bone to L5 bone" in flag.sentence
     assert any("level uncertain" in each for each in summary(made))
 
 

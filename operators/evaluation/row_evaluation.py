@@ -75,7 +75,7 @@ class RowMetrics:
 
     @property
     def is_right(self) -> bool:
-        """Whether the whole sequence is right: every true bone is predicted once, under its name, no other."""
+        """Whether the whole sequence is right: each bone is predicted once, under its name, no other."""
         return not self.false_bones and all(bone.called == (bone.name,) for bone in self.bones)
 
 

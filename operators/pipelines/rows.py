@@ -147,10 +147,12 @@ def outline_row(
     assert rules is not None
     grid = grid_around(seen.grid, source.grid, spec, package.level)
     hu = resample_hu(source, grid).hu.astype(np.float32, copy=False)
-    masks = (interpolate_mask(mask, seen.grid, grid) for mask in (seen.bones, seen.begin, seen.end))
+    bones, begin, end = (
+        interpolate_mask(mask, seen.grid, grid) for mask in (seen.bones, seen.begin, seen.end)
+    )
     reader: Reader = partial(read_instance, networks, spec)
     i, j, k = spec.patch
-    row = Row(hu, *masks, grid, reader, (i, j, k), rules)
+    row = Row(hu, bones, begin, end, grid, reader, (i, j, k), rules)
     found = find_instances(row)
     networks.rest()
     return found, row

@@ -108,7 +108,8 @@ class MadeSpine:
 
 def turned(ct: CtVolume, order: tuple[int, int, int], reversed_axes: tuple[int, ...] = ()) -> CtVolume:
     """Returns the same body on an array whose axes have another order and direction."""
-    hu, affine = ct.hu.transpose(order), ct.grid.ijk_to_lps[:, [*order, 3]].copy()
+    hu: NDArray[np.int16] = ct.hu.transpose(order).astype(np.int16)
+    affine = ct.grid.ijk_to_lps[:, [*order, 3]].copy()
     for axis in reversed_axes:
         hu = np.flip(hu, axis)
         affine[:3, 3] += affine[:3, axis] * (hu.shape[axis] - 1)

@@ -157,7 +157,7 @@ def test_the_order_of_slices_changes_nothing(order: tuple[int, int, int], flips:
 
 def test_a_scan_that_is_upside_down_is_flagged() -> None:
     ct = lower("T11", "L5")
-    made = run(CtVolume(np.ascontiguousarray(ct.hu[:, :, ::-1]), ct.grid))
+    made = run(CtVolume(ct.hu[:, :, ::-1].astype(np.int16), ct.grid))
     assert len(made.segments) == 7
     assert "level_uncertain" in codes(made)
     assert all("level uncertain" in segment.label for segment in made.segments)

@@ -17,8 +17,8 @@ from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.levels import LevelEvidence
 from operators.packages.packages import Label, NetworkSpec
-from operators.segmentation.levels import LevelEvidence
 
 Array = NDArray[np.float32]
 # Margin around a bone: keeps fragments whole, and lets the bone's probability fall off within it

@@ -1,4 +1,4 @@
-"""How a package names the bones of a row by their levels, as its package.toml states it."""
+"""How a package names the bones of a row by their levels, as its package.toml states it, and from what."""
 
 from __future__ import annotations
 
@@ -60,3 +60,21 @@ class LevelRules:
     def levels(self) -> tuple[str, ...]:
         """All levels that there can be, from the top down."""
         return tuple(level for region in self.regions for level in region.levels)
+
+
+@dataclass(frozen=True)
+class LevelEvidence:
+    """What an image says of the level of one bone.
+
+    Log-probabilities of the `levels` and the `regions` of LevelRules; `ribs` are the log-odds that it bears a
+    rib, None where that is not in view. `is_partial`: the scan cuts it. `gap_below`: one seems to be missing
+    below it. `is_first`, `is_last`: it is seen next to what the row begins at, or ends at.
+    """
+
+    levels: tuple[float, ...]
+    regions: tuple[float, ...] = ()
+    ribs: float | None = None
+    is_partial: bool = False
+    gap_below: bool = False
+    is_first: bool = False
+    is_last: bool = False

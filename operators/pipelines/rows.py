@@ -29,9 +29,8 @@ from operators.intensities.normalisation import normalise
 from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import softmax
 from operators.packages.coarse_to_fine import CoarseToFinePackage
-from operators.packages.levels import LevelRules
+from operators.packages.levels import LevelEvidence, LevelRules
 from operators.packages.packages import Label, NetworkSpec
-from operators.segmentation.levels import LevelEvidence
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]

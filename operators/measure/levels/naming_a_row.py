@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from operators.measure.levels.row_model import Array, RowModel, State, is_regular, neighbours_of, row_model
-from operators.packages.levels import LevelRules
-from operators.segmentation.levels import LevelEvidence
+from operators.packages.levels import LevelEvidence, LevelRules
 
 # So many of the likeliest namings under each shift are compared
 BEST = 4

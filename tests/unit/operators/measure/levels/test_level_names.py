@@ -10,10 +10,9 @@ import pytest
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
-from operators.packages.levels import LevelRules
+from operators.packages.levels import LevelEvidence, LevelRules
 from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Code, Structure
-from operators.segmentation.levels import LevelEvidence
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import summary
 from tests.support.seg_cases import ANATOMY, BONE, FRACTURE, package

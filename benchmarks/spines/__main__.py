@@ -46,13 +46,8 @@ def main() -> None:
     rows: dict[str, Row] = json.loads(ROWS.read_text(encoding="utf-8")) if ROWS.exists() else {}
     if given.data is not None:
         run_cases(cases, given.data, given.models, given.only, rows)
-    known = [rows[name] for name in map(name_of, (*cases.rows, *cases.real)) if name in rows]
-    write_page(known, cases.package, PICTURES, PAGE)
-
-
-def name_of(case: RowCase | RealCase) -> str:
-    """Returns the name of a case."""
-    return case.name if isinstance(case, RowCase) else case.path
+    names = (*(case.name for case in cases.rows), *(case.path for case in cases.real))
+    write_page([rows[name] for name in names if name in rows], cases.package, PICTURES, PAGE)
 
 
 def run_cases(cases: RowCases, data: Path, models: Path, only: Sequence[str], rows: dict[str, Row]) -> None:
@@ -63,7 +58,7 @@ def run_cases(cases: RowCases, data: Path, models: Path, only: Sequence[str], ro
     PICTURES.mkdir(parents=True, exist_ok=True)
     every: tuple[RowCase | RealCase, ...] = (*cases.rows, *cases.real)
     for case in every:
-        name = name_of(case)
+        name = case.name if isinstance(case, RowCase) else case.path
         if rows.get(name, {}).get("weights") == weights or (only and not any(word in name for word in only)):
             continue
         if isinstance(case, RowCase):

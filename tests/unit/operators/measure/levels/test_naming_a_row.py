@@ -123,6 +123,20 @@ def test_the_boundary_of_ribs_outweighs_levels_that_are_shifted() -> None:
     assert levels_of(mixed) == row
 
 
+def test_a_row_that_is_upside_down_contradicts_its_naming() -> None:
+    for row in (USUAL, (*MIDDLE[8:12], *LOWER[:5]), MIDDLE[3:9]):
+        right, wrong = (name_row(each, RULES) for each in (clear(row), clear(row)[::-1]))
+        assert right.contradiction < 0.5
+        assert wrong.contradiction > RULES.contradicted
+
+
+def test_the_last_level_of_most_people_is_read_as_that_of_few_where_levels_are_shifted() -> None:
+    read = tuple(replace(each, ribs=None) for each in clear(LOWER[1:6], (False, True)))
+    naming = name_row(read, RULES)
+    assert {naming.levels[-1], naming.runner_up[-1]} == {("L6",), ("L5",)}
+    assert naming.probability < RULES.least_probability
+
+
 def test_fused_bones_bear_both_levels() -> None:
     row = clear((*UPPER, *MIDDLE[:3]), (True, False))
     both = np.logaddexp(row[4].levels, row[5].levels) - np.log(2)

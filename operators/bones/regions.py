@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from scipy import ndimage
 
 from operators.bones.bone_sides import owners_by_class
 from operators.bones.find import PIECE_DISTANCE_MM
-from operators.bones.instances import INSTANCES, Sides
+from operators.bones.instances import INSTANCES, RowOwners, Sides
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
@@ -109,16 +108,16 @@ def bone_regions(
     grid: Grid,
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
-    in_row: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
+    in_row: RowOwners | None = None,
 ) -> BoneRegions:
     """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`.
 
-    `in_row` are the voxels (I, J, K) of the bones that were outlined one after another, by their label.
+    `in_row` are the bones that were outlined one after another.
     """
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
     owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
-    sides = Sides(left, {**owned.masks, **in_row})
+    sides = Sides(left, owned.masks, in_row)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
     left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
     return BoneRegions(tuple(region for region in found if region is not None), left_out)
@@ -142,9 +141,11 @@ def bone_region(
 ) -> BoneRegion | None:
     """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
     own = 1 + kept_classes(package).index(label.found_by.fine_class)
+    elsewhere = INSTANCES[label.found_by.instances](label, sides)
+    if elsewhere is True:
+        return None
     # A class that beats all others has at least an even share
     likely = probabilities[own] * len(package.fine.classes) >= 1
-    elsewhere = INSTANCES[label.found_by.instances](label, sides)
     if elsewhere is not None:
         likely &= ~np.asarray(elsewhere)
     around = Box.around(likely)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import log_softmax
 
+from operators.bones.instances import RowOwners
 from operators.bones.iterative.one_by_one import Instance, Reader, Row, patch_of
 from operators.bones.iterative.traversal import Instances, find_instances
 from operators.bones.regions import BoneRegion, BoneRegions, kept_classes
@@ -50,12 +51,11 @@ class SeenRow:
 
 @dataclass(frozen=True, eq=False)
 class BonesOfRow:
-    """The bones of a row from the top down, by the names of the labels whose values they take.
-
-    The voxels (I, J, K) of each, the evidence on its level, and a sentence about whatever was left out.
+    """The bones of a row: the voxels of each, the evidence on its level by the name of the label whose values
+    it takes, and a sentence about whatever was left out.
     """
 
-    masks: Mapping[str, Mask] = field(default_factory=dict)
+    owners: RowOwners | None = None
     evidence: Mapping[str, LevelEvidence] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
@@ -65,7 +65,7 @@ class BonesOfRow:
         there = {bone.label.name for bone in bones}
         lost = (
             f"Bone {number} of the row, from the top: left out, as too little of it is outlined."
-            for number, name in enumerate(self.masks, start=1)
+            for number, name in enumerate(self.owners.names if self.owners else (), start=1)
             if name not in there
         )
         return BoneRegions(bones, (*found.left_out, *self.left_out, *lost))
@@ -80,13 +80,12 @@ def bones_of_row(
         return BonesOfRow()
     seen = seen_row(channels, grid, package, labels[0])
     found, row = outline_row(source, seen, package, networks)
-    owners = owners_on(grid, found, row)
-    named = list(enumerate(labels[: len(found.found)], start=1))
-    masks = {label.name: owners == number for number, label in named}
+    names = tuple(label.name for label in labels[: len(found.found)])
+    owners = RowOwners(owners_on(grid, found, row), names)
     evidence = level_evidence(found, row, package, networks, source.grid) if package.level else []
-    known = {label.name: each for (_, label), each in zip(named, evidence, strict=False)}
-    nobody = seen.bones & ((owners == 0) | (owners > len(labels)))
-    return BonesOfRow(masks, known, tuple(left_out_of(nobody, grid, package, labels[0])))
+    nobody = seen.bones & ((owners.numbers == 0) | (owners.numbers > len(names)))
+    left_out = left_out_of(nobody, grid, package, labels[0])
+    return BonesOfRow(owners, dict(zip(names, evidence, strict=False)), tuple(left_out))
 
 
 def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: Label) -> SeenRow:

@@ -91,7 +91,7 @@ class FineRegion:
         restore_heads(self.channels, names, package.fine.spacing_mm, joints)
         here = grid.crop(self.box)
         row = bones_of_row(self.channels, here, package, source, networks)
-        return row.add_to(bone_regions(self.channels, here, package, self.region.plane, row.masks))
+        return row.add_to(bone_regions(self.channels, here, package, self.region.plane, row.owners))
 
 
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:

@@ -93,11 +93,21 @@ def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: L
     winner, classes = channels.argmax(axis=0), kept_classes(package)
     rules = package.iterative
     assert rules is not None  # checked when the package was read
-    bones, begin, end = (
+    bones, *ends = (
         winner == 1 + classes.index(name) if name else np.zeros(winner.shape, np.bool_)
         for name in (label.found_by.fine_class, rules.begins_at, rules.ends_at)
     )
+    begin, end = (pieces_of(each, rules.end_ml, grid) for each in ends)
     return SeenRow(bones, begin, end, grid)
+
+
+def pieces_of(mask: Mask, least_ml: float, grid: Grid) -> Mask:
+    """Returns those pieces of a mask that have a volume or more: small ones are errors of a network."""
+    pieces, count = ndimage.label(mask)
+    sizes_ml = np.bincount(pieces.ravel(), minlength=count + 1) * grid.voxel_volume_mm3 / 1000
+    sizes_ml[0] = 0
+    large: Mask = (sizes_ml >= max(least_ml, 1e-9))[pieces]
+    return large
 
 
 def left_out_of(nobody: Mask, grid: Grid, package: CoarseToFinePackage, label: Label) -> list[str]:

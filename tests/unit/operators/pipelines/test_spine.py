@@ -72,6 +72,12 @@ def test_the_bones_at_its_ends_are_anchors_of_the_names() -> None:
     assert [each.evidence is not None and each.evidence.is_last for each in end.segments][-1]
 
 
+def test_a_sliver_of_an_end_is_no_anchor() -> None:
+    # 4 ml of the sacrum, which could as well be an error of the network
+    made = run(lower("L3", "L5", beyond_mm=SPACE_MM + 4.0))
+    assert not any(each.evidence is not None and each.evidence.is_last for each in made.segments)
+
+
 def test_a_bone_that_the_scan_cuts_is_kept_and_flagged() -> None:
     made = run(lower("L1", "L3", beyond_mm=SPACE_MM + BONE_MM / 2))
     assert names(made) == ["T12", "L1", "L2", "L3", "L4"]
@@ -125,12 +131,14 @@ def test_one_bone_in_view_has_a_number_unless_an_end_says_which_it_is(score: flo
     (flag,) = made.flags
     assert flag.code == "level_uncertain"
     assert "L2 vertebra (" in flag.sentence
-    assert names(run(lower("L5", "L5", beyond_mm=SPACE_MM + 2.0))) == ["L4", "L5"]
+    assert names(run(lower("L5", "L5", beyond_mm=20.0))) == ["L4", "L5"]
 
 
 def test_no_bone_in_view_is_a_refusal_that_says_what_is_seen() -> None:
     skull = NECK.ct(NECK.places_mm["skull"][0], NECK.height_mm)
-    with pytest.raises(AnatomyNotFoundError, match=r"no spine found.*; it shows skull"):
+    with pytest.raises(
+        AnatomyNotFoundError, match=r"expected at least one of vertebra in the scan; it shows skull"
+    ):
         run(skull, NECK)
 
 

@@ -198,6 +198,7 @@ def level_evidence(
             evidence_of(
                 scores,
                 rules,
+                # A scan that cuts a bone may cut off its ribs
                 ribs_in_view=not each.is_partial and is_shown_beside(each, row, source, rules.beside_mm),
                 is_partial=each.is_partial,
                 gap_below=number in found.gaps,

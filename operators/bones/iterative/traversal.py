@@ -20,6 +20,8 @@ from operators.geometry.volume import Box
 EDGE_MM = 3.0
 # The highest voxels of what is not outlined yet, down to this far below its top, say where to look
 TOP_MM = 20.0
+# What is outlined on the way lies at least so far where bones were seen: else a network outlines anything
+SEEN_SHARE = 0.3
 # A row ends at a bone of which so much was outlined as one of the row
 END_SHARE = 0.5
 # The last bone of a row lies this near to the bone that the row ends at
@@ -71,12 +73,13 @@ def walk(row: Row) -> list[Instance]:
         instance = find_at(row, memory, centre)
         if instance is None:
             remaining[:, :, int(centre[2]) :] = False
-        elif share_in(instance, row.end) >= END_SHARE:
+            continue
+        if share_in(instance, row.end) >= END_SHARE:
             break
-        else:
+        if share_in(instance, row.wanted) >= SEEN_SHARE:
             found.append(instance)
-            mark(instance, memory)
-            take_away(remaining, instance, row)
+        mark(instance, memory)
+        take_away(remaining, instance, row)
     return sorted(found, key=lambda each: -each.centre[2])
 
 

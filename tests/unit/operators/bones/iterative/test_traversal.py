@@ -44,6 +44,14 @@ def test_a_network_that_finds_nothing_ends_the_walk() -> None:
     assert found.found == ()
 
 
+def test_what_is_outlined_where_no_bone_was_seen_is_none() -> None:
+    labels, end = row_of_blocks(5)
+    row = row_of(labels, end, MadeNetwork())
+    # A corner of the first and of the last was seen: less than a third of their voxels
+    row.wanted[14:][np.isin(labels[14:], (1, 5))] = False
+    assert numbers(find_instances(row), labels) == [2, 3, 4]
+
+
 def test_a_row_that_ends_in_view_reaches_no_end_bone() -> None:
     labels, end = row_of_blocks(4, end=False)
     found = find_instances(row_of(labels, end, MadeNetwork()))

@@ -21,7 +21,7 @@ EDGE_MM = 3.0
 # The highest voxels of what is not outlined yet, down to this far below its top, say where to look
 TOP_MM = 20.0
 # What is outlined on the way lies at least so far where bones were seen: else a network outlines anything
-SEEN_SHARE = 0.3
+SEEN_SHARE = 0.05
 # A row ends at a bone of which so much was outlined as one of the row
 END_SHARE = 0.5
 # The last bone of a row lies this near to the bone that the row ends at

@@ -69,7 +69,13 @@ class Instance:
 
 
 def find_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | None:
-    """Returns the bone that the network outlines around an array index (3,), None where there is none.
+    """Returns the bone that the network outlines around an array index (3,), None where there is none."""
+    found = outline_at(row, memory, centre)
+    return found if found is not None and is_large_enough(found, row) else None
+
+
+def outline_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | None:
+    """Returns what the network outlines around an array index (3,), however small; None where there is none.
 
     The patch is moved to the middle of what is found in it. Bones in `memory` are not outlined again.
     """
@@ -83,7 +89,7 @@ def find_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | N
         if np.abs(middle - centre).max() < SETTLED_VOXELS:
             break
         centre = middle
-    return found if found is not None and is_large_enough(found, row) else None
+    return found
 
 
 def read_at(row: Row, memory: Mask, start: NDArray[np.int_]) -> Instance | None:

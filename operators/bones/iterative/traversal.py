@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.iterative.one_by_one import Instance, Mask, Row, find_at, mark, share_in
+from operators.bones.iterative.one_by_one import (
+    Instance,
+    Mask,
+    Row,
+    is_large_enough,
+    mark,
+    outline_at,
+    share_in,
+)
 from operators.bones.iterative.repair import repair_row
 from operators.geometry.volume import Box
 
@@ -70,16 +78,17 @@ def walk(row: Row) -> list[Instance]:
     found: list[Instance] = []
     memory, remaining = np.zeros(row.hu.shape, np.bool_), row.wanted & ~row.end
     while (centre := next_place(remaining, row)) is not None:
-        instance = find_at(row, memory, centre)
-        if instance is None:
+        instance = outline_at(row, memory, centre)
+        if instance is None or not is_large_enough(instance, row):
             remaining[:, :, int(centre[2]) :] = False
-            continue
-        if share_in(instance, row.end) >= END_SHARE:
+        elif share_in(instance, row.end) >= END_SHARE:
             break
-        if share_in(instance, row.wanted) >= SEEN_SHARE:
+        elif share_in(instance, row.wanted) >= SEEN_SHARE:
             found.append(instance)
-        mark(instance, memory)
-        take_away(remaining, instance, row)
+        if instance is not None:
+            # What is no bone is remembered too: the network would outline it again in place of the next
+            mark(instance, memory)
+            take_away(remaining, instance, row)
     return sorted(found, key=lambda each: -each.centre[2])
 
 

@@ -44,6 +44,16 @@ def test_a_network_that_finds_nothing_ends_the_walk() -> None:
     assert found.found == ()
 
 
+def test_remains_that_are_too_small_do_not_hide_the_bones_below() -> None:
+    labels, end = row_of_blocks(4)
+    remains = labels == 1
+    remains[12:14, 12:14, int(np.flatnonzero(remains.any(axis=(0, 1)))[0]) :][:, :, :2] = False
+    labels[remains] = 0
+    row = row_of(labels, end, MadeNetwork())
+    row.wanted[12:22, 12:22, np.flatnonzero(remains.any(axis=(0, 1)))] = True
+    assert numbers(find_instances(row), labels) == [2, 3, 4]
+
+
 def test_what_is_outlined_where_no_bone_was_seen_is_none() -> None:
     labels, end = row_of_blocks(5)
     row = row_of(labels, end, MadeNetwork())

@@ -181,9 +181,13 @@ CLASSES: dict[str, Callable[[NetworkTable, Sequence[str]], tuple[str, ...]]] = {
 }
 
 
+# Voxels along each side that an architecture reads as one
+READ_AS_ONE = {"subpixel_unet": 2}
+
+
 def problems(network: NetworkRecipe) -> Iterator[str]:
     """Yields faults that would otherwise stop a training only after minutes."""
-    step = 2 ** (len(network.filters) - 1)
+    step = READ_AS_ONE.get(network.architecture, 1) * 2 ** (len(network.filters) - 1)
     if any(side % step for side in network.patch):
         yield f"a patch in steps of {step} voxels for {len(network.filters)} levels, got {network.patch}"
     if min(network.steps, network.batch) < 1:

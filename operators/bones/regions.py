@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,13 @@ from scipy import ndimage
 
 from operators.bones.bone_sides import owners_by_class
 from operators.bones.find import PIECE_DISTANCE_MM
-from operators.bones.instances import INSTANCES, Sides
+from operators.bones.instances import INSTANCES, RowOwners, Sides
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
 from operators.bones.trunk import trunk_points
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.levels import LevelEvidence
 from operators.packages.packages import Label, NetworkSpec
 
 Array = NDArray[np.float32]
@@ -32,7 +32,7 @@ class BoneRegion:
     The margin is positive inside. Margins of two bones never add up to more than 0 at one place, so that
     bones interpolated separately do not overlap. `others` (I, J, K) marks the voxels of other classes' bones;
     `rivals` the voxels where another bone is likelier than this one, bone or not. `network_mean` is
-    the mean of its probability inside.
+    the mean of its probability inside. `evidence` is on the level of a bone of a row.
     """
 
     label: Label
@@ -41,6 +41,7 @@ class BoneRegion:
     rivals: NDArray[np.bool_]
     grid: Grid
     network_mean: float
+    evidence: LevelEvidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +89,11 @@ def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[st
 
 
 def kept_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
-    """Returns the fine network's classes that the package's labels and ball joints are made of."""
+    """Returns the fine network's classes that labels, ball joints and the ends of a row are made of."""
     delivered = (label.found_by.fine_class for label in package.labels)
     joints = (name for joint in package.ball_joints for name in (joint.head, joint.socket))
-    return tuple(dict.fromkeys((*delivered, *joints)))
+    ends = package.iterative.ends if package.iterative else ()
+    return tuple(dict.fromkeys((*delivered, *joints, *ends)))
 
 
 def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Array) -> None:
@@ -111,16 +113,16 @@ def bone_regions(
     grid: Grid,
     package: CoarseToFinePackage,
     plane: MidlinePlane | None,
-    in_row: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
+    in_row: RowOwners | None = None,
 ) -> BoneRegions:
     """Returns the package's bones in the channels (see write_channels) of the fine network on `grid`.
 
-    `in_row` are the voxels (I, J, K) of the bones that were outlined one after another, by their label.
+    `in_row` are the bones that were outlined one after another.
     """
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
     owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
-    sides = Sides(left, {**owned.masks, **in_row})
+    sides = Sides(left, owned.masks, in_row)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
     left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
     return BoneRegions(tuple(region for region in found if region is not None), left_out)
@@ -144,9 +146,11 @@ def bone_region(
 ) -> BoneRegion | None:
     """Returns one bone, or None if its volume is below the package's minimum or its side is unknown."""
     own = 1 + kept_classes(package).index(label.found_by.fine_class)
+    elsewhere = INSTANCES[label.found_by.instances](label, sides)
+    if elsewhere is True:
+        return None
     # A class that beats all others has at least an even share
     likely = probabilities[own] * len(package.fine.classes) >= 1
-    elsewhere = INSTANCES[label.found_by.instances](label, sides)
     if elsewhere is not None:
         likely &= ~np.asarray(elsewhere)
     around = Box.around(likely)

@@ -167,4 +167,5 @@ def fragment_of(
         bone_probability=stated_probability(confidence.bone, log_odds(sure)),
         fracture_probability=stated_probability(confidence.of_fractures, found.fractured),
         fragment_probability=own,
+        evidence=bone.outline.region.evidence,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, permutations
 
@@ -21,7 +21,7 @@ from operators.packages.structures import SIDES
 from operators.segmentation.body_words import is_compressed
 from operators.segmentation.measurements import HeightLoss, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
-from operators.segmentation.summary import bone_name
+from operators.segmentation.summary import bone_name, level_words
 
 CUT, METAL = "cut_by_field_of_view", "metal"
 THICK, TOO_COARSE = "thick_slices", "too_coarse"
@@ -103,7 +103,7 @@ class WholeBone:
 def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
     """Adds flags to a measured segmentation; `volume` is the CT that it was made from, on the same grid."""
     package, bones = segmentation.package, whole_bones(segmentation)
-    cut = [bone for bone in bones if is_cut(bone, segmentation, volume)]
+    cut = [bone for bone in bones if is_partial(bone) or is_cut(bone, segmentation, volume)]
     whole = [bone for bone in bones if bone not in cut]
     flags = (
         *(Flag(CUT, f"{bone.name}: cut off by the edge of the scan.", bone.values) for bone in cut),
@@ -112,7 +112,7 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
         *(flag for bone in bones for flag in flag_implausible_size(bone, bone in whole)),
         *flag_uneven_sides(whole, package.quality.greatest_ratio),
         *flag_swapped_sides(bones),
-        *flag_levels(bones),
+        *flag_levels(bones, {label.name: label.meaning for label in package.labels}),
         *(flag for bone in bones for flag in flag_lost_height(bone)),
         *(flag for bone in bones for flag in flag_suspected_fracture(bone)),
         *(flag for bone in bones for flag in flag_low_confidence(bone)),
@@ -134,6 +134,11 @@ def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
             own = tuple(rows[segment.value] for segment in segments)
             found.append(WholeBone(labels.get(name), segments, own, box))
     return found
+
+
+def is_partial(bone: WholeBone) -> bool:
+    """Returns whether the scan shows only a part of a bone of a row, as its outlines say."""
+    return any(segment.evidence is not None and segment.evidence.is_partial for segment in bone.segments)
 
 
 def is_cut(bone: WholeBone, segmentation: Segmentation, volume: CtVolume) -> bool:
@@ -229,14 +234,18 @@ def flag_swapped_sides(bones: list[WholeBone]) -> Iterator[Flag]:
             yield Flag(SIDES_SWAPPED, text, left.values + right.values)
 
 
-def flag_levels(bones: list[WholeBone]) -> Iterator[Flag]:
+def flag_levels(bones: list[WholeBone], meanings: Mapping[str, str]) -> Iterator[Flag]:
     """Yields a flag for a row of bones of uncertain levels, and one for each bone that is not shown."""
     named = [(bone, level) for bone in bones if (level := bone.segments[0].level) is not None]
     uncertain = [(bone, level) for bone, level in named if not level.is_certain]
     if uncertain:
         first, last = uncertain[0][1], uncertain[-1][1]
-        best = f"{first.likeliest} to {last.likeliest} ({percent(first.probability)})"
-        other = f"{first.runner_up} to {last.runner_up} ({percent(first.runner_up_probability)})"
+        likeliest, next_likely = (
+            " to ".join(dict.fromkeys(level_words(each, meanings) for each in pair))
+            for pair in ((first.likeliest, last.likeliest), (first.runner_up, last.runner_up))
+        )
+        best = f"{likeliest} ({percent(first.probability)})"
+        other = f"{next_likely} ({percent(first.runner_up_probability)})"
         text = f"Levels uncertain: likeliest {best}, next {other}."
         yield Flag(LEVEL_UNCERTAIN, text, tuple(value for bone, _ in uncertain for value in bone.values))
     for bone, level in named:

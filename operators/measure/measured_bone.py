@@ -18,9 +18,9 @@ from operators.geometry.volume import Box, CtVolume, LabelMap
 from operators.measure.fracture_faces import FractureFaces, fracture_faces
 from operators.measure.levels.naming_a_row import name_row
 from operators.measure.scan_border import BORDER_MM, CUT_MM2, area_on_border_mm2
+from operators.packages.levels import LevelEvidence
 from operators.packages.long_bones import LongBoneRules
 from operators.packages.packages import ModelPackage
-from operators.segmentation.levels import LevelEvidence
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment
 

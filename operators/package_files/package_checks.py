@@ -96,13 +96,15 @@ def require_networks(given: Collection[str]) -> None:
 def check_rows(package: CoarseToFinePackage) -> None:
     """Checks that bones in a row have what outlines them one by one, and what names them."""
     instance, level, rules = package.instance, package.level, package.levels
-    in_row = any(label.found_by.instances == "iterative" for label in package.labels)
+    in_row = any(label.found_by.is_of_row for label in package.labels)
     if in_row and (instance is None or package.iterative is None):
         raise ValueError("iterative: expected [networks.instance] and [iterative] for such labels, got none")
     if instance is not None and (instance.classes, instance.guide) != (ONE_BY_ONE_CLASSES, (MEMORY,)):
         raise ValueError(
             f"networks.instance: expected the classes {ONE_BY_ONE_CLASSES}, guide = ['{MEMORY}']"
         )
+    if package.iterative and (strange := set(package.iterative.ends) - set(package.fine.classes)):
+        raise ValueError(f"iterative: expected classes of {package.fine.name}, got {sorted(strange)}")
     if package.names == "vertebral_levels" or level is not None:
         if rules is None or level is None:
             raise ValueError("levels: expected [levels] and [networks.level] to name the bones of a row by")

@@ -90,6 +90,11 @@ class Detection:
         return self.instances == "by_bone"
 
     @property
+    def is_of_row(self) -> bool:
+        """Whether it is one of the bones of a row, which are outlined one after another."""
+        return self.instances == "iterative"
+
+    @property
     def is_by_side(self) -> bool:
         """Whether it is the part of its class on one side of the midline."""
         return self.instances == "by_side"

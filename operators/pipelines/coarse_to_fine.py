@@ -26,6 +26,7 @@ from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import least_odds
 from operators.packages.seen import AnatomyNotFoundError, SeenStructure
+from operators.pipelines.rows import with_gaps
 from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
@@ -124,7 +125,8 @@ def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure
     """Those of the bones that are shown, on the source's voxels."""
     package = part.package
     shown, mimics = split_off_mimics(found.bones, package.confidence, partial(hu_on, part.source))
-    on_source = (outline_bone(part.source, bone, package.outline) for bone in shown)
+    in_order = with_gaps(shown, package.labels)
+    on_source = (outline_bone(part.source, bone, package.outline) for bone in in_order)
     there = tuple(bone for bone in on_source if bone is not None)
     return Anatomy(part.source, there, package, (*found.left_out, *mimics), seen)
 
@@ -138,7 +140,11 @@ def not_found(
     package: CoarseToFinePackage, seen: Sequence[SeenStructure], left_out: Sequence[str] = ()
 ) -> AnatomyNotFoundError:
     """The error for a CT without the anatomy, or with none but bones that were `left_out`."""
-    bones = (label.meaning.lower() for label in package.labels if not label.is_of_unknown_side)
+    bones = dict.fromkeys(
+        label.found_by.fine_class if label.found_by.is_of_row else label.meaning.lower()
+        for label in package.labels
+        if not label.is_of_unknown_side
+    )
     expected = f"no {package.title} found: expected at least one of {', '.join(bones)} in the scan"
     return AnatomyNotFoundError("; ".join((expected, *(each.rstrip(".") for each in left_out))), seen)
 

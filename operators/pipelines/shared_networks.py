@@ -21,6 +21,7 @@ from operators.networks.windows.sliding_window import Window, predict, predict_b
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import NetworkSpec
 from operators.packages.seen import SeenStructure
+from operators.pipelines.rows import bones_of_row
 from operators.process.progress import Progress, part_of
 
 Array = NDArray[np.float32]
@@ -83,12 +84,14 @@ class FineRegion:
         )
         write_channels(found[:, *theirs], self.region.package, self.channels[:, *own])
 
-    def bones(self, grid: Grid, source: Grid) -> BoneRegions:
-        """Returns the region's bones; `source` is the scan's grid."""
+    def bones(self, grid: Grid, source: CtVolume, networks: Networks) -> BoneRegions:
+        """Returns the region's bones; those of a row are told apart by networks of their own."""
         package, names = self.region.package, ("background", *kept_classes(self.region.package))
-        joints = [each for each in package.ball_joints if each.is_hidden_in(source.spacing_mm)]
+        joints = [each for each in package.ball_joints if each.is_hidden_in(source.grid.spacing_mm)]
         restore_heads(self.channels, names, package.fine.spacing_mm, joints)
-        return bone_regions(self.channels, grid.crop(self.box), package, self.region.plane)
+        here = grid.crop(self.box)
+        row = bones_of_row(self.channels, here, package, source, networks)
+        return row.add_to(bone_regions(self.channels, here, package, self.region.plane, row.owners))
 
 
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:
@@ -143,7 +146,7 @@ def bones_in(
     networks.rest()
     while outlines:
         # Held by nobody while the bones are used, as these are the largest arrays of all
-        yield outlines.pop(0).bones(grid, source.grid)
+        yield outlines.pop(0).bones(grid, source, networks)
 
 
 def run_fine(

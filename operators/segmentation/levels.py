@@ -1,26 +1,8 @@
-"""What is known of the level of one bone of a row, and how it was named."""
+"""How one bone of a row was named."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class LevelEvidence:
-    """What an image says of the level of one bone.
-
-    Log-probabilities of the `levels` and the `regions` of LevelRules; `ribs` are the log-odds that it bears a
-    rib, None where that is not in view. `is_partial`: the scan cuts it. `gap_below`: one seems to be missing
-    below it. `is_first`, `is_last`: it is seen next to what the row begins at, or ends at.
-    """
-
-    levels: tuple[float, ...]
-    regions: tuple[float, ...] = ()
-    ribs: float | None = None
-    is_partial: bool = False
-    gap_below: bool = False
-    is_first: bool = False
-    is_last: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from operators.geometry.volume import LabelMap
+from operators.packages.levels import LevelEvidence
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import PackageOutcome, SeenStructure
 from operators.packages.structures import Code
-from operators.segmentation.levels import LevelEvidence, LevelName
+from operators.segmentation.levels import LevelName
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import RadiographAnswer
 

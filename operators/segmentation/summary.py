@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 
 from operators.packages.confidence import percent
@@ -147,6 +148,11 @@ def bone_name(segment: Segment) -> str:
     unknown = " (side unknown)" if segment.side_unknown else ""
     side = unknown if segment.laterality is None else f", {segment.laterality.meaning.lower()}"
     return f"{segment.region.meaning}{side}"
+
+
+def level_words(level: str, meanings: Mapping[str, str]) -> str:
+    """Returns a level in words: the meaning of one or, fused, of two structures."""
+    return ", fused with ".join(meanings.get(name, name) for name in level.split("+"))
 
 
 def widest(segments: list[Segment], segmentation: Segmentation) -> str:

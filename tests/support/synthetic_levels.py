@@ -8,8 +8,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from operators.measure.levels.row_model import row_model
-from operators.packages.levels import LevelRules, RegionOfRow
-from operators.segmentation.levels import LevelEvidence
+from operators.packages.levels import LevelEvidence, LevelRules, RegionOfRow
 
 UPPER = tuple(f"C{n}" for n in range(1, 8))
 MIDDLE = tuple(f"T{n}" for n in range(1, 14))

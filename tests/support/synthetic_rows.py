@@ -76,4 +76,5 @@ class MadeNetwork:
 
 def row_of(labels: Labels, end: Labels, read: Reader | Callable[..., NDArray[np.float32]]) -> Row:
     grid = Grid(labels.shape, np.diag([SPACING_MM] * 3 + [1.0]), "1.2.6")
-    return Row(labels.astype(np.float32), labels > 0, end > 0, grid, read, PATCH, RULES)
+    nothing = np.zeros(labels.shape, np.bool_)
+    return Row(labels.astype(np.float32), labels > 0, nothing, end > 0, grid, read, PATCH, RULES)

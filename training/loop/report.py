@@ -12,7 +12,13 @@ from training.loop.runs import TrainingRun
 from training.recipe import Recipe
 
 # Source tables of a recipe that networks of a kind do not read
-UNREAD = {"fracture": {"negatives"}, "anatomy": {"fracture_bones"}}
+NOT_OF_ROWS = {"label_maps", "bone_sets", "posed_bones", "negatives", "phantoms", "fracture_bones"}
+UNREAD = {
+    "fracture": {"negatives", "deformed_rows"},
+    "anatomy": {"fracture_bones", "deformed_rows"},
+    "instance": NOT_OF_ROWS,
+    "level": NOT_OF_ROWS,
+}
 ENERGY = "minutes times watts; watts are assumed (training/device.py), not measured"
 
 
@@ -145,8 +151,8 @@ def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
     tables = run.recipe.sources.model_dump(exclude={*UNREAD[run.network.kind], "licences"})
     for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
-    phantoms = run.recipe.sources.phantoms.model_dump()
-    yield {"path": "training/phantoms", "source": "procedural", "licence": "Apache-2.0", "made": phantoms}
+    if made := tables.get("phantoms"):
+        yield {"path": "training/phantoms", "source": "procedural", "licence": "Apache-2.0", "made": made}
 
 
 def named_paths(table: object) -> Iterator[str]:

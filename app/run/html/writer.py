@@ -18,6 +18,7 @@ from PIL import Image
 
 from app.run.html.content import rows_of
 from app.run.html.radiograph_content import radiograph_content
+from app.run.html.row_content import level_rows_of
 from app.run.html.surfaces import drawn_parts, three_js
 from app.run.record import SeriesRecord
 from operators.dicom.capture.secondary_captures import read_picture
@@ -75,9 +76,10 @@ def templates() -> Environment:
 
 
 def bones_of(made: Segmentation) -> dict[str, Any]:
-    """The table of bones and the parts of the 3-D view."""
+    """The tables of bones and the parts of the 3-D view."""
     return {
         "rows": rows_of(made),
+        "levels": level_rows_of(made),
         "parts": drawn_parts(made),
         "script": own("view.js"),
         "three": Markup(three_js()),  # noqa: S704 (made by the project itself)

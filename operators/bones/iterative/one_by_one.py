@@ -29,12 +29,13 @@ PIECE_SHARE = 0.05
 class Row:
     """A row of bones in a CT: `hu` (I, J, K) on `grid`, whose axes run to left, posterior and superior.
 
-    `wanted` marks where any bone of the row was seen, `end` the bone that the row ends at, which is none of
-    it. `patch` is what `read` takes, in voxels.
+    `wanted` marks where any bone of the row was seen, `begin` and `end` the bones that the row lies between,
+    which are none of it. `patch` is what `read` takes, in voxels.
     """
 
     hu: Array
     wanted: Mask
+    begin: Mask
     end: Mask
     grid: Grid
     read: Reader
@@ -68,7 +69,13 @@ class Instance:
 
 
 def find_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | None:
-    """Returns the bone that the network outlines around an array index (3,), None where there is none.
+    """Returns the bone that the network outlines around an array index (3,), None where there is none."""
+    found = outline_at(row, memory, centre)
+    return found if found is not None and is_large_enough(found, row) else None
+
+
+def outline_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | None:
+    """Returns what the network outlines around an array index (3,), however small; None where there is none.
 
     The patch is moved to the middle of what is found in it. Bones in `memory` are not outlined again.
     """
@@ -82,7 +89,7 @@ def find_at(row: Row, memory: Mask, centre: NDArray[np.float64]) -> Instance | N
         if np.abs(middle - centre).max() < SETTLED_VOXELS:
             break
         centre = middle
-    return found if found is not None and is_large_enough(found, row) else None
+    return found
 
 
 def read_at(row: Row, memory: Mask, start: NDArray[np.int_]) -> Instance | None:
@@ -99,7 +106,7 @@ def read_at(row: Row, memory: Mask, start: NDArray[np.int_]) -> Instance | None:
     shift = (int(start[0]), int(start[1]), int(start[2]))
     placed = Box(added(box.start, shift), added(box.stop, shift))
     own = mask[box.slices].copy()
-    return Instance(placed, own, float(bone[mask].mean()), partial > whole or on_border(own, placed, row))
+    return Instance(placed, own, float(bone[mask].mean()), partial > whole or on_border(placed, row))
 
 
 def patch_of(
@@ -132,10 +139,9 @@ def without_small_pieces(mask: Mask) -> Mask:
     return large
 
 
-def on_border(mask: Mask, box: Box, row: Row) -> bool:
-    """Returns whether a bone in a box reaches the first or last slice of the scan from below or above."""
-    below = box.start[2] == 0 and bool(mask[:, :, 0].any())
-    return below or (box.stop[2] == row.hu.shape[2] and bool(mask[:, :, -1].any()))
+def on_border(box: Box, row: Row) -> bool:
+    """Returns whether a bone reaches the edge of the scan; its box is the smallest around it."""
+    return 0 in box.start or any(a == b for a, b in zip(box.stop, row.hu.shape, strict=True))
 
 
 def is_large_enough(found: Instance, row: Row) -> bool:

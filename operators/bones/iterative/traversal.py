@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.iterative.one_by_one import Instance, Mask, Row, find_at, mark, share_in
+from operators.bones.iterative.one_by_one import (
+    Instance,
+    Mask,
+    Row,
+    is_large_enough,
+    mark,
+    outline_at,
+    share_in,
+)
 from operators.bones.iterative.repair import repair_row
 from operators.geometry.volume import Box
 
@@ -20,6 +28,8 @@ from operators.geometry.volume import Box
 EDGE_MM = 3.0
 # The highest voxels of what is not outlined yet, down to this far below its top, say where to look
 TOP_MM = 20.0
+# What is outlined on the way lies at least so far where bones were seen: else a network outlines anything
+SEEN_SHARE = 0.05
 # A row ends at a bone of which so much was outlined as one of the row
 END_SHARE = 0.5
 # The last bone of a row lies this near to the bone that the row ends at
@@ -30,26 +40,37 @@ NEXT_MM = 12.0
 class Instances:
     """The bones of a row from the top down.
 
-    `gaps` are the numbers of those after which one seems to be missing; `reaches_end`: the last one is next
-    to the bone that the row ends at.
+    `gaps` are the numbers of those after which one seems to be missing; `reaches_begin`, `reaches_end`: the
+    first one is next to the bone that the row begins at, the last one next to that which it ends at.
     """
 
     found: tuple[Instance, ...]
     gaps: tuple[int, ...]
+    reaches_begin: bool
     reaches_end: bool
 
-    def masks(self, shape: tuple[int, ...]) -> list[Mask]:
-        """Returns the voxels (I, J, K) of each bone in the whole scan."""
-        whole = [np.zeros(shape, np.bool_) for _ in self.found]
-        for found, mask in zip(self.found, whole, strict=True):
-            mark(found, mask)
-        return whole
+    def owners(self, row: Row) -> NDArray[np.uint8]:
+        """Returns the number (I, J, K) of the bone that each voxel is nearest to: 1, 2, ... from the top, 0
+        where none is within EDGE_MM.
+        """
+        owners = np.zeros(row.hu.shape, np.uint8)
+        nearest = np.full(row.hu.shape, EDGE_MM, np.float32)
+        for number, each in enumerate(self.found, start=1):
+            box = each.box.grow_mm(EDGE_MM, row.grid.spacing_mm, row.hu.shape)
+            away_mm = distances_mm(each, box, row)
+            closer = away_mm < nearest[box.slices]
+            owners[box.slices][closer] = number
+            nearest[box.slices][closer] = away_mm[closer]
+        return owners
 
 
 def find_instances(row: Row) -> Instances:
     """Returns the bones of a row, those that were skipped or doubled repaired."""
     found, gaps = repair_row(row, walk(row))
-    return Instances(tuple(found), tuple(gaps), bool(found) and is_next_to(found[-1], row))
+    begins, ends = (
+        bool(found) and is_next_to(found[at], bone, row) for at, bone in ((0, row.begin), (-1, row.end))
+    )
+    return Instances(tuple(found), tuple(gaps), begins, ends)
 
 
 def walk(row: Row) -> list[Instance]:
@@ -57,13 +78,15 @@ def walk(row: Row) -> list[Instance]:
     found: list[Instance] = []
     memory, remaining = np.zeros(row.hu.shape, np.bool_), row.wanted & ~row.end
     while (centre := next_place(remaining, row)) is not None:
-        instance = find_at(row, memory, centre)
-        if instance is None:
+        instance = outline_at(row, memory, centre)
+        if instance is None or not is_large_enough(instance, row):
             remaining[:, :, int(centre[2]) :] = False
         elif share_in(instance, row.end) >= END_SHARE:
             break
-        else:
+        elif share_in(instance, row.wanted) >= SEEN_SHARE:
             found.append(instance)
+        if instance is not None:
+            # What is no bone is remembered too: the network would outline it again in place of the next
             mark(instance, memory)
             take_away(remaining, instance, row)
     return sorted(found, key=lambda each: -each.centre[2])
@@ -71,7 +94,10 @@ def walk(row: Row) -> list[Instance]:
 
 def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     """Returns the middle (3,) of the top of what remains to be outlined, None where that is too little."""
-    pieces, count = ndimage.label(remaining)
+    around = Box.around(remaining)
+    if around is None:
+        return None
+    pieces, count = ndimage.label(remaining[around.slices])
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     sizes[0] = 0
     large = sizes * row.grid.voxel_volume_mm3 >= row.rules.minimum_partial_ml * 1000
@@ -82,25 +108,26 @@ def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     low = max(tops[highest - 1] - int(TOP_MM / row.grid.spacing_mm[2]), 0)
     middle = np.argwhere(pieces[:, :, low:] == highest).mean(axis=0)
     middle[2] += low
-    return middle
+    placed: NDArray[np.float64] = middle + around.start
+    return placed
 
 
 def take_away(remaining: Mask, found: Instance, row: Row) -> None:
     """Removes a bone with its edge from what remains to be outlined, in place."""
     box = found.box.grow_mm(EDGE_MM, row.grid.spacing_mm, remaining.shape)
-    remaining[box.slices] &= ~near(found, box, EDGE_MM, row)
+    remaining[box.slices] &= distances_mm(found, box, row) > EDGE_MM
 
 
-def near(found: Instance, box: Box, reach_mm: float, row: Row) -> Mask:
-    """Returns which voxels of a box that holds a bone lie within a distance of it."""
+def distances_mm(found: Instance, box: Box, row: Row) -> NDArray[np.float64]:
+    """Returns the distance of each voxel of a box that holds a bone from that bone, 0 inside it."""
     own = np.zeros(box.shape, np.bool_)
     start = [a - b for a, b in zip(found.box.start, box.start, strict=True)]
     own[tuple(slice(a, a + n) for a, n in zip(start, found.mask.shape, strict=True))] = found.mask
-    close: Mask = ndimage.distance_transform_edt(~own, sampling=row.grid.spacing_mm) <= reach_mm
-    return close
+    away_mm: NDArray[np.float64] = ndimage.distance_transform_edt(~own, sampling=row.grid.spacing_mm)
+    return away_mm
 
 
-def is_next_to(found: Instance, row: Row) -> bool:
-    """Returns whether a bone is next to the one that the row ends at."""
+def is_next_to(found: Instance, bone: Mask, row: Row) -> bool:
+    """Returns whether a bone of the row is next to the one that the row begins or ends at."""
     box = found.box.grow_mm(NEXT_MM, row.grid.spacing_mm, row.hu.shape)
-    return bool((near(found, box, NEXT_MM, row) & row.end[box.slices]).any())
+    return bool((bone[box.slices] & (distances_mm(found, box, row) <= NEXT_MM)).any())

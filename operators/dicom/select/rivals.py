@@ -43,7 +43,7 @@ def shows_the_same(better: Grid, worse: Grid) -> bool:
     """Returns whether two grids' boxes share half of the smaller one, and half of the cross-section of
     `worse`.
 
-    A thin reconstruction of one side, or of the spine alone, does not stand for one of the whole body.
+    A thin reconstruction of one side, or of a narrow field, does not stand for one of the whole body.
     """
     one, other = box_mm(better), box_mm(worse)
     common = shared_mm(one, other)

@@ -36,10 +36,13 @@ def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
 
 
 def level_name(naming: Naming, number: int, rules: LevelRules) -> LevelName:
-    """Returns how one bone is named; certain where the whole naming is and names no two alike."""
+    """Returns how one bone is named; certain where the whole naming is, names no two alike and is what the
+    bones look like.
+    """
+    likely = naming.probability >= rules.least_probability and naming.contradiction <= rules.contradicted
     return LevelName(
         likeliest="+".join(naming.levels[number]),
-        is_certain=naming.is_regular and naming.probability >= rules.least_probability,
+        is_certain=naming.is_regular and likely,
         probability=naming.probability,
         own_probability=naming.own[number],
         runner_up="+".join(naming.runner_up[number]),

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from operators.measure.levels.row_model import Array, RowModel, State, is_regular, neighbours_of, row_model
-from operators.packages.levels import LevelRules
-from operators.segmentation.levels import LevelEvidence
+from operators.packages.levels import LevelEvidence, LevelRules
 
 # So many of the likeliest namings under each shift are compared
 BEST = 4
@@ -35,6 +34,8 @@ class Naming:
 
     `probability` is of the whole, `own` of each bone alone; the runner-up's likewise. `is_regular`: no two
     bones have the same name. `missed` are the numbers of bones below which one is missing in it.
+    `contradiction` says how much likelier by its own evidence a bone is to be some other level, on average
+    (natural logarithm): a naming can be the likeliest of all and still be wrong where the row is like none.
     """
 
     levels: tuple[tuple[str, ...], ...]
@@ -44,6 +45,7 @@ class Naming:
     runner_up_probability: float
     is_regular: bool
     missed: tuple[int, ...]
+    contradiction: float
 
 
 @lru_cache(maxsize=8)
@@ -68,7 +70,13 @@ def name_row(evidence: tuple[LevelEvidence, ...], rules: LevelRules) -> Naming:
         float(np.exp(second)),
         is_regular(states),
         tuple(skips(states, evidence, model)),
+        min(contradiction(best, each) for each in given),
     )
+
+
+def contradiction(path: Path, given: Array) -> float:
+    """Returns how much less likely than its likeliest state the state of a bone in a path is, on average."""
+    return float(np.mean(given.max(axis=1) - given[np.arange(len(path)), list(path)]))
 
 
 def names_of(states: Sequence[State], rules: LevelRules) -> tuple[tuple[str, ...], ...]:

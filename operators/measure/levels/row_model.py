@@ -133,10 +133,14 @@ def usual_places(rules: LevelRules) -> Array:
 
 
 def neighbours_of(usual: Array) -> tuple[list[int], list[int]]:
-    """Returns the usual level above and below each level, -1 where there is none."""
+    """Returns the usual level above and below each level, -1 where there is none.
+
+    Below the last usual one is that of few people, if there is one: so it is read if levels are shifted.
+    """
     whole = {place: n for n, place in reversed(list(enumerate(usual.tolist()))) if place == int(place)}
+    last = len(usual) - 1 if usual[-1] % 1 else -1
     above = [whole.get(float(np.ceil(place) - 1), -1) for place in usual.tolist()]
-    below = [whole.get(float(np.floor(place) + 1), -1) for place in usual.tolist()]
+    below = [whole.get(float(np.floor(place) + 1), last if n < last else -1) for n, place in enumerate(usual)]
     return above, below
 
 

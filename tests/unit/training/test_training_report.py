@@ -12,7 +12,10 @@ import pytest
 from tests.support.training_cases import tiny_run, write_models
 from training.device import WATTS_A_THREAD, stated_watts
 from training.export import train_and_install
-from training.loop.report import all_sessions, licence_of, named_paths
+from training.loop.losses import LOSSES
+from training.loop.report import UNREAD, all_sessions, data_of, licence_of, named_paths
+from training.loop.runs import TrainingRun
+from training.recipe import read_recipe
 
 
 def installed(folder: Path, **options: Any) -> dict[str, Any]:
@@ -97,3 +100,13 @@ def test_paths_are_found_however_deep_and_licences_by_their_folder(tmp_path: Pat
     recipe = tiny_run(tmp_path).recipe
     assert licence_of("007/007_SA.nii.gz", recipe)["licence"] == "Apache-2.0"
     assert licence_of("0071", recipe)["licence"] == "not stated"
+
+
+@pytest.mark.parametrize("network", ["instance", "level"])
+def test_networks_of_rows_are_trained_on_rows_only(tmp_path: Path, network: str) -> None:
+    recipe = read_recipe(Path(__file__).parents[3] / "models" / "spine" / "training.toml")
+    run = TrainingRun(recipe, recipe.networks[network], tmp_path, tmp_path)
+    rows = {row["path"]: row["licence"] for row in data_of(run)}
+    assert list(rows) == [row.path for row in recipe.sources.deformed_rows]
+    assert set(rows.values()) == {"CC BY 4.0", "CC BY-SA 4.0"}
+    assert set(UNREAD) == set(LOSSES)

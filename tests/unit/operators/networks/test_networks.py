@@ -137,6 +137,18 @@ def test_openvino_and_torch_agree(spec: NetworkSpec, architecture: str) -> None:
     assert (first.precision, second.precision) == ("f32", "f32")
 
 
+def test_a_network_of_levels_scores_alike_in_both(spec: NetworkSpec) -> None:
+    arguments = {"dimensions": 3, "inputs": 2, "outputs": 5, "filters": FILTERS}
+    content = saved(build("level_reader", **arguments))
+    spec = replace(spec, architecture="level_reader", arguments=arguments, guide=("outline",))
+    level = replaced(replace(spec, classes=tuple("abcde")), content)
+    patch = np.random.default_rng(0).random((2, *spec.patch), np.float32)
+    patch[1] = patch[1] > 0.7
+    first, second = load_network(level, TORCH), load_network(level, OPENVINO)
+    assert first(patch).shape == (5,)
+    np.testing.assert_allclose(second(patch), first(patch), atol=1e-3)
+
+
 def test_a_guided_network_reads_its_guide(spec: NetworkSpec) -> None:
     arguments = {"dimensions": 3, "inputs": 3, "outputs": 3, "filters": FILTERS}
     content = saved(build("subpixel_unet", **arguments))

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from operators.package_files.package_reader import package_of
+from operators.package_files.package_reader import package_of, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.structures import read_structures
+from training.recipe import read_recipe
 
 MODELS = Path(__file__).parents[4] / "models"
 NAMES = ("vertebra_T12", "vertebra_L1", "vertebra")
@@ -86,6 +87,7 @@ def test_a_package_names_the_network_its_patch_and_its_rules() -> None:
         (("levels", "unnamed"), "bone", "levels: expected structures"),
         (("levels", "least_probability"), 2.0, "least_probability"),
         (("iterative", "doubled"), 3.0, "doubled"),
+        (("iterative", "ends_at"), "nothing", "iterative: expected classes"),
     ],
 )
 def test_what_does_not_fit_is_refused(keys: tuple[str, ...], value: Any, said: str) -> None:
@@ -99,3 +101,18 @@ def test_what_does_not_fit_is_refused(keys: tuple[str, ...], value: Any, said: s
         place[keys[-1]] = value
     with pytest.raises(ValueError, match=said):
         read(made)
+
+
+def test_the_package_of_the_spine_takes_what_its_recipe_trains() -> None:
+    package = read_coarse_to_fine_package(MODELS / "spine" / "package.untrained.toml")
+    recipe = read_recipe(MODELS / "spine" / "training.toml")
+    for spec in (package.instance, package.level):
+        assert spec is not None
+        trained = recipe.networks[spec.name]
+        assert spec.classes == trained.classes
+        assert (spec.patch, spec.guide, spec.window_hu) == (trained.patch, trained.guide, trained.window_hu)
+        assert spec.spacing_mm == (trained.spacing_mm,) * 3
+        assert (spec.architecture, spec.arguments["filters"]) == (trained.architecture, list(trained.filters))
+    assert package.levels is not None
+    regions = [len(region.levels) for region in package.levels.regions]
+    assert regions == [region.levels for region in recipe.networks["level"].row.regions]

@@ -11,13 +11,20 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones.iterative.traversal import Instances
-from operators.geometry.volume import CtVolume, Grid
+from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.iterative import MEMORY, ONE_BY_ONE_CLASSES
 from operators.packages.packages import NetworkSpec
-from operators.pipelines.rows import evidence_of, level_evidence, level_patch, outline_row
+from operators.pipelines.rows import (
+    SeenRow,
+    evidence_of,
+    is_shown_beside,
+    level_evidence,
+    level_patch,
+    outline_row,
+)
 from tests.support.seg_cases import package
 from tests.support.synthetic_levels import RULES
 from tests.support.synthetic_rows import PATCH, SIDE, SPACING_MM, MadeNetwork, row_of_blocks
@@ -78,9 +85,10 @@ def outlined() -> tuple[Instances, Any, MadeNetworks]:
     labels, end = row_of_blocks(5)
     grid = Grid(labels.shape, np.diag([SPACING_MM] * 3 + [1.0]), "1.2.6")
     networks = MadeNetworks()
-    found, row = outline_row(
-        CtVolume(labels.astype(np.float32), grid), labels > 0, end > 0, grid, row_package(), networks
-    )
+    begin = np.zeros(labels.shape, np.bool_)
+    begin[:, :, -2:] = True
+    seen = SeenRow(labels > 0, begin, end > 0, grid)
+    found, row = outline_row(CtVolume(labels.astype(np.float32), grid), seen, row_package(), networks)
     return found, row, networks
 
 
@@ -95,7 +103,7 @@ def test_each_bone_is_named_with_its_outline_in_the_middle(
     outlined: tuple[Instances, Any, MadeNetworks],
 ) -> None:
     found, row, networks = outlined
-    evidence = level_evidence(found, row, row_package(), networks, starts=True)
+    evidence = level_evidence(found, row, row_package(), networks, row.grid)
     assert [int(np.argmax(each.levels)) for each in evidence] == [1, 2, 3, 4, 5]
     assert [each.is_first for each in evidence] == [True, False, False, False, False]
     assert [each.is_last for each in evidence] == [False, False, False, False, True]
@@ -105,6 +113,17 @@ def test_each_bone_is_named_with_its_outline_in_the_middle(
         assert np.argwhere(image[1] > 0).mean(axis=0) == pytest.approx((np.array(PATCH) - 1) / 2, abs=0.7)
         size_mm3 = np.count_nonzero(image[1]) * 3.0**3
         assert size_mm3 == pytest.approx((SIDE * SPACING_MM) ** 3, rel=0.35)
+
+
+@pytest.mark.parametrize(("narrower", "shown"), [(0, True), (5, False)])
+def test_ribs_count_where_the_scan_shows_both_sides_of_a_bone(
+    outlined: tuple[Instances, Any, MadeNetworks], narrower: int, shown: bool
+) -> None:
+    found, row, networks = outlined
+    source = row.grid.crop(Box((0, 0, 0), (row.grid.shape[0] - narrower, *row.grid.shape[1:])))
+    assert is_shown_beside(found.found[1], row, source, 15.0) == shown
+    evidence = level_evidence(found, row, row_package(), networks, source)
+    assert {each.ribs is not None for each in evidence} == {shown}
 
 
 def test_a_patch_that_leaves_the_scan_is_air_there(outlined: tuple[Instances, Any, MadeNetworks]) -> None:

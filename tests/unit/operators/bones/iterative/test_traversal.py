@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.iterative.one_by_one import Instance
 from operators.bones.iterative.traversal import Instances, find_instances
-from operators.geometry.volume import Box
 from tests.support.synthetic_rows import SIDE, Labels, MadeNetwork, row_of, row_of_blocks
 
 
@@ -44,6 +42,26 @@ def test_a_network_that_finds_nothing_ends_the_walk() -> None:
     labels, end = row_of_blocks(5)
     found = find_instances(row_of(labels, end, MadeNetwork(blind=dict.fromkeys(range(1, 6), 10**6))))
     assert found.found == ()
+
+
+def test_remains_that_are_too_small_do_not_hide_the_bones_below() -> None:
+    labels, end = row_of_blocks(4)
+    remains = labels == 1
+    remains[12:14, 12:14, int(np.flatnonzero(remains.any(axis=(0, 1)))[0]) :][:, :, :2] = False
+    labels[remains] = 0
+    row = row_of(labels, end, MadeNetwork())
+    row.wanted[12:22, 12:22, np.flatnonzero(remains.any(axis=(0, 1)))] = True
+    assert numbers(find_instances(row), labels) == [2, 3, 4]
+
+
+def test_what_is_outlined_where_no_bone_was_seen_is_none() -> None:
+    labels, end = row_of_blocks(5)
+    row = row_of(labels, end, MadeNetwork())
+    # Of the first and the last only an edge was seen, 4 % of their voxels
+    unseen = np.isin(labels, (1, 5))
+    unseen[12, :16] = False
+    row.wanted[unseen] = False
+    assert numbers(find_instances(row), labels) == [2, 3, 4]
 
 
 def test_a_row_that_ends_in_view_reaches_no_end_bone() -> None:
@@ -129,8 +147,28 @@ def test_a_bone_that_leaves_its_patch_is_followed_to_its_middle() -> None:
     assert voxels(find_instances(row)) == [SIDE**3] * 2
 
 
-def test_masks_lie_in_the_whole_scan() -> None:
-    one = Instance(Box((1, 1, 1), (3, 3, 3)), np.ones((2, 2, 2), np.bool_), 1.0, False)
-    (mask,) = Instances((one,), (), False).masks((5, 5, 5))
-    assert mask.sum() == 8
-    assert mask[1:3, 1:3, 1:3].all()
+def test_a_bone_is_partial_where_the_scan_cuts_its_side() -> None:
+    labels, end = row_of_blocks(2)
+    found = find_instances(row_of(labels[15:], end[15:], MadeNetwork()))
+    assert [each.is_partial for each in found.found] == [True, True]
+
+
+@pytest.mark.parametrize(("above", "reaches"), [(3, True), (9, False)])
+def test_a_row_begins_at_the_bone_next_to_its_first(above: int, reaches: bool) -> None:
+    labels, end = row_of_blocks(3)
+    labels, end = (np.pad(each, [(0, 0), (0, 0), (0, 12)]) for each in (labels, end))
+    row = row_of(labels, end, MadeNetwork())
+    top = int(np.flatnonzero(labels.any(axis=(0, 1)))[-1])
+    row.begin[8:26, 8:26, top + above :] = True
+    assert find_instances(row).reaches_begin == reaches
+
+
+def test_voxels_near_a_bone_belong_to_the_nearest() -> None:
+    labels, end = row_of_blocks(2)
+    row = row_of(labels, end, MadeNetwork())
+    owners = find_instances(row).owners(row)
+    assert (owners[labels == 1] == 1).all()
+    assert (owners[labels == 2] == 2).all()
+    # Voxels have 2 mm: the next to a bone belongs to it, the second is farther than 3 mm
+    along = owners[16, 16][np.flatnonzero(labels[16, 16])[0] - 2 :][: SIDE + 4]
+    assert along.tolist() == [0, 2, *[2] * SIDE, 2, 0]

@@ -10,10 +10,9 @@ import pytest
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
-from operators.packages.levels import LevelRules
+from operators.packages.levels import LevelEvidence, LevelRules
 from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Code, Structure
-from operators.segmentation.levels import LevelEvidence
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import summary
 from tests.support.seg_cases import ANATOMY, BONE, FRACTURE, package
@@ -98,7 +97,7 @@ def test_bones_of_uncertain_level_are_numbered_from_the_end_in_view(seen: bool, 
     assert len({each.bone for each in made.segments}) == len(ROW)
     (flag,) = [each for each in made.flags if each.code == "level_uncertain"]
     assert flag.values == tuple(each.value for each in made.segments)
-    assert "T10 to L5" in flag.sentence
+    assert "T10 bone to L5 bone" in flag.sentence
     assert any("level uncertain" in each for each in summary(made))
 
 

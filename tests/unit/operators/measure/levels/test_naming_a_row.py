@@ -16,8 +16,7 @@ from operators.measure.levels.naming_a_row import (
     steps_below,
 )
 from operators.measure.levels.row_model import row_model
-from operators.packages.levels import LevelRules, RegionOfRow
-from operators.segmentation.levels import LevelEvidence
+from operators.packages.levels import LevelEvidence, LevelRules, RegionOfRow
 from tests.support.synthetic_levels import LOWER, MIDDLE, RULES, UPPER, USUAL, Quality, evidence_on
 
 CLEAR = Quality(width=0.35, noise=0.3, shifted=0.0, ribs=4.0)
@@ -122,6 +121,20 @@ def test_the_boundary_of_ribs_outweighs_levels_that_are_shifted() -> None:
     true = clear(row, (False, True))
     mixed = tuple(replace(a, ribs=b.ribs) for a, b in zip(shifted, true, strict=True))
     assert levels_of(mixed) == row
+
+
+def test_a_row_that_is_upside_down_contradicts_its_naming() -> None:
+    for row in (USUAL, (*MIDDLE[8:12], *LOWER[:5]), MIDDLE[3:9]):
+        right, wrong = (name_row(each, RULES) for each in (clear(row), clear(row)[::-1]))
+        assert right.contradiction < 0.5
+        assert wrong.contradiction > RULES.contradicted
+
+
+def test_the_last_level_of_most_people_is_read_as_that_of_few_where_levels_are_shifted() -> None:
+    read = tuple(replace(each, ribs=None) for each in clear(LOWER[1:6], (False, True)))
+    naming = name_row(read, RULES)
+    assert {naming.levels[-1], naming.runner_up[-1]} == {("L6",), ("L5",)}
+    assert naming.probability < RULES.least_probability
 
 
 def test_fused_bones_bear_both_levels() -> None:

@@ -1,0 +1,1 @@
+"""Accuracy of a package whose bones lie in a row: levels, outlines, heights."""

@@ -83,7 +83,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 # Version 1 pins old libraries, which the part that runs here does not need
 references: $(READY) $(PEER)/.ready  ## Output of nnU-Net itself for the synthetic models; kept in tests/references
 	rm -rf build/nnunet
-	$(BIN)/python -m tests.support.synthetic_nnunet_v1 build/nnunet/models
+	$(BIN)/python -m tests.support.packages.synthetic_nnunet_v1 build/nnunet/models
 	$(PEER)/bin/python -m pip install --quiet --no-deps --target build/nnunet/v1 nnunet==1.7.1
 	$(PEER)/bin/python tests/nnunet_references.py build/nnunet/models tests/references/nnunet_v2.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \

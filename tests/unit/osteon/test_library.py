@@ -15,8 +15,8 @@ import osteon
 from app.run.inputs import MOST_FILES
 from operators.dicom.seg.seg_reader import read_seg
 from operators.geometry.volume import CtVolume
-from tests.support import phantoms
-from tests.support.limbs_package import AFFINE, SHAPE, KnowingNetworks, limbs_ct, write_limbs
+from tests.support.dicom import phantoms
+from tests.support.packages.limbs_package import AFFINE, SHAPE, KnowingNetworks, limbs_ct, write_limbs
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -130,7 +130,7 @@ def test_a_zip_writes_nothing_outside_and_is_bounded(
 
 def test_an_image_that_shows_no_hounsfield_units_is_refused(tmp_path: Path, models: Path) -> None:
     path = tmp_path / "inverted.nii.gz"
-    from tests.support.hounsfield_cases import body
+    from tests.support.dicom.hounsfield_cases import body
 
     nibabel.save(nibabel.Nifti1Image(-body(), np.diag([-2.0, -2, 3, 1])), path)
     with pytest.raises(osteon.UnsuitableError, match="inverted"):

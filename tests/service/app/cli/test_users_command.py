@@ -11,7 +11,7 @@ import pytest
 from app.cli.commands import app
 from app.node.accounts.accounts import Accounts
 from operators.errors import OsteonError, UsageError
-from tests.support.node_cases import node_settings
+from tests.support.node.node_cases import node_settings
 
 PASSWORD = "correct horse battery"
 

@@ -26,8 +26,15 @@ from operators.results.png_files import write_mask_png, write_png
 from operators.results.result_paths import ResultPaths
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.segmentation import Segmentation
-from tests.support.radiograph_result_cases import MADE_AT, ODD, made, projection, provenance, series
-from tests.support.seg_cases import blobs, bone, grid, segmentation
+from tests.support.dicom.seg_cases import blobs, bone, grid, segmentation
+from tests.support.radiographs.radiograph_result_cases import (
+    MADE_AT,
+    ODD,
+    made,
+    projection,
+    provenance,
+    series,
+)
 
 KINDS = ("seg", "sr", "sc", "kos", "turntable", "labelmap", "rtstruct")
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from app.run.series_listing import render, rows_of
 from operators.dicom.read.scan import scan
 from operators.errors import UnreadableError
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 from tests.unit.operators.dicom.select.test_selection import AFFINE, HU, package
 
 

@@ -44,7 +44,7 @@ from benchmarks.accuracy.radiographs.tables import (
 from operators.errors import UsageError
 from operators.radiographs.answer import RadiographOutput
 from operators.radiographs.detections import Decoding
-from tests.support.radiograph_package import write_radiograph_package
+from tests.support.radiographs.radiograph_package import write_radiograph_package
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.fitting import Answered
 

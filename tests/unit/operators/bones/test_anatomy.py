@@ -25,7 +25,7 @@ from operators.geometry.resampling import interpolate_scalar
 from operators.geometry.volume import Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label
-from tests.support.synthetic_packages import COARSE, FINE, centred_affine, made_package, positions
+from tests.support.packages.synthetic_packages import COARSE, FINE, centred_affine, made_package, positions
 
 PACKAGE = made_package()
 SHAPE = (40, 36, 32)

@@ -14,8 +14,8 @@ from operators.bones.outlines import outline_bone
 from operators.bones.regions import BoneRegion
 from operators.geometry.volume import CtVolume, Grid
 from operators.packages.coarse_to_fine import OutlineRules
-from tests.support.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
-from tests.support.synthetic_packages import centred_affine, made_package, positions
+from tests.support.dicom.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
+from tests.support.packages.synthetic_packages import centred_affine, made_package, positions
 
 RULES = OutlineRules(edge=0.5)
 NETWORK_SHAPE = (32, 32, 32)

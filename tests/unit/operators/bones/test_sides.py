@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs, split_pairs
 from operators.packages.coarse_to_fine import SideRules
-from tests.support.phantoms import all_orientations, oblique_affine
-from tests.support.synthetic_packages import centred_affine, positions
+from tests.support.dicom.phantoms import all_orientations, oblique_affine
+from tests.support.packages.synthetic_packages import centred_affine, positions
 
 NOTHING = np.zeros((0, 3))
 X = np.array([1.0, 0.0, 0.0])

@@ -18,9 +18,9 @@ from operators.networks.monai_bundle.bundle_output import keep_largest
 from operators.networks.monai_bundle.bundle_steps import STEPS
 from operators.package_files.package_reader import read_package
 from operators.packages.monai_bundle import STEP_ARGUMENTS
-from tests.support.model_cases import changed, ran, snapshot
-from tests.support.synthetic_bundles import BUNDLES, write_bundle
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.model_cases import changed, ran, snapshot
+from tests.support.packages.synthetic_bundles import BUNDLES, write_bundle
+from tests.support.packages.synthetic_packages import write_package
 
 
 @pytest.fixture

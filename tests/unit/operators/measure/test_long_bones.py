@@ -11,8 +11,7 @@ from operators.packages.packages import MEASURABLE
 from operators.segmentation.measurements import FractureRegion, HeadSphere, LongBone, Measured, NotMeasurable
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
-from tests.support.seg_cases import bone
-from tests.support.synthetic_long_bones import (
+from tests.support.bones.synthetic_long_bones import (
     LENGTH_MM,
     RADIUS_MM,
     broken,
@@ -22,6 +21,7 @@ from tests.support.synthetic_long_bones import (
     long_bone_package,
     neck_top,
 )
+from tests.support.dicom.seg_cases import bone
 
 ANGLES_DEG = (115.0, 130.0, 140.0)
 

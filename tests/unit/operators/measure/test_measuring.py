@@ -16,8 +16,17 @@ from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import NOTICE, summary
-from tests.support.seg_cases import LEFT, bone, package
-from tests.support.synthetic_shapes import Solid, box, drawn, grid_around, left_bone, mirrored, moved, sphere
+from tests.support.bones.synthetic_shapes import (
+    Solid,
+    box,
+    drawn,
+    grid_around,
+    left_bone,
+    mirrored,
+    moved,
+    sphere,
+)
+from tests.support.dicom.seg_cases import LEFT, bone, package
 
 RIGHT = Code("24028007", "SCT", "Right")
 TURN_DEG, SHIFT_MM = 7.0, np.array([2.0, -1.0, -5.0])

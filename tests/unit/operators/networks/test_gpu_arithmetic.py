@@ -12,8 +12,8 @@ import torch
 from operators.networks.architectures.architecture_table import build
 from operators.networks.runtimes import CHANNELS_LAST, Device, TorchRuntime
 from operators.packages.packages import NetworkSpec
-from tests.support.synthetic_bundles import BUNDLES, OTHERS, Bundle, network_of
-from tests.support.synthetic_nnunet import CASES, architecture_of, made_state
+from tests.support.packages.synthetic_bundles import BUNDLES, OTHERS, Bundle, network_of
+from tests.support.packages.synthetic_nnunet import CASES, architecture_of, made_state
 
 NNUNETS = [case for case in CASES if case.name in ("plain", "residual_regions", "slices")]
 # These two take long

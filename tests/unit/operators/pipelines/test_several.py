@@ -28,8 +28,10 @@ from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.limbs_package import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import MADE_AT
+from tests.support.node.node_cases import node_settings
+from tests.support.packages.limbs_package import (
     AFFINE,
     BREAK_MM,
     SHAPE,
@@ -40,9 +42,7 @@ from tests.support.limbs_package import (
     limbs_ct,
     write_limbs,
 )
-from tests.support.node_cases import node_settings
-from tests.support.seg_cases import MADE_AT
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.synthetic_packages import write_package
 
 U = depths_mm(SHAPE, AFFINE)
 ALL = ["middle", "side_left", "side_right", "plate", "rod_left", "rod_right"]

@@ -20,8 +20,10 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.seen import NOT_SEEN, SEGMENTED
 from operators.pipelines import coarse_to_fine, several
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.limbs_package import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import MADE_AT
+from tests.support.node.node_cases import node_settings
+from tests.support.packages.limbs_package import (
     AFFINE,
     NEIGHBOURS_MM,
     SHAPE,
@@ -31,8 +33,6 @@ from tests.support.limbs_package import (
     limbs_ct,
     write_trio,
 )
-from tests.support.node_cases import node_settings
-from tests.support.seg_cases import MADE_AT
 
 U = depths_mm(SHAPE, AFFINE)
 BY_PACKAGE = {

@@ -16,7 +16,7 @@ from operators.packages.radiograph import RadiographPackage
 from operators.pipelines.several import segment
 from operators.segmentation.radiograph_answer import RadiographAnswer, Verdict
 from operators.segmentation.segmentation import Segmentation
-from tests.support.radiograph_package import write_radiograph_package
+from tests.support.radiographs.radiograph_package import write_radiograph_package
 
 
 def quiet(stage: str, done: float) -> None:

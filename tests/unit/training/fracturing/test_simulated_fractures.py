@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tests.support.synthetic_bones import (
+from tests.support.bones.synthetic_bones import (
     MARROW_HU,
     SPACING_MM,
     block,

@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from app.node.receive.dicomweb import sender_at, stow_router
 from app.node.receive.reception import Received, Store
 from app.node.storage.inbox import Inbox, InboxOutcome
-from tests.support import phantoms
-from tests.support.node_cases import CT1, listening, node_settings, storescu
-from tests.support.node_processes import free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import CT1, listening, node_settings, storescu
+from tests.support.node.node_processes import free_port, until
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((32, 32, 3), AFFINE)

@@ -21,9 +21,9 @@ from app.node.service.http_limits import HEAD_BYTES, bounded
 from app.node.service.web import server_of
 from app.node.settings.configuration import NodeSettings
 from tests.service.app.node.receive.test_stow import AFFINE, HU, body, contents, named, served
-from tests.support import phantoms
-from tests.support.node_cases import node_settings, storescu
-from tests.support.node_processes import Served, fetched, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import node_settings, storescu
+from tests.support.node.node_processes import Served, fetched, free_port, until
 
 SILENT, SLOW_HEADS, SLOW_BODIES = 600, 60, 40
 KIND = 'multipart/related; type="application/dicom"; boundary=edge'

@@ -21,14 +21,14 @@ from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES, EQUI
 from operators.dicom.provenance.source_headers import COPIED, slice_headers
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.bad_values import (
+from tests.support.dicom.bad_values import (
     BAD_VALUES,
     KEYWORDS,
     combinations,
     header_with,
     series_with,
 )
-from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation
+from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation
 
 # What is kept although it is too long is warned of by pydicom, which quotes only lengths
 pytestmark = [

@@ -25,8 +25,8 @@ from operators.dicom.elements.file_meta import file_head, with_standard_head
 from operators.dicom.elements.instance_identity import read_instance, read_received
 from operators.dicom.elements.meta_group import read_meta_group
 from operators.errors import UnreadableError
-from tests.support.dataset_bytes import UID, ct, deflated, element, nested, text
-from tests.support.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
+from tests.support.dicom.dataset_bytes import UID, ct, deflated, element, nested, text
+from tests.support.faults.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
 
 SYNTAXES = (
     ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,

@@ -13,10 +13,10 @@ from operators.dicom.select.reasons import REASONS
 from operators.dicom.select.selection import Refusal, Selection, rank, select
 from operators.errors import UnsuitableError
 from operators.geometry.value_notes import VALUE_MEANINGS
-from tests.support import phantoms
-from tests.support.hounsfield_cases import body
-from tests.support.reading_cases import only, setting
-from tests.support.synthetic_packages import made_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.hounsfield_cases import body
+from tests.support.dicom.reading_cases import only, setting
+from tests.support.packages.synthetic_packages import made_package
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 PACKAGE = made_package()

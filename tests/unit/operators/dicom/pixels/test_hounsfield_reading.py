@@ -15,9 +15,9 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume
-from tests.support import phantoms
-from tests.support.hounsfield_cases import FAULTS, Hu, abdomen, body, phantom
-from tests.support.reading_cases import only, removing
+from tests.support.dicom import phantoms
+from tests.support.dicom.hounsfield_cases import FAULTS, Hu, abdomen, body, phantom
+from tests.support.dicom.reading_cases import only, removing
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 Change = Callable[[np.ndarray], np.ndarray]

@@ -12,10 +12,10 @@ from operators.dicom.elements.file_meta import file_head
 from operators.dicom.pixels.version_differences import Difference, belonging, difference
 from operators.errors import UnreadableError
 from tests.slow.operators.dicom.read.test_reading_costs import ITEMS, MEGABYTE, OPEN, peak_bytes
-from tests.support import phantoms
-from tests.support.dataset_bytes import UID, ct, deflated
-from tests.support.reading_cases import AFFINE
-from tests.support.wire import CT, EXPLICIT
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import UID, ct, deflated
+from tests.support.dicom.reading_cases import AFFINE
+from tests.support.faults.wire import CT, EXPLICIT
 from tests.unit.operators.dicom.read.test_reading_causes import with_syntax
 
 SYNTAXES = (

@@ -23,7 +23,7 @@ from operators.dicom.provenance.conforming import (
 from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES, Otherwise
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.bad_values import (
+from tests.support.dicom.bad_values import (
     BAD_VALUES,
     CHARACTER_SETS,
     KEYWORDS,
@@ -31,8 +31,8 @@ from tests.support.bad_values import (
     header_with,
     series_with,
 )
-from tests.support.result_cases import results, two_fragments
-from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation
+from tests.support.dicom.result_cases import results, two_fragments
+from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation
 
 # What is kept although it is too long is warned of by pydicom, which quotes only lengths
 pytestmark = [

@@ -15,8 +15,8 @@ from pydicom.valuerep import DSfloat
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import Scan, scan
 from operators.errors import UnsuitableError
-from tests.support import phantoms
-from tests.support.reading_cases import AFFINE, LONG, assert_right_by_value, only, setting, warned
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import AFFINE, LONG, assert_right_by_value, only, setting, warned
 
 COUNTS = {"PixelSpacing": 2, "ImagePositionPatient": 3, "ImageOrientationPatient": 6}
 SINGLE = ("RescaleSlope", "RescaleIntercept")

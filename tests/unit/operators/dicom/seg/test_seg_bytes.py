@@ -14,7 +14,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]
 

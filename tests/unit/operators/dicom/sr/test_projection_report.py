@@ -20,7 +20,7 @@ from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
 from operators.segmentation.radiograph_answer import FractureFinding, Verdict
 from operators.segmentation.segmentation import Flag
-from tests.support.radiograph_result_cases import (
+from tests.support.radiographs.radiograph_result_cases import (
     CALIBRATED,
     ON_DETECTOR,
     made,

@@ -23,8 +23,17 @@ from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
 from operators.measure.measuring import measure_segments
 from operators.segmentation.segmentation import Flag, Segmentation
-from tests.support.node_cases import system_tool
-from tests.support.seg_cases import blobs, bone, grid, header, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import (
+    blobs,
+    bone,
+    grid,
+    header,
+    multi_frame,
+    provenance,
+    segmentation,
+    series,
+)
+from tests.support.node.node_cases import system_tool
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 SOURCE_SERIES = highdicom.sr.CodedConcept("121232", "DCM", "")

@@ -21,8 +21,7 @@ from operators.segmentation.measurements import (
 )
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
-from tests.support.seg_cases import bone
-from tests.support.synthetic_bodies import (
+from tests.support.bones.synthetic_bodies import (
     EVEN,
     HEIGHT_MM,
     Heights,
@@ -31,6 +30,7 @@ from tests.support.synthetic_bodies import (
     placed,
     row_of_bodies,
 )
+from tests.support.dicom.seg_cases import bone
 
 ZERO = np.zeros(3)
 

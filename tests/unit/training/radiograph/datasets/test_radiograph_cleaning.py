@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from operators.errors import UsageError
-from tests.support.synthetic_radiographs import (
+from tests.support.radiographs.synthetic_radiographs import (
     SHAPE,
     distinct_pixels,
     distinct_radiograph,

@@ -26,7 +26,7 @@ def install(
     *,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     accept_licence: Annotated[bool, Parameter(negative="")] = False,
-    catalogue: Path = CATALOGUE,
+    catalogue: Path | None = None,
     models: Models = None,
     config: Annotated[Path | None, Parameter(name="--config", help="Configuration file")] = None,
 ) -> int:
@@ -44,9 +44,9 @@ def install(
     accept_licence
         Do not ask: the licence was read and is accepted.
     catalogue
-        Another catalogue, such as a site's own with the addresses of its mirror.
+        A catalogue to read instead of Osteon's own, such as one with the addresses of a site's mirror.
     """
-    entries = read_catalogue(catalogue)
+    entries = read_catalogue(catalogue or CATALOGUE)
     if name is None:
         list_entries(entries)
         return 0

@@ -97,7 +97,7 @@ class Accounts:
         self._change(lambda accounts: without(accounts, self._known(accounts, name)))
 
     def _change(self, change: Callable[[dict[str, Account]], dict[str, Account]]) -> None:
-        """Writes the changed accounts, while others that change them wait; a refused change writes nothing."""
+        """Writes the changed accounts, while other changes wait; a refused change writes nothing."""
         require_administrator(change(self.all()))
         with self.path.with_name(LOCK).open("w") as locked:
             lock(locked.fileno(), fcntl.LOCK_EX, PATIENCE_S)

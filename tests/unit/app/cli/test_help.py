@@ -15,7 +15,7 @@ from rich.console import Console
 from app.cli.commands import COMMANDS, app
 from app.cli.data import data_app
 from app.cli.map import config_app
-from app.cli.models import models_app
+from app.cli.models.packages import models_app
 from app.cli.node import OPTIONS
 from app.cli.users import users_app
 from app.node.settings.configuration import NodeSettings

@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.arguments import Config, Json, Models
+from app.cli.models.description import describe_package
 from app.settings import Settings, read_settings
 from operators.errors import ModelError, OsteonError, UsageError
 from operators.importing.install import verify as verify_files
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
-from operators.packages.description import describe_package
 from operators.packages.packages import NetworkSpec
 
 DONE = 0
@@ -66,13 +66,13 @@ def show(name: str, /, *, models: Models = None, config: Config = None, json_: J
 
 
 models_app.command(
-    "app.cli.models_import:import_",
+    "app.cli.models.importing:import_",
     name="import",
     help="Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.",
 )
 
 models_app.command(
-    "app.cli.models_install:install",
+    "app.cli.models.installing:install",
     name="install",
     help="Fetch the published model NAME and make packages of it; without NAME, list what can be fetched.",
 )

@@ -9,7 +9,7 @@ from operators.packages.structures import Code
 
 
 def describe_package(package: ModelPackage) -> dict[str, Any]:
-    """A package as plain values."""
+    """Returns a package as plain values."""
     return {
         "name": package.name,
         "version": package.version,
@@ -20,7 +20,7 @@ def describe_package(package: ModelPackage) -> dict[str, Any]:
 
 
 def network_row(spec: NetworkSpec) -> dict[str, Any]:
-    """A network as plain values."""
+    """Returns a network as plain values."""
     return {
         "name": spec.name,
         "architecture": spec.architecture,
@@ -33,7 +33,7 @@ def network_row(spec: NetworkSpec) -> dict[str, Any]:
 
 
 def label_row(label: Label) -> dict[str, str]:
-    """A label as plain values."""
+    """Returns a label as plain values."""
     values = label.values
     span = f"{values.start}" if len(values) == 1 else f"{values.start}-{values.stop - 1}"
     parts = (label.structure.type, label.structure.laterality)

@@ -7,8 +7,11 @@ import pytest
 from scipy import ndimage
 
 from training.row_tables import ChangesTable
-from training.subjects.deformed_rows import BonesInRow, burst, compressed, deformed, fuse, sampled
-from training.subjects.row_course import course_of, course_through, turned
+from training.subjects.rows.bones import BonesInRow
+from training.subjects.rows.changes import burst, fuse
+from training.subjects.rows.course import course_of, course_through, turned
+from training.subjects.rows.deformed import deformed
+from training.subjects.rows.placing import compressed, sampled
 
 SPACING_MM, STEP = 2.0, 16
 PLAIN = ChangesTable(

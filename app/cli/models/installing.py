@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from app.cli.arguments import Models
-from app.cli.models_import import import_message
+from app.cli.models.importing import import_message
 from app.cli.training_display import training_display
 from app.settings import read_settings
 from operators.errors import UsageError

@@ -12,9 +12,9 @@ from scipy.interpolate import PchipInterpolator
 
 Array = NDArray[np.float64]
 STEP_MM = 1.0
-# How far the curve goes on beyond the first and the last bone
+# How far the curve continues beyond the first and the last bone
 BEYOND_MM = 60.0
-# The core of a bone, which is its body, is where it is at least so deep, of its greatest depth
+# The core of a bone, which is its body, has at least this share of its greatest depth
 CORE = 0.6
 SEARCHES = 3
 # Half of the window in points within which the curve is smoothed
@@ -34,7 +34,7 @@ class Course:
     levels_mm: Array
 
     def place(self, at: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns coordinates (3, ...) to the left, back and down the curve of points (3, ...) in mm."""
+        """Returns the coordinates (3, ...) of points (3, ...) in mm: to the left, back and down the curve."""
         along = np.interp(-at[2], -self.points[:, 2], np.arange(len(self.points)) * STEP_MM)
         for _ in range(SEARCHES):
             centre, frame = self.at(along)
@@ -44,13 +44,13 @@ class Course:
         return np.stack([*across, along]).astype(np.float32)
 
     def lps(self, placed: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the points (3, ...) in mm at coordinates (3, ...) that `place` gives."""
+        """Returns the points (3, ...) in mm at coordinates (3, ...); the inverse of `place`."""
         centre, frame = self.at(placed[2])
         moved: NDArray[np.float32] = centre + placed[0] * frame[0] + placed[1] * frame[1]
         return moved
 
     def at(self, along: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Returns the curve's point (3, ...) and frame (3, 3, ...) at places in mm along it."""
+        """Returns the points (3, ...) and frames (3, 3, ...) of the curve at distances in mm along it."""
         place = np.clip(along / STEP_MM, 0, len(self.points) - 1.001)
         low = place.astype(np.int64)
         part = (place - low).astype(np.float32)
@@ -67,7 +67,7 @@ def course_of(structures: NDArray[np.uint8], values: Sequence[int], spacing_mm: 
 
 
 def body_centre(structures: NDArray[np.uint8], value: int, spacing_mm: float) -> Array:
-    """Returns the centre (3,) in mm of the body of a bone: of its deepest part."""
+    """Returns the centre (3,) in mm of the body of a bone, which is its deepest part."""
     box = ndimage.find_objects((structures == value).astype(np.uint8))[0]
     depth = ndimage.distance_transform_edt(np.pad(structures[box] == value, 1))
     core = np.argwhere(depth >= CORE * depth.max()) - 1
@@ -76,7 +76,7 @@ def body_centre(structures: NDArray[np.uint8], value: int, spacing_mm: float) ->
 
 
 def course_through(centres: Array) -> Course:
-    """Returns the course through centres (N, 3) in mm from the top down; straight on beyond both ends."""
+    """Returns the course through centres (N, 3) in mm from the top down, straight beyond both ends."""
     ends = [np.array([0.0, 0.0, -1.0])] * 2
     if len(centres) > 1:
         ends = [centres[1] - centres[0], centres[-1] - centres[-2]]
@@ -99,7 +99,7 @@ def evenly(points: Array) -> Array:
 
 
 def frames_of(tangents: Array) -> Array:
-    """Returns frames (N, 3, 3) along tangents (N, 3): the left as near to the patient's as can be."""
+    """Returns frames (N, 3, 3) along tangents (N, 3), with the left as near to the patient's as possible."""
     down = tangents / np.linalg.norm(tangents, axis=1, keepdims=True)
     left = np.array([1.0, 0.0, 0.0]) - down[:, :1] * down
     left /= np.linalg.norm(left, axis=1, keepdims=True)
@@ -107,7 +107,7 @@ def frames_of(tangents: Array) -> Array:
 
 
 def turned(course: Course, turns: Array) -> Course:
-    """Returns the course with its direction turned by matrices (N, 3, 3), each bone turning with it."""
+    """Returns the course with its directions turned by matrices (N, 3, 3), and its bones with them."""
     frames = np.einsum("nij,naj->nai", turns, course.frames)
     steps = frames[:, 2] * STEP_MM
     points = course.points[0] + np.concatenate([[np.zeros(3)], np.cumsum(steps[:-1], axis=0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,12 @@ def cut_below(label_map: LabelMap, z_mm: float) -> LabelMap:
     first = int(np.ceil((z_mm - grid.ijk_to_lps[2, 3]) / grid.spacing_mm[2]))
     box = Box((0, 0, first), grid.shape)
     return LabelMap(label_map.labels[box.slices], grid.crop(box))
+
+
+@cache
+def whole_bone(angle_deg: float = 130.0) -> LabelMap:
+    """Returns a bone with that neck-shaft angle, drawn once."""
+    return draw({11: long_bone(angle_deg)})
 
 
 def long_bone_package(measurements: tuple[str, ...]) -> ModelPackage:

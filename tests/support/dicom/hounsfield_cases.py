@@ -39,6 +39,7 @@ FAULTS: dict[str, tuple[Fault, Kind, int]] = {
 }
 
 
+@cache
 def body() -> Hu:
     """Returns a cylinder of fat with muscle and a hollow bone, on a table, in air; noise of 12 HU."""
     i, j, _ = np.indices(SHAPE)
@@ -49,7 +50,9 @@ def body() -> Hu:
     hu[np.hypot(i - 38, j - 30) < 5] = 900
     hu[np.hypot(i - 38, j - 30) < 2] = -40
     noise = np.random.default_rng(0).normal(0, 12, SHAPE)
-    return np.clip(np.rint(hu + noise), -1024, 3071).astype(np.int16)
+    made = np.clip(np.rint(hu + noise), -1024, 3071).astype(np.int16)
+    made.setflags(write=False)
+    return made
 
 
 @cache

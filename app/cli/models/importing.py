@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from app.cli.arguments import Config, Models
 from app.settings import read_settings
 from operators.errors import ModelError, UsageError
-from operators.geometry.orientation import is_orientation
-from operators.importing.descriptions import Description, describe, read_model
-from operators.importing.install import NewPackage, install
-from operators.importing.published import Wanted
 from operators.package_files.package_reader import DRAFT_FILE, lacks_code
+
+if TYPE_CHECKING:
+    from operators.importing.install import NewPackage
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,11 @@ def import_(
     folder
         Folder of the published model.
     """
+    from operators.geometry.orientation import is_orientation
+    from operators.importing.descriptions import Description, describe, read_model
+    from operators.importing.install import install
+    from operators.importing.published import Wanted
+
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
     wanted = Wanted(tuple(options.fold or ()), options.checkpoint, options.previous, options.mirroring)

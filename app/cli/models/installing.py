@@ -12,11 +12,9 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from app.cli.arguments import Models
-from app.cli.models.importing import import_message
 from app.cli.training_display import training_display
 from app.settings import read_settings
 from operators.errors import UsageError
-from operators.importing.catalogue.installing import install_entry
 from operators.importing.catalogue.listing import CATALOGUE, CatalogueEntry, entry_named, read_catalogue
 
 
@@ -50,6 +48,9 @@ def install(
     if name is None:
         list_entries(entries)
         return 0
+    from app.cli.models.importing import import_message
+    from operators.importing.catalogue.installing import install_entry
+
     entry = entry_named(entries, name)
     show_terms(entry)
     require_accepted(name, accept_licence)

@@ -19,7 +19,6 @@ from app.cli.arguments import Config, Json, Models
 from app.cli.models.description import describe_package
 from app.settings import Settings, read_settings
 from operators.errors import ModelError, OsteonError, UsageError
-from operators.importing.install import verify as verify_files
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.packages.packages import NetworkSpec
@@ -171,6 +170,8 @@ def times(sides: Sequence[float]) -> str:
 
 def verify_package(folder: Path) -> int:
     """Checks one package, prints the outcome and returns its exit code."""
+    from operators.importing.install import verify as verify_files
+
     try:
         package = verify_files(folder)
     except OsteonError as error:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from structlog.testing import capture_logs
 
-from app.cli.run import progress_display, run_command, show_outcome
+from app.cli.run_outcome import progress_display, run_command, show_outcome
 from app.run.folder import RunOutcome, exit_code, run_folder
 from app.run.record import SeriesRecord
 from app.run.series_job import Job

@@ -52,8 +52,9 @@ def nothing(*_: object, **__: object) -> Iterator[pkgutil.ModuleInfo]:
 
 
 def import_monai() -> None:
-    """Imports all modules that MONAI's networks and transforms need of each other.
+    """Imports the modules that MONAI's networks and transforms need of each other, and no others.
 
     Their imports are circular, and succeed only from this entry.
     """
+    import_monai_alone()
     import_module("monai.apps")

@@ -30,17 +30,17 @@ def install(
 ) -> int:
     """Fetch the published model NAME and make packages of it; without NAME, list what can be fetched.
 
-    Shows licence and size and asks first. An interrupted download goes on where it broke off. Nothing of a
-    model is executed; all of its packages are installed, or none.
+    Shows licence and size and asks first. An interrupted download is resumed. Nothing of a model is executed;
+    either all of its packages are installed or none.
 
     Parameters
     ----------
     name
         Name of a model in the catalogue.
     from_
-        The downloaded archive, or a folder with the archives or what was in them; nothing is fetched then.
+        The downloaded archive, or a folder with the archives or their contents; then nothing is downloaded.
     accept_licence
-        Do not ask: the licence was read and is accepted.
+        Do not ask: you have read and accept the licence.
     catalogue
         A catalogue to read instead of Osteon's own, such as one with the addresses of a site's mirror.
     """

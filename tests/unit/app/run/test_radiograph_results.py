@@ -19,7 +19,7 @@ from app.run.html.writer import page_of
 from app.run.record import SeriesRecord
 from app.run.report import report
 from app.run.results import RESULTS, Written, names_in_report
-from operators.result_writers import FallbackWriterOperator, PictureWriterOperator, ReportWriterOperator
+from operators.process.monai_import import import_monai_alone
 from operators.results.attempts import Attempts
 from operators.results.image_kinds import IMAGE_KINDS, kind_of
 from operators.results.png_files import write_mask_png, write_png
@@ -139,6 +139,13 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     host: Any = SimpleNamespace(work=SimpleNamespace(paths=paths), segmentation=None)
     selection: Any = SimpleNamespace(series=source)
     resampled: Any = SimpleNamespace(source=image)
+    import_monai_alone()
+    from operators.result_writers import (
+        FallbackWriterOperator,
+        PictureWriterOperator,
+        ReportWriterOperator,
+    )
+
     FallbackWriterOperator.run(host, selection, found)
     ReportWriterOperator.run(host, selection, found, files["seg"])
     PictureWriterOperator.run(host, selection, found, resampled)

@@ -71,7 +71,7 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 
 
 def network_folder(folder: Path, pattern: str) -> Path:
-    """Returns the only folder of a known format whose path below `folder` fits a pattern. Raises ModelError."""
+    """Returns the only folder of a known format below `folder` that fits a pattern. Raises ModelError."""
     found = [path for path in [folder, *sorted(folder.rglob("*"))] if path.is_dir() and is_network(path)]
     fitting = [path for path in found if fnmatch(path.relative_to(folder.parent).as_posix(), pattern)]
     if len(fitting) != 1:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from io import BytesIO
 from itertools import permutations, product
@@ -24,7 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
+from pydicom.tag import Tag
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
@@ -40,6 +45,8 @@ HU_PER_MM = np.array([13.7, 5.3, 29.1])
 UID_ROOT = "1.2.826.0.1.3680043.10.1"
 # Pixels of the largest slices that are kept in memory
 LARGEST_KEPT = 64 * 64
+# What the file's head and the encoding of all other elements depend on
+CONTEXT = {int(Tag(each)) for each in ("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID")}
 
 
 def position_hu(lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -138,8 +145,10 @@ def write_ct(
             dataset = pickle.loads(kept) if edit else Dataset()
         if edit:
             edit(dataset, k)
-        if not kept or (edit and _differs(dataset, kept)):
+        if not kept:
             save(dataset, paths[-1], transfer_syntax_uid)
+        elif edit:
+            paths[-1].write_bytes(_content(dataset, kept, transfer_syntax_uid))
         else:
             paths[-1].write_bytes(_encoded(kept, transfer_syntax_uid))
     return paths
@@ -167,12 +176,57 @@ def _pickled(content: _Plane) -> bytes:
     return pickle.dumps(pickle.loads(made))
 
 
-def _differs(dataset: Dataset, pickled: bytes) -> bool:
-    """Returns whether a data set has been changed; what cannot be pickled has."""
-    try:
-        return pickle.dumps(dataset) != pickled
-    except (AttributeError, TypeError, pickle.PicklingError):
-        return True
+def _content(dataset: Dataset, kept: bytes, transfer_syntax_uid: str) -> bytes:
+    """Returns the content of an edited slice's file; only what was changed of it is encoded anew."""
+    before, after = _kept_values(kept), _values(dataset)
+    if before == after:
+        return _encoded(kept, transfer_syntax_uid)
+    changed = {tag for tag in after if before.get(tag) != after[tag]}
+    if transfer_syntax_uid != ExplicitVRLittleEndian or changed & CONTEXT or not after.keys() >= CONTEXT:
+        content = BytesIO()
+        save(dataset, content, transfer_syntax_uid)
+        return content.getvalue()
+    head, elements = _parts(kept)
+    return head + b"".join(
+        _element(dataset, tag) if tag in changed else elements[tag] for tag in sorted(after)
+    )
+
+
+def _values(dataset: Dataset) -> dict[int, tuple[str, object]]:
+    """Returns VR and value of each element; those of decimals as they are written."""
+    items = dataset._dict.items()
+    return {int(tag): (f"{type(item)}{item.VR}", _value(item.value)) for tag, item in items}
+
+
+@lru_cache(maxsize=2000)
+def _kept_values(kept: bytes) -> dict[int, tuple[str, object]]:
+    return _values(pickle.loads(kept))
+
+
+def _value(value: object) -> object:
+    return value if isinstance(value, bytes) else repr(value)
+
+
+@lru_cache(maxsize=2000)
+def _parts(kept: bytes) -> tuple[bytes, dict[int, bytes]]:
+    """Returns the head of a slice's file and its elements, each encoded."""
+    dataset, content = pickle.loads(kept), _encoded(kept, ExplicitVRLittleEndian)
+    elements = {int(tag): _element(dataset, tag) for tag in sorted(dataset._dict)}
+    body = b"".join(elements.values())
+    assert content.endswith(body)
+    return content[: len(content) - len(body)], elements
+
+
+def _element(dataset: Dataset, tag: int) -> bytes:
+    """Returns an element of a data set, encoded."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    element = dataset.get_item(tag)
+    assert element is not None
+    if isinstance(element, DataElement):
+        element = correct_ambiguous_vr_element(deepcopy(element), dataset, is_little_endian=True)
+    write_data_element(buffer, element, ["utf8"])
+    return buffer.getvalue()
 
 
 @lru_cache(maxsize=2000)

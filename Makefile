@@ -57,8 +57,8 @@ test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not real_data" tests/unit
 
 # Slow tests that neither start processes nor depend on the clock
-SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/app/node/segment tests/service/app/run \
-	tests/service/app/cli
+SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks/accuracy \
+	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15

@@ -8,7 +8,7 @@ import pytest
 from operators.geometry.volume import LabelMap
 from operators.measure.measuring import measure_segments
 from operators.packages.packages import MEASURABLE
-from operators.segmentation.measurements import FractureRegion, HeadSphere, LongBone, Measured, NotMeasurable
+from operators.segmentation.measurements import HeadSphere, LongBone, Measured, NotMeasurable
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
 from tests.support.bones.synthetic_long_bones import (
@@ -73,21 +73,6 @@ def test_a_shaft_without_its_head_has_neither() -> None:
     found = measured(cut_below(label_map, -60.0))
     assert isinstance(found.head, NotMeasurable)
     assert isinstance(found.neck_shaft_deg, NotMeasurable)
-
-
-@pytest.mark.parametrize(
-    ("along_neck", "height_mm", "code"),
-    [(0.2, None, "1C"), (1.05, None, "1B"), (None, -15.0, "1A"), (None, -90.0, "2"), (None, -165.0, "3")],
-)
-def test_a_fracture_lies_in_its_region(along_neck: float | None, height_mm: float | None, code: str) -> None:
-    head, up = neck_top(130.0), np.array([0.0, 0.0, 1.0])
-    axis = head / np.linalg.norm(head) if height_mm is None else up
-    at = head - (along_neck or 0.0) * RADIUS_MM * axis if height_mm is None else height_mm * up
-    upper, lower = broken(long_bone(130.0), at, axis)
-    found = measured(draw({11: lower, 12: upper}))
-    assert isinstance(found.region, FractureRegion), found.region
-    assert found.region.code == code
-    assert found.length_mm == NotMeasurable("the bone is broken")
 
 
 def test_a_fracture_near_an_end_that_is_not_in_view_has_no_region() -> None:

@@ -29,7 +29,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
@@ -221,10 +221,9 @@ def _element(dataset: Dataset, tag: int) -> bytes:
     """Returns an element of a data set, encoded."""
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    element = dataset.get_item(tag)
-    assert element is not None
-    if isinstance(element, DataElement):
-        element = correct_ambiguous_vr_element(deepcopy(element), dataset, is_little_endian=True)
+    given = dataset._dict[BaseTag(tag)]
+    is_parsed = isinstance(given, DataElement)
+    element = correct_ambiguous_vr_element(deepcopy(given), dataset, True) if is_parsed else given
     write_data_element(buffer, element, ["utf8"])
     return buffer.getvalue()
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 from starlette.testclient import TestClient
 
@@ -73,21 +73,21 @@ class Browser:
         self.client = TestClient(application(site), base_url="http://127.0.0.1", follow_redirects=False)
         self.token = ""
 
-    def get(self, address: str, **headers: str) -> httpx.Response:
+    def get(self, address: str, **headers: str) -> httpx2.Response:
         """Asks for a page."""
         return self._seen(self.client.get(address, headers=headers))
 
-    def post(self, address: str, /, **form: str) -> httpx.Response:
+    def post(self, address: str, /, **form: str) -> httpx2.Response:
         """Sends a form with the token, and follows to the page that it leads to."""
         answer = self.client.post(address, data={"csrf": self.token} | form)
         return self.get(answer.headers["location"]) if answer.status_code == 303 else self._seen(answer)
 
-    def log_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
+    def log_in(self, name: str, password: str = PASSWORD) -> httpx2.Response:
         """Logs in."""
         self.get("/login")
         return self.post("/login", name=name, password=password)
 
-    def _seen(self, answer: httpx.Response) -> httpx.Response:
+    def _seen(self, answer: httpx2.Response) -> httpx2.Response:
         if found := TOKEN.search(answer.text):
             self.token = found[1]
         return answer

@@ -57,8 +57,8 @@ test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not real_data" tests/unit
 
 # Slow tests that neither start processes nor depend on the clock
-SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/app/node/segment tests/service/app/run \
-	tests/service/app/cli
+SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks/accuracy \
+	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
@@ -83,7 +83,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 # Version 1 pins old libraries, which the part that runs here does not need
 references: $(READY) $(PEER)/.ready  ## Output of nnU-Net itself for the synthetic models; kept in tests/references
 	rm -rf build/nnunet
-	$(BIN)/python -m tests.support.synthetic_nnunet_v1 build/nnunet/models
+	$(BIN)/python -m tests.support.packages.synthetic_nnunet_v1 build/nnunet/models
 	$(PEER)/bin/python -m pip install --quiet --no-deps --target build/nnunet/v1 nnunet==1.7.1
 	$(PEER)/bin/python tests/nnunet_references.py build/nnunet/models tests/references/nnunet_v2.npz
 	PYTHONPATH=build/nnunet/v1 $(PEER)/bin/python tests/nnunet_v1_references.py \

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.networks.published import SMALL
 from benchmarks.process_usage import ProcessUsage, run_measured
-from tests.support.synthetic_nnunet import write_v2
+from tests.support.packages.synthetic_nnunet import write_v2
 from training.phantoms import phantom_ct, write_series
 
 

@@ -28,7 +28,7 @@ from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import fracture_pictures
 from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import MADE_AT, provenance, series
+from tests.support.dicom.seg_cases import MADE_AT, provenance, series
 from tests.unit.app.run.test_report_real import DATA, outlined, record_of
 
 

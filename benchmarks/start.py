@@ -19,8 +19,8 @@ CYCLOPTS = "from cyclopts import App; app = App(); app.command(lambda: 0, name='
 HELP = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
 LIBRARIES = "import torch, openvino, highdicom, SimpleITK, monai.deploy.core"
 RUN = (
-    "import app.cli.commands, app.cli.run, operators.networks.registry, operators.results.image_kinds; "
-    "from app.run.series_job import import_graph; import_graph()"
+    "import app.cli.commands, app.cli.run_outcome, operators.networks.registry, "
+    "operators.results.image_kinds; from app.run.series_job import import_graph; import_graph()"
 )
 # Name and script of Osteon's, and of its peer
 STARTS = (

@@ -2,7 +2,7 @@
 
     python tests/nnunet_references.py FOLDER OUT.npz [labels]      the last: no logits
 
-Imports nothing of Osteon. FOLDER is what `python -m tests.support.synthetic_nnunet_v1` wrote.
+Imports nothing of Osteon. FOLDER is what `python -m tests.support.packages.synthetic_nnunet_v1` wrote.
 """
 
 import os

@@ -86,7 +86,7 @@ GROUPS = {
         "Data sets of your own: import, check.",
     ),
     "models": (
-        "models:models_app",
+        "models.packages:models_app",
         "Model packages: list, show, install, import, verify, bench.",
     ),
     "users": (

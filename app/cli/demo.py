@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from app.cli.arguments import Config
-from app.cli.run import progress_display, show_outcome
+from app.cli.run_outcome import progress_display, show_outcome
 from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
 from app.evaluation.evaluation_report import show

@@ -167,7 +167,7 @@ def run_application(
     log_level: Annotated[str, Parameter(name=["--log_level", "-l"], help="Accepted and ignored")] = "",
 ) -> int:
     """Segment every suitable series; paths that are not given come from HOLOSCAN_* or MONAI_* variables."""
-    from app.cli.run import run_command
+    from app.cli.run_outcome import run_command
     from app.map.mercure import write_result
 
     del workdir, log_level

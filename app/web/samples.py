@@ -27,6 +27,6 @@ class Samples:
         self.kept: deque[Sample] = deque(maxlen=int(DAY_S / SAMPLE_S))
 
     def add(self, at_ms: int, free_bytes: int, states: Mapping[str, int]) -> None:
-        """Adds a sample of now."""
+        """Adds a sample of the present figures."""
         waiting = (states.get(name, 0) for name in ("queued", "running", "delivering"))
         self.kept.append(Sample(at_ms, free_bytes, *waiting))

@@ -3,9 +3,9 @@
     python -m benchmarks.dicom.radiograph_inputs --models MODELS [--image IMAGE] [--ct FOLDER] [--keep FOLDER]
                                                  [--only TEXT] [--write]
 
-The inputs are those of tests/support/radiograph_inputs.py, derived from one radiograph and one CT, which are
-synthetic by default. `--keep` is a folder in which inputs and results stay; `--write` writes the table into
-docs/reading.md.
+The inputs are those of tests/support/radiographs/radiograph_inputs.py, derived from one radiograph and one
+CT, which are synthetic by default. `--keep` is a folder in which inputs and results stay; `--write` writes
+the table into docs/reading.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import OsteonError
 from operators.packages.confidence import percent
-from tests.support.radiograph_inputs import INPUTS, Sources, write_input
+from tests.support.radiographs.radiograph_inputs import INPUTS, Sources, write_input
 
 PAGE = Path("docs/reading.md")
 HEADING = "| input | code | result |\n| --- | --- | --- |"

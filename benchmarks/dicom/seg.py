@@ -24,7 +24,7 @@ import numpy as np
 
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import bone, grid, provenance, segmentation, series
+from tests.support.dicom.seg_cases import bone, grid, provenance, segmentation, series
 
 SEGMENTS, LONG, WIDE = 30, 174, 90  # LONG slices of a segment, WIDE rows and columns in each
 

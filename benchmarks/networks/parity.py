@@ -37,8 +37,8 @@ from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
 from operators.packages.structures import ANATOMY
 from operators.pipelines.several import segment
-from tests.support.synthetic_nnunet import write_v2
-from tests.support.synthetic_nnunet_v1 import write_v1
+from tests.support.packages.synthetic_nnunet import write_v2
+from tests.support.packages.synthetic_nnunet_v1 import write_v1
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.support.synthetic_nnunet import Case
+from tests.support.packages.synthetic_nnunet import Case
 
 CUBES, FIRST_FLAT, LAST_FLAT = ((3, 3, 3),) * 6, (1, 2, 2), (1, 2, 1)
 FIVE = {"background": 0, **{f"class_{number}": number for number in range(1, 5)}}

@@ -28,7 +28,7 @@ from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
 from operators.importing.published import Wanted
 from operators.package_files.package_reader import PACKAGE_FILE
-from tests.support.synthetic_nnunet import Case, write_v2
+from tests.support.packages.synthetic_nnunet import Case, write_v2
 
 SMALL = Case(
     "small",

@@ -32,7 +32,7 @@ from PIL import Image
 from benchmarks.accuracy.tables import markdown
 from benchmarks.networks.synthetic_radiograph import picture, write_radiograph
 from benchmarks.process_usage import ProcessUsage, run_checked
-from tests.support.synthetic_nnunet import Case, write_v2
+from tests.support.packages.synthetic_nnunet import Case, write_v2
 
 SHAPE, BITS = (3000, 2500), 14
 PATCH = (224, 224)

@@ -17,7 +17,7 @@ from torch import nn
 
 from operators.nnunet.zoom import new_shape, zoomed
 from operators.packages.plans import Resampling
-from tests.support.synthetic_nnunet import MEASURES, Case, v2_names
+from tests.support.packages.synthetic_nnunet import MEASURES, Case, v2_names
 from training.device import has_fast_bfloat16
 
 Array = NDArray[np.float32]

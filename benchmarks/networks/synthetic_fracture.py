@@ -24,7 +24,7 @@ from benchmarks.panel import PANEL
 from operators.networks.architectures.architecture_table import build
 from operators.nnunet.zoom import zoomed
 from operators.packages.plans import Resampling
-from tests.support.synthetic_nnunet import Case, architecture_of, write_v2
+from tests.support.packages.synthetic_nnunet import Case, architecture_of, write_v2
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.uint8]

@@ -20,9 +20,9 @@ import structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 import tempfile, struct
 from pathlib import Path
-from tests.support.node_cases import listening, node_settings
-from tests.support.wire import *
-from tests.support.dataset_bytes import UID, ct, deflated, element, text
+from tests.support.node.node_cases import listening, node_settings
+from tests.support.faults.wire import *
+from tests.support.dicom.dataset_bytes import UID, ct, deflated, element, text
 def mb(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 class Cost:
     def __enter__(self): self.s, self.mb = time.process_time(), mb(); return self
@@ -46,9 +46,9 @@ import pydicom
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from tests.support import phantoms
-from tests.support.dataset_bytes import deflated
-from tests.support.wire import CT, DEFLATED
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import deflated
+from tests.support.faults.wire import CT, DEFLATED
 def mb(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 folder = Path(tempfile.mkdtemp())
 affine = phantoms.axial_affine()
@@ -87,7 +87,7 @@ ATTACKS = {
     "500 MB of commands whose data sets never end": (
         LISTENER,
         "wire.associated(sop_class='1.2.840.10008.1.20.1', syntax=IMPLICIT)\n"
-        "command = (element_ := __import__('tests.support.wire', fromlist=['element']).element)\n"
+        "command = (element_ := __import__('tests.support.faults.wire', fromlist=['element']).element)\n"
         "values = command(0x0003, b'1.2.840.10008.1.20.1') + command(0x0100, b'\\x30\\x01') "
         "+ command(0x0110, b'\\1\\0') + command(0x0800, b'\\1\\0') + command(0x1008, b'\\1\\0')\n"
         "with Cost():\n"

@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from app.node.queue.database import table_engine
 from app.node.queue.jobs.job_list import list_jobs
 from tests.service.app.node.studies.test_retention import Node
-from tests.support.node_processes import until
-from tests.support.page_site import TOKEN, made_site, node_with_peers, receive, served
-from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
+from tests.support.node.node_processes import until
+from tests.support.node.page_site import TOKEN, made_site, node_with_peers, receive, served
+from tests.support.node.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
 
 REPEATS = 15
 # DBOS's tables with rows of a job and of its delivery, whose id ends with the destination

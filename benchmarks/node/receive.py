@@ -29,9 +29,9 @@ import psutil
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.settings import Settings
-from tests.support import phantoms
-from tests.support.node_cases import system_tool
-from tests.support.node_processes import Orthanc, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import system_tool
+from tests.support.node.node_processes import Orthanc, free_port, until
 
 LISTEN = """
 import sys, multiprocessing, threading

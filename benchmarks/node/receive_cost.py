@@ -18,12 +18,12 @@ import numpy as np
 import psutil
 
 from benchmarks.node.receive import send
-from tests.support import phantoms
+from tests.support.dicom import phantoms
 
 LISTEN = """
 import sys
 from pathlib import Path
-from tests.support.node_cases import listening, node_settings
+from tests.support.node.node_cases import listening, node_settings
 with listening(node_settings(Path(sys.argv[1]))) as running:
     print(running.port, flush=True)
     sys.stdin.read()

@@ -14,7 +14,7 @@ from training.recipe import Recipe
 from training.recipe_file import Table
 from training.row_tables import ChangesTable, DeformedRowTable
 from training.simulate.sources import Sources
-from training.subjects.deformed_rows import deformed_row_subject
+from training.subjects.rows.deformed import deformed_row_subject
 
 
 class RowCase(Table):

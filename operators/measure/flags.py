@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import groupby, permutations
+from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from operators.geometry.meshes import farthest_pair
 from operators.geometry.value_notes import VALUE_MEANINGS
-from operators.geometry.volume import Box, CtVolume
+from operators.geometry.volume import CtVolume
 from operators.measure.projection_flags import PROJECTION_MEANINGS
 from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_circle_mm2, grow_box
+from operators.measure.whole_bones import WholeBone, whole_bones
 from operators.packages.confidence import percent
-from operators.packages.packages import Label
 from operators.packages.structures import SIDES
 from operators.segmentation.body_words import is_compressed
-from operators.segmentation.measurements import HeightLoss, SegmentMeasurements
+from operators.segmentation.measurements import HeightLoss
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
-from operators.segmentation.summary import bone_name, level_words
+from operators.segmentation.summary import level_words
 
 CUT, METAL = "cut_by_field_of_view", "metal"
 THICK, TOO_COARSE = "thick_slices", "too_coarse"
@@ -55,49 +52,6 @@ AROUND_MM = 10.0
 # reported. Of 60 bones of real and simulated CTs 5 broken ones were left whole, of which 4 reach it, and 27
 # intact ones, of which 12 do
 WORTH_SAYING = 0.4
-# One vertex in this many represents a surface: vertices lie a voxel apart
-STEP = 8
-
-
-@dataclass(frozen=True, eq=False)
-class WholeBone:
-    """A bone with all its fragments: its label in the package, its measurements and its block of the scan."""
-
-    label: Label | None
-    segments: tuple[Segment, ...]
-    rows: tuple[SegmentMeasurements, ...]
-    box: Box
-
-    @property
-    def name(self) -> str:
-        """The bone's name in the summary."""
-        return bone_name(self.segments[0])
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The values of its segments."""
-        return tuple(segment.value for segment in self.segments)
-
-    @property
-    def volume_ml(self) -> float:
-        """The volume of all its fragments."""
-        return sum(row.volume_mm3.value for row in self.rows) / 1000
-
-    @property
-    def diameter_mm(self) -> float:
-        """The distance of its two farthest points, with fragments where they lie."""
-        one, other = farthest_pair(self.points_lps)
-        return float(np.linalg.norm(one - other))
-
-    @property
-    def to_left_mm(self) -> float:
-        """The mean position of its surface along the axis to the patient's left."""
-        return float(self.points_lps[:, 0].mean())
-
-    @property
-    def points_lps(self) -> NDArray[np.float32]:
-        """Points (N, 3) of its surface, LPS in mm."""
-        return np.concatenate([row.mesh.vertices_lps[::STEP] for row in self.rows])
 
 
 def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
@@ -119,21 +73,6 @@ def flag_result(segmentation: Segmentation, volume: CtVolume) -> Segmentation:
         *flag_doubtful_values(segmentation, volume),
     )
     return replace(segmentation, flags=flags)
-
-
-def whole_bones(segmentation: Segmentation) -> list[WholeBone]:
-    """Returns the bones that were measured."""
-    labels = {label.name: label for label in segmentation.package.labels}
-    rows = {row.value: row for row in segmentation.measurements}
-    boxes = ndimage.find_objects(segmentation.label_map.labels)
-    found = []
-    for name, group in groupby(segmentation.segments, key=lambda segment: segment.bone):
-        segments = tuple(segment for segment in group if segment.value in rows)
-        if segments:
-            box = Box.around_all(Box.of(boxes[segment.value - 1]) for segment in segments)
-            own = tuple(rows[segment.value] for segment in segments)
-            found.append(WholeBone(labels.get(name), segments, own, box))
-    return found
 
 
 def is_partial(bone: WholeBone) -> bool:
@@ -168,10 +107,8 @@ def flag_thick_slices(segmentation: Segmentation) -> Iterator[Flag]:
     for segment in segmentation.segments:
         rules = segmentation.package.maker_of(segment.bone).quality
         if rules.too_coarse(spacing_mm):
-            found = (
-                TOO_COARSE,
-                "too coarse to show or exclude fractures; only pieces that lie apart are shown",
-            )
+            text = "too coarse to show or exclude fractures; only pieces that lie apart are shown"
+            found = (TOO_COARSE, text)
         elif 0 < rules.thickest_mm < max(spacing_mm):
             found = (THICK, f"beyond {rules.thickest_mm:g} mm fractures may be missed or invented")
         else:
@@ -182,9 +119,7 @@ def flag_thick_slices(segmentation: Segmentation) -> Iterator[Flag]:
 
 
 def flag_doubtful_values(segmentation: Segmentation, volume: CtVolume) -> Iterator[Flag]:
-    """Returns a flag for each correction of, or doubt about, the image's values; it applies to all
-    segments.
-    """
+    """Returns flags for all segments, one for each correction of the image's values or doubt about them."""
     values = tuple(segment.value for segment in segmentation.segments)
     return (Flag(note.code, note.text, values) for note in volume.notes if values)
 

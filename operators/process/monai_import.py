@@ -23,7 +23,7 @@ def import_monai_alone() -> None:
     # The function with which monai/__init__.py finds all modules to load
     pkgutil.walk_packages = nothing
     try:
-        with without("matplotlib"), without("cupy"):
+        with without("matplotlib"), without("cupy"), without("psutil"):
             import_module("monai.utils")
     finally:
         pkgutil.walk_packages = walk
@@ -33,8 +33,8 @@ def import_monai_alone() -> None:
 def without(name: str) -> Iterator[None]:
     """Lets imports of a package fail, unless it is loaded already.
 
-    MONAI needs matplotlib, which takes 0.5 s to import, for progress plots in notebooks alone, and CuPy,
-    which takes 0.25 s, for arrays on a GPU.
+    MONAI needs matplotlib, which takes 0.5 s to import, for progress plots in notebooks alone, CuPy, which
+    takes 0.25 s, for arrays on a GPU, and psutil, which takes 0.2 s, for a report on the machine.
     """
     if name in sys.modules:
         yield
@@ -52,8 +52,9 @@ def nothing(*_: object, **__: object) -> Iterator[pkgutil.ModuleInfo]:
 
 
 def import_monai() -> None:
-    """Imports all modules that MONAI's networks and transforms need of each other.
+    """Imports the modules that MONAI's networks and transforms need of each other, and no others.
 
     Their imports are circular, and succeed only from this entry.
     """
+    import_monai_alone()
     import_module("monai.apps")

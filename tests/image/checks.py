@@ -23,8 +23,8 @@ from app.map.checking import faults
 from app.map.manifests import manifests
 from app.settings import ROOT, SOFTWARE_VERSION
 from tests.image.contained import IMAGE, Image, called, mounted, words
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 from training.phantoms import phantom_ct, write_series
 
 IN, OUT, MODELS = str(layout.INPUT), str(layout.OUTPUT), str(layout.MODELS)

@@ -17,8 +17,8 @@ from app import platform_layout as layout
 from app.map.manifests import manifests
 from app.settings import ROOT
 from tests.image.contained import IMAGE, USER
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 from training.phantoms import phantom_ct, write_series
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))

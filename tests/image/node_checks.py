@@ -13,7 +13,7 @@ import pytest
 
 from app.node.queue.jobs.job_state import ENDS
 from tests.image.contained import IMAGE, USER, mounted, words
-from tests.support.node_processes import Orthanc, Served, until
+from tests.support.node.node_processes import Orthanc, Served, until
 from training.phantoms import phantom_ct, write_series
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Orthanc, Served, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Orthanc, Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from tests.support import phantoms
-from tests.support.reading_cases import DATA, removing, setting
-from tests.support.training_cases import ROOT, write_models
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import DATA, removing, setting
+from tests.support.training.training_cases import ROOT, write_models
 
 OSTEON = str(Path(sys.executable).parent / "osteon")
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))

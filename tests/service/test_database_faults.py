@@ -17,9 +17,9 @@ from app.node.queue.database import prepare_database
 from tests.service.app.node.queue.test_postgres import Server
 from tests.service.app.node.settings.test_supervision import health
 from tests.service.test_command_line import osteon
-from tests.support import phantoms
-from tests.support.node_cases import node_settings, storescu
-from tests.support.node_processes import Orthanc, Served, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import node_settings, storescu
+from tests.support.node.node_processes import Orthanc, Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -33,7 +33,7 @@ def test_a_crash_at_any_change_of_the_disk_loses_and_doubles_nothing(tmp_path: P
     command: list[str | Path] = [
         sys.executable,
         "-m",
-        "tests.support.crash_points",
+        "tests.support.faults.crash_points",
         name,
         tmp_path,
         *map(str, strides),

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import phantoms
-from tests.support.dataset_bytes import UID, ct, element
-from tests.support.hostile_cases import OUT_OF_RESOURCES, SUCCESS, kept
-from tests.support.node_cases import listening, node_settings, storescu
-from tests.support.node_processes import Orthanc, Served, until
-from tests.support.small_disk import fill, small_disk
-from tests.support.wire import COMMAND, LAST, connected, data, store, store_command
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import UID, ct, element
+from tests.support.faults.hostile_cases import OUT_OF_RESOURCES, SUCCESS, kept
+from tests.support.faults.small_disk import fill, small_disk
+from tests.support.faults.wire import COMMAND, LAST, connected, data, store, store_command
+from tests.support.node.node_cases import listening, node_settings, storescu
+from tests.support.node.node_processes import Orthanc, Served, until
 
 
 @pytest.fixture

@@ -13,11 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.dataset_bytes import UID, ct
-from tests.support.hostile_cases import FUZZED, SUCCESS, assert_serves
-from tests.support.node_cases import listening, node_settings
-from tests.support.node_processes import until
-from tests.support.wire import (
+from tests.support.dicom.dataset_bytes import UID, ct
+from tests.support.faults.hostile_cases import FUZZED, SUCCESS, assert_serves
+from tests.support.faults.wire import (
     COMMAND,
     Wire,
     association_request,
@@ -28,6 +26,8 @@ from tests.support.wire import (
     store,
     store_command,
 )
+from tests.support.node.node_cases import listening, node_settings
+from tests.support.node.node_processes import until
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 

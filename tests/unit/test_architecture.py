@@ -39,11 +39,15 @@ def words_of(source: str) -> set[str]:
     skipped = docstrings(tree)
     said = (field for node in ast.walk(tree) if id(node) not in skipped for field in vars(node).values())
     texts = [text for text in said if isinstance(text, str)]
-    return {word for text in texts for word in re.split(r"[^a-z]+", text.lower())}
+    return set(re.findall("[a-z]+", "\n".join(texts).lower()))
 
 
 def test_no_code_names_an_anatomy_or_a_bone() -> None:
-    named = {path: words_of(path.read_text(encoding="utf-8")) & (ANATOMIES | BONES) for path in SOURCES}
+    names = ANATOMIES | BONES
+    sources = {path: path.read_text(encoding="utf-8") for path in SOURCES}
+    # Most files hold none of the names in any form, and need no parsing
+    held = {path: text for path, text in sources.items() if any(name in text.lower() for name in names)}
+    named = {path: words_of(text) & names for path, text in held.items()}
     assert len(SOURCES) > 400
     assert {str(path.relative_to(ROOT)): words for path, words in named.items() if words} == {}
 

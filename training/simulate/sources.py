@@ -22,8 +22,8 @@ from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom
 from training.subjects.bone_sets import bone_set_subject
-from training.subjects.deformed_rows import deformed_row_subject
 from training.subjects.posed_bones import posed_subject
+from training.subjects.rows.deformed import deformed_row_subject
 from training.subjects.subjects import (
     Subject,
     from_structures,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
@@ -81,43 +80,57 @@ class Accounts:
         if not NAME.fullmatch(name):
             raise UsageError("expected a name of 1 to 64 letters, digits or . _ @ -")
         account = Account(name, role, hashed(password))
-        with self._changing() as accounts:
-            if name in accounts:
-                raise UsageError(f"expected a new name, {name} has an account already")
-            accounts[name] = account
+        self._change(lambda accounts: {**accounts, new(accounts, name): account})
 
     def change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
         """Changes the role or the password of an account, which ends its sessions."""
         new_hash = None if password is None else hashed(password)
-        with self._changing() as accounts:
-            account = known(accounts, name)
-            accounts[name] = Account(name, role or account.role, new_hash or account.password)
+
+        def changed(accounts: dict[str, Account]) -> dict[str, Account]:
+            account = self._known(accounts, name)
+            return {**accounts, name: Account(name, role or account.role, new_hash or account.password)}
+
+        self._change(changed)
 
     def remove(self, name: str) -> None:
         """Removes an account, which ends its sessions."""
-        with self._changing() as accounts:
-            del accounts[known(accounts, name).name]
+        self._change(lambda accounts: without(accounts, self._known(accounts, name)))
 
-    @contextmanager
-    def _changing(self) -> Iterator[dict[str, Account]]:
-        """Yields the accounts, which are written afterwards; others that change them wait meanwhile."""
+    def _change(self, change: Callable[[dict[str, Account]], dict[str, Account]]) -> None:
+        """Writes the changed accounts, while other changes wait; a refused change writes nothing."""
+        require_administrator(change(self.all()))
         with self.path.with_name(LOCK).open("w") as locked:
             lock(locked.fileno(), fcntl.LOCK_EX, PATIENCE_S)
-            accounts = dict(self.all())
-            yield accounts
-            if accounts and not any(each.role == "administrator" for each in accounts.values()):
-                text = "make this account one, or add another first"
-                raise UsageError(f"expected at least one administrator; {text}")
+            accounts = require_administrator(change(self.all()))
             write_json(self.path, {name: asdict(each) for name, each in accounts.items()})
             self.path.chmod(0o600)
 
+    def _known(self, accounts: dict[str, Account], name: str) -> Account:
+        """Returns the account of that name. Raises UsageError if there is none."""
+        if name not in accounts:
+            names = ", ".join(accounts) or f"none in {self.path}"
+            raise UsageError(f"expected the name of an account ({names}), got {name!r}")
+        return accounts[name]
 
-def known(accounts: dict[str, Account], name: str) -> Account:
-    """Returns the account of that name. Raises UsageError if there is none."""
-    if name not in accounts:
-        names = ", ".join(accounts) or "none"
-        raise UsageError(f"expected the name of an account ({names}), got {name!r}")
-    return accounts[name]
+
+def new(accounts: dict[str, Account], name: str) -> str:
+    """Returns `name`. Raises UsageError if it has an account."""
+    if name in accounts:
+        raise UsageError(f"expected a new name, {name} has an account already")
+    return name
+
+
+def without(accounts: dict[str, Account], removed: Account) -> dict[str, Account]:
+    """Returns the other accounts."""
+    return {name: account for name, account in accounts.items() if account is not removed}
+
+
+def require_administrator(accounts: dict[str, Account]) -> dict[str, Account]:
+    """Returns `accounts`. Raises UsageError if there are some, but no administrator among them."""
+    if accounts and not any(each.role == "administrator" for each in accounts.values()):
+        text = "make this account one, or add another first"
+        raise UsageError(f"expected at least one administrator; {text}")
+    return accounts
 
 
 @cache

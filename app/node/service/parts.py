@@ -30,9 +30,10 @@ from app.settings import Settings
 
 log = structlog.get_logger()
 
-# Intervals for polling the queues; each poll reads the database. A worker waits for its next study, a
-# delivery runs beside the next segmentation, a report is not urgent.
-STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.02, 0.1, 0.5
+# Intervals for polling the queues. A poll reads the database, for 2 to 4 ms of a core: an idle worker uses
+# 3 % of one, and a study waits 0.05 s for it on average. A delivery runs beside the next segmentation, a
+# report is not urgent.
+STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.1, 0.1, 0.5
 # Deliveries to one peer that are being sent at once, and those in progress. Most of the latter wait for the
 # next attempt or for the peer's commitment, which may take a day; each occupies a thread.
 DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128

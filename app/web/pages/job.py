@@ -54,7 +54,7 @@ def role_for(action: str) -> Role:
 
 @router.get("")
 def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """Everything about a job."""
+    """Returns the page with everything about a job."""
     site = site_of(request)
     job = named(site, name)
     jobs = site.index.jobs
@@ -85,7 +85,7 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
 def picture(
     request: Request, name: str, number: int, visitor: Annotated[Visitor, Depends(allowed("viewer"))]
 ) -> Response:
-    """A picture of the results, which the job has if a destination receives secondary captures."""
+    """Returns a picture of the results, which the job has if a destination receives secondary captures."""
     del visitor
     site = site_of(request)
     job = named(site, name)
@@ -115,7 +115,7 @@ def jpeg_of(path: Path) -> bytes:
 
 
 def studies_of(site: Site, identity: StudyIdentity) -> dict[str, JobState]:
-    """Returns the latest job of each study of a patient, of those whose files have been read."""
+    """Returns the latest job of each study of a patient whose files have been read."""
     known = site.identities.known
     return {
         job.study_instance_uid: job

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/models")
 
 @router.get("")
 def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The list of packages, and of shared networks with a card."""
+    """Returns the list of packages, and of shared networks with a card."""
     site = site_of(request)
     packages = site.packages()
     cards = {path.parent.name for path in site.settings.models.glob(f"*/{CARD}")}
@@ -37,7 +37,7 @@ def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"
 
 @router.get("/{name}")
 def card(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The card of a package."""
+    """Returns the card of a package."""
     path = site_of(request).settings.models / name / CARD
     if not NAME.fullmatch(name) or not path.is_file():
         raise RefusedError(404, "There is no such card.")
@@ -49,7 +49,7 @@ def card(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowe
 def picture(
     request: Request, name: str, picture: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]
 ) -> Response:
-    """A picture that a card shows."""
+    """Returns a picture that a card shows."""
     del visitor
     path: Path = site_of(request).settings.models / name / picture
     if not (NAME.fullmatch(name) and PICTURE.fullmatch(picture) and path.is_file()):

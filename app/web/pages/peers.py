@@ -20,7 +20,7 @@ router = APIRouter(prefix="/peers")
 
 @router.get("")
 def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The page."""
+    """Returns the page of the peers."""
     site = site_of(request)
     rejected = rejections(site.trail.path, site.now() - DAY)
     return page(

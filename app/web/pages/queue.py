@@ -26,13 +26,13 @@ router = APIRouter()
 
 @router.get("/queue")
 def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The page."""
+    """Returns the page with the state of the node."""
     return page(request, "queue.html", visitor, **state_of(site_of(request)))
 
 
 @router.get("/queue/now")
 def now(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The changing part of the page."""
+    """Returns the part of the page that changes."""
     values = state_of(site_of(request))
     return render(request, "queue_now.html", visitor, health=site_of(request).board.read(), **values)
 
@@ -56,13 +56,13 @@ def state_of(site: Site) -> dict[str, object]:
 
 @router.get("/health-line")
 def health(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The line that says whether all parts of the node work."""
+    """Returns the line that says whether all parts of the node work."""
     return render(request, "health.html", visitor, health=site_of(request).board.read())
 
 
 @router.get("/events")
 async def events(request: Request) -> Response:
-    """A stream of events: `jobs` when a job has changed, `health` when a part has."""
+    """Returns a stream of events: `jobs` when a job has changed, `health` when a part has."""
     await run_in_threadpool(visitor_of, request)
     return StreamingResponse(changes(request), media_type="text/event-stream")
 

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/rules")
 
 @router.get("")
 def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
-    """The page."""
+    """Returns the page of the rules."""
     return answered(request, visitor, SuppliedStudy(modality="CT"), ())
 
 
@@ -28,7 +28,7 @@ def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"
 def tested(
     request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
 ) -> Response:
-    """The page with the answers for a study."""
+    """Returns the page with what would happen to the study of a form."""
     (visitor, form), site = sent, site_of(request)
     images = str(form.get("images", ""))
     calling_ae, modality, description = (
@@ -40,7 +40,7 @@ def tested(
 
 
 def answered(request: Request, visitor: Visitor, study: SuppliedStudy, said: tuple[str, ...]) -> Response:
-    """Returns the page with a study and what would happen to it."""
+    """Returns the page of the rules with a study and what would happen to it."""
     node = site_of(request).node
     rules = [rule_in_words(rule) for rule in node.rules]
     return page(

@@ -29,7 +29,7 @@ class Setting:
 
 @router.get("")
 def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("operator"))]) -> Response:
-    """The page."""
+    """Returns the page of the settings."""
     site = site_of(request)
     return page(
         request,

@@ -47,7 +47,7 @@ class Question:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Question:
-        """Returns the question of a form, with defaults for what it does not say validly.
+        """Returns what a form asks for, with defaults for what is missing or invalid.
 
         A refreshed list stays on its page, one of another group or text begins with its first.
         """
@@ -108,7 +108,7 @@ def studies(
     group: str = "all",
     number: int = 1,
 ) -> Response:
-    """The list; its address never holds what was searched for, which may be a patient."""
+    """Returns the list; its address never holds what was searched for, which may be a patient."""
     asked = Question.of({"group": group, "page": number})
     return page(request, "studies.html", visitor, **found(site_of(request), asked))
 
@@ -117,7 +117,7 @@ def studies(
 def searched(
     request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
 ) -> Response:
-    """The list as a form asks for it; only its table for htmx."""
+    """Returns the list that a form asks for; for htmx only its table."""
     visitor, form = sent
     values = found(site_of(request), Question.of(form))
     if request.headers.get("HX-Request") == "true":

@@ -34,7 +34,7 @@ router = APIRouter()
 
 @router.get("/login")
 def login(request: Request) -> Response:
-    """The login page."""
+    """Returns the login page."""
     return login_page(request)
 
 
@@ -105,7 +105,7 @@ def logged_out(
 
 @router.get("/users")
 def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("administrator"))]) -> Response:
-    """The accounts."""
+    """Returns the page of the accounts."""
     accounts = sorted(site_of(request).accounts.all().values(), key=lambda each: each.name)
     return page(request, "users.html", visitor, accounts=accounts, roles=ROLES)
 

@@ -63,7 +63,7 @@ def refuse(expected: str, got: str) -> NoReturn:
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:
-    """Raises OSError if the disk has less room."""
+    """Raises OSError if the disk has less free space."""
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         text = f"{needed_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
@@ -71,7 +71,7 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 
 
 def network_folder(folder: Path, pattern: str) -> Path:
-    """The only folder of a known format whose path below `folder` fits a pattern. Raises ModelError."""
+    """Returns the only folder of a known format below `folder` that fits a pattern. Raises ModelError."""
     found = [path for path in [folder, *sorted(folder.rglob("*"))] if path.is_dir() and is_network(path)]
     fitting = [path for path in found if fnmatch(path.relative_to(folder.parent).as_posix(), pattern)]
     if len(fitting) != 1:
@@ -82,5 +82,5 @@ def network_folder(folder: Path, pattern: str) -> Path:
 
 
 def is_network(folder: Path) -> bool:
-    """Whether a folder holds a network in one of the formats."""
+    """Returns whether a folder holds a network in one of the formats."""
     return any(known(folder) for known, _ in FORMATS.values())

@@ -33,10 +33,10 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 class SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to something that is not."""
+    """Follows redirects, but never from https to another scheme."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """The request at the new address. Raises ModelError if it is not protected like the first."""
+        """Returns the request for the new address. Raises ModelError if it is less protected."""
         if urlsplit(newurl).scheme not in {"https", urlsplit(req.full_url).scheme} - {"file", "ftp"}:
             text = f"expected a redirect to https, got one to {urlsplit(newurl).scheme or newurl}"
             raise ModelError(text, code="redirect_refused")
@@ -47,7 +47,7 @@ Open = Callable[[urllib.request.Request], Any]
 
 
 def open_url(request: urllib.request.Request) -> Any:
-    """The answer to a request, after redirects. Raises HTTPError, OSError, HTTPException."""
+    """Returns the answer to a request, after redirects. Raises HTTPError, OSError, HTTPException."""
     return urllib.request.build_opener(SafeRedirects).open(request, timeout=SILENCE_S)
 
 
@@ -60,16 +60,16 @@ class Download:
 
     @property
     def note(self) -> Path:
-        """The file with the version that the part belongs to."""
+        """Returns the path of the file that says which version of the archive the part belongs to."""
         return self.part.with_suffix(".json")
 
     @property
     def have_bytes(self) -> int:
-        """How much of the archive is there."""
+        """Returns how many bytes of the archive are there."""
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def version(self) -> str:
-        """The server's version of what is there; '' if it named none, so that nothing can be continued."""
+        """Returns the server's version of what is there; '' if it named none: nothing can be resumed."""
         try:
             return str(json.loads(self.note.read_text())["version"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -88,7 +88,7 @@ def download(
     open_: Open = open_url,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Path:
-    """The archive of a network, in `folder`, where an interrupted download is continued.
+    """Returns the archive of a network, in `folder`, where an interrupted download is resumed.
 
     Raises TransientError if the transfer breaks off again and again, ModelError for an archive that is not
     the listed one, OutputError if it cannot be written. What has arrived stays for the next call, unless it
@@ -142,12 +142,12 @@ def transfer(task: Download, tell: Tell, open_: Open) -> int:
 
 
 def sizes_text(name: str, have: int, total: int) -> str:
-    """How much has arrived."""
+    """Returns how much has arrived, in words."""
     return f"{name}: {have / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{name}: {have / 1e6:.1f} MB"
 
 
 def size_of(answer: Any, have: int, goes_on: bool) -> int:
-    """The size of the whole archive, 0 if unknown. Raises OSError for another part than asked."""
+    """Returns the size of the whole archive, 0 if unknown. Raises OSError for another part than requested."""
     if not goes_on:
         return int(answer.headers.get("Content-Length") or 0)
     said = str(answer.headers.get("Content-Range") or "")
@@ -170,7 +170,7 @@ def require_size(task: Download, total: int) -> None:
 
 
 def require_room(folder: Path, missing_bytes: int) -> None:
-    """Raises OutputError if the disk has less room than the rest of the archive needs."""
+    """Raises OutputError if the disk has less free space than the rest of the archive needs."""
     free = shutil.disk_usage(folder).free
     if free < missing_bytes:
         full = OSError(errno.ENOSPC, f"{missing_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
@@ -178,7 +178,7 @@ def require_room(folder: Path, missing_bytes: int) -> None:
 
 
 def failure_text(error: Exception, task: Download) -> str:
-    """What broke off a transfer, if a later one may succeed. Raises OutputError, ModelError otherwise."""
+    """Returns what interrupted a transfer, if a later one may succeed. Raises OutputError, ModelError."""
     if isinstance(error, urllib.error.HTTPError):
         return answer_text(error, task)
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
@@ -188,7 +188,7 @@ def failure_text(error: Exception, task: Download) -> str:
 
 
 def answer_text(error: urllib.error.HTTPError, task: Download) -> str:
-    """What a server answered that may answer otherwise later. Raises ModelError for any other answer."""
+    """Returns the answer of a server that may answer differently later. Raises ModelError for others."""
     said = f"the server answers {error.code} {error.reason}"
     if error.code == BEYOND_END:
         task.discard()
@@ -217,6 +217,6 @@ def require_listed(task: Download) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Returns the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

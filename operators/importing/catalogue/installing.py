@@ -81,7 +81,7 @@ def require_allowed(entry: CatalogueEntry, source: Path | None) -> None:
 
 
 def archive_in(entry: CatalogueEntry, network: CatalogueNetwork, source: Path) -> Path:
-    """The archive or folder of a network at `source`. Raises UsageError if it is not there, ModelError."""
+    """Returns the archive or folder of a network at `source`. Raises UsageError, ModelError."""
     own = [source / network.archive, source / Path(network.archive).stem] if network.archive else []
     # One network: the archive itself, or the folder that was in it
     places = [*own, source] if len(entry.networks) == 1 else own
@@ -123,7 +123,7 @@ def read_network(
 
 
 def card(entry: CatalogueEntry, network: CatalogueNetwork, archive: Path, missing: Sequence[str]) -> str:
-    """The model card: whose weights these are, on which terms, and where they come from."""
+    """Returns the model card: whose weights these are, on which terms, and where they come from."""
     checksum = f"SHA-256 {sha256_of(archive)}" if archive.is_file() else "read from a folder"
     proof = "as listed" if network.sha256 else "the maker lists none"
     rest = f"\nNot delivered: {', '.join(missing)}.\n" if missing else ""

@@ -35,7 +35,7 @@ class CatalogueNetwork(BaseModel):
 
     @model_validator(mode="after")
     def _require_proof(self) -> CatalogueNetwork:
-        """An archive that nothing protects on its way needs a checksum."""
+        """Raises ValueError for an address without https and without a checksum."""
         scheme = urlsplit(self.url).scheme
         if self.url and scheme != "https" and not (scheme == "http" and self.sha256):
             raise ValueError(f"expected an https address, or http with a sha256, got {self.url}")
@@ -43,7 +43,7 @@ class CatalogueNetwork(BaseModel):
 
     @property
     def archive(self) -> str:
-        """The file name of the archive."""
+        """Returns the file name of the archive."""
         return Path(urlsplit(self.url).path).name
 
 
@@ -65,7 +65,7 @@ class CatalogueEntry(BaseModel):
 
     @property
     def size(self) -> str:
-        """The size of the download in words, or why there is none."""
+        """Returns the size of the download in words, or why there is none."""
         if self.forbids or self.by_hand:
             return f"forbids {self.forbids}" if self.forbids else "fetched by hand"
         known = [each.bytes for each in self.networks if each.bytes]
@@ -75,13 +75,13 @@ class CatalogueEntry(BaseModel):
 
 
 def read_catalogue(path: Path = CATALOGUE) -> Mapping[str, CatalogueEntry]:
-    """The entries of a catalogue, by name. Raises ModelError."""
+    """Returns the entries of a catalogue, by name. Raises ModelError."""
     read = partial(validated, TypeAdapter(dict[str, CatalogueEntry]))
     return read_toml(path, read, "a catalogue of models", "catalogue_unreadable")
 
 
 def entry_named(catalogue: Mapping[str, CatalogueEntry], name: str) -> CatalogueEntry:
-    """The entry of that name. Raises UsageError."""
+    """Returns the entry of that name. Raises UsageError."""
     if name not in catalogue:
         raise UsageError(f"expected one of the models {', '.join(catalogue)}, got {name!r}")
     return catalogue[name]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from app.settings import ROOT
 from tests.service.app.node.peers.test_destination import storescp
-from tests.support import phantoms
-from tests.support.node_processes import Orthanc, until
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_processes import Orthanc, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -18,8 +18,8 @@ import pytest
 from app import platform_layout as layout
 from app.map.manifests import manifests
 from app.settings import ROOT
-from tests.support import phantoms
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.packages.synthetic_packages import write_package
 
 # `make test` puts it there: it needs an older one than the SDK brings
 PACKAGER = ROOT / "build" / "peers" / "holoscan"

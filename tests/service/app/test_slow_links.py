@@ -32,8 +32,8 @@ from operators.errors import TransientError
 from tests.service.app.node.receive.test_stow import served
 from tests.service.app.node.send.test_ill_web_servers import END, OK, take_request, web
 from tests.service.app.node.settings.test_tls import authority, signed
-from tests.support.ill_servers import Talk, association_accept, ill_server, response, take_file
-from tests.support.slow_link import large_file, slow_link
+from tests.support.faults.ill_servers import Talk, association_accept, ill_server, response, take_file
+from tests.support.faults.slow_link import large_file, slow_link
 
 CT, PUSH_MODEL = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.20.1"
 MEGABYTE = 1_000_000
@@ -193,7 +193,7 @@ def test_nor_by_http(tmp_path: Path) -> None:
 
 def sent_alone(peer: Peer, file: Outgoing) -> float:
     """Megabytes that a separate process needed for it."""
-    module = "tests.support.sending_process"
+    module = "tests.support.faults.sending_process"
     command = [sys.executable, "-m", module, peer.model_dump_json(), str(file.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found = json.loads(done.stdout)

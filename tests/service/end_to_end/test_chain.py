@@ -26,8 +26,8 @@ from operators.package_files.package_reader import read_packages
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines import coarse_to_fine as pipeline
 from tests.service.end_to_end.conftest import Finished
-from tests.support import phantoms
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.packages.synthetic_packages import write_package
 
 # Of 255: what a colour differs from grey by; cosine between the tints of one hue; pixels of a segment
 LEAST_TINT, ALIKE, LEAST_PIXELS = 20.0, 0.98, 500

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 
 from app.node.queue.jobs.job_state import ENDS
-from tests.support import phantoms
-from tests.support.node_processes import Orthanc, Served, until
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_processes import Orthanc, Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -18,13 +18,13 @@ from operators.dicom.seg.seg_writer import write_seg
 from operators.geometry.volume import LabelMap
 from operators.image_files.label_files import read_label_map
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.browser import chromium
-from tests.support.node_processes import DICOM_WEB, Orthanc, until
-from tests.support.ohif_page import Viewer
-from tests.support.ohif_server import ROOT, served
-from tests.support.round_trip_cases import LABELS, RIGHT, assert_came_back
-from tests.support.seg_cases import bone, package, provenance
+from tests.support.browsers.browser import chromium
+from tests.support.browsers.ohif_page import Viewer
+from tests.support.browsers.ohif_server import ROOT, served
+from tests.support.dicom import phantoms
+from tests.support.dicom.round_trip_cases import LABELS, RIGHT, assert_came_back
+from tests.support.dicom.seg_cases import bone, package, provenance
+from tests.support.node.node_processes import DICOM_WEB, Orthanc, until
 
 SCREENSHOTS = ROOT / "build" / "screenshots" / "ohif"
 # Clearly apart in hue, so that a tint tells which segment it is of

@@ -13,11 +13,11 @@ from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 
 from operators.dicom.elements.element_scan import elements
-from tests.support import phantoms
-from tests.support.dataset_bytes import text
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Served, until
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import text
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Served, until
+from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

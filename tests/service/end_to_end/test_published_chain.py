@@ -13,10 +13,10 @@ from app.cli.command_line import execute
 from app.cli.commands import app
 from operators.dicom.seg.seg_reader import read_seg_on
 from tests.slow.operators.importing.test_published_models import REFERENCES, axial
-from tests.support import phantoms
-from tests.support.per_bone_cases import FRACTURE
-from tests.support.synthetic_nnunet import CASES, Case, made_image, write_v2
-from tests.support.synthetic_nnunet_v1 import V1_CASES, write_v1
+from tests.support.dicom import phantoms
+from tests.support.packages.per_bone_cases import FRACTURE
+from tests.support.packages.synthetic_nnunet import CASES, Case, made_image, write_v2
+from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
 
 PLAIN = CASES[0]
 CASCADE = next(case for case in CASES if case.name == "cascade")

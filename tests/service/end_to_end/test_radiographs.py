@@ -21,11 +21,16 @@ from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_state import JobState
 from tests.service.app.node.send.test_notices import Hook
 from tests.service.end_to_end.test_node import osteon
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Served, until
-from tests.support.radiograph_studies import PROBABILITY, study_uid, write_views, write_views_package
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Served, until
+from tests.support.packages.synthetic_packages import write_package
+from tests.support.radiographs.radiograph_studies import (
+    PROBABILITY,
+    study_uid,
+    write_views,
+    write_views_package,
+)
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -16,10 +16,10 @@ import pytest
 from app import platform_layout as layout
 from app.map.manifests import manifests
 from app.settings import ROOT
-from tests.support import phantoms
-from tests.support.model_cases import ran
-from tests.support.reading_cases import setting
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.packages.model_cases import ran
+from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

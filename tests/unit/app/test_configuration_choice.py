@@ -10,7 +10,7 @@ import pytest
 from app.configuration_file import line_of
 from app.settings import ROOT, file_in_use, read_settings
 from operators.errors import UsageError
-from tests.support.model_cases import ran
+from tests.support.packages.model_cases import ran
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -24,6 +24,7 @@ def test_what_steers_a_terminal_is_escaped(text: str) -> None:
     assert "Hüfte 骨" in printable(f"CT {text} Hüfte 骨")
 
 
+@settings(max_examples=40)
 @given(st.text())
 def test_all_that_is_shown_is_printable(text: str) -> None:
     console = Console(file=io.StringIO(), force_terminal=False, width=10_000)
@@ -38,6 +39,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(VALUES)
 def test_json_is_printable_and_says_the_same(value: object) -> None:
     text = printable_json(value)

@@ -12,8 +12,8 @@ from benchmarks.spines.cases import read_cases
 from benchmarks.spines.measuring import height_error_mm, score
 from benchmarks.spines.page import write_page
 from operators.segmentation.segmentation import Segmentation
-from tests.support.synthetic_bodies import HEIGHT_MM, body_and_arch, row_of_bodies
-from tests.support.synthetic_spine import USUAL, MadeSpine, Reading, SpineNetworks, segmented
+from tests.support.bones.synthetic_bodies import HEIGHT_MM, body_and_arch, row_of_bodies
+from tests.support.bones.synthetic_spine import USUAL, MadeSpine, Reading, SpineNetworks, segmented
 
 SPINE = MadeSpine(USUAL[-7:])
 NAMES = list(USUAL)

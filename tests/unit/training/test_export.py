@@ -18,7 +18,7 @@ from operators.package_files.package_reader import (
     read_coarse_to_fine_package,
     read_package,
 )
-from tests.support.training_cases import ROOT, tiny_run, write_models
+from tests.support.training.training_cases import ROOT, tiny_run, write_models
 from training.export import export, set_table, set_value, weights_file
 from training.loop.trainer import train
 from training.radiograph.radiograph_recipe import read_radiograph_recipe

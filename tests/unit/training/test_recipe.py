@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from operators.errors import ModelError
-from tests.support.training_cases import RECIPE
+from tests.support.training.training_cases import RECIPE
 from training.recipe import Recipe, read_recipe
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from app.cli.training_display import training_display
-from tests.support.training_cases import tiny_run
+from tests.support.training.training_cases import tiny_run
 from training.loop.trainer import train
 from training.progress import PREPARE, TRAIN, VALIDATE, WAIT
 

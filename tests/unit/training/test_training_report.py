@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.training_cases import tiny_run, write_models
+from tests.support.training.training_cases import tiny_run, write_models
 from training.device import WATTS_A_THREAD, stated_watts
 from training.export import train_and_install
 from training.loop.losses import LOSSES

@@ -15,11 +15,11 @@ import pytest
 from app.cli.commands import app
 from app.cli.data import data_app
 from app.cli.map import config_app
-from app.cli.models import models_app
+from app.cli.models.packages import models_app
 from app.cli.users import users_app
-from tests.support.model_cases import ran
-from tests.support.node_processes import until
-from tests.support.training_cases import ROOT
+from tests.support.node.node_processes import until
+from tests.support.packages.model_cases import ran
+from tests.support.training.training_cases import ROOT
 
 OSTEON = [sys.executable, "-W", "ignore", "-c", "from app.cli.commands import main; main()"]
 # The names of Python's errors, and the number of the operating system's
@@ -196,7 +196,7 @@ def test_nothing_to_show_is_said_in_words(capsys: pytest.CaptureFixture[str]) ->
 def test_a_broken_package_is_listed_with_its_reason_beside_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.support.synthetic_packages import write_package
+    from tests.support.packages.synthetic_packages import write_package
 
     for name in ("cut", "lacking", "well"):
         write_package(tmp_path / name)

@@ -15,7 +15,7 @@ import pytest
 
 from app.cli.commands import app
 from app.settings import ROOT
-from tests.support.model_cases import ran
+from tests.support.packages.model_cases import ran
 
 PAGES = sorted((ROOT / "docs").glob("deployment*.md"))
 # By test_holoscan_cli.py, by `make image-test`, or by hand

@@ -11,7 +11,7 @@ import pytest
 from app.cli.commands import app
 from app.node.accounts.accounts import Accounts
 from operators.errors import OsteonError, UsageError
-from tests.support.node_cases import node_settings
+from tests.support.node.node_cases import node_settings
 
 PASSWORD = "correct horse battery"
 
@@ -52,6 +52,14 @@ def test_accounts_are_added_changed_listed_and_removed(
 def test_a_wrong_data_folder_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "which does not exist" in command(monkeypatch, tmp_path / "wrong", "list")
     assert not (tmp_path / "wrong").exists()
+
+
+def test_a_refused_change_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = f"expected the name of an account (none in {tmp_path / 'accounts.json'}), got 'ann'"
+    assert command(monkeypatch, tmp_path, "remove", "ann") == refused
+    assert command(monkeypatch, tmp_path, "change", "ann", "viewer") == refused
+    assert "at least one administrator" in command(monkeypatch, tmp_path, "add", "bob", "viewer")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_no_account_is_lost_when_several_are_added_at_once(tmp_path: Path) -> None:

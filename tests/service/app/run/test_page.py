@@ -28,11 +28,11 @@ from operators.measure.measuring import measure_segments
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 from operators.segmentation.segmentation import Flag, Segmentation
-from tests.support import phantoms
-from tests.support.browser import Page, chromium
-from tests.support.seg_cases import MADE_AT, bone, grid, package, provenance, series
-from tests.support.synthetic_shapes import Points, drawn, grid_around, left_bone, mirrored
-from tests.support.training_cases import write_models
+from tests.support.bones.synthetic_shapes import Points, drawn, grid_around, left_bone, mirrored
+from tests.support.browsers.browser import Page, chromium
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import MADE_AT, bone, grid, package, provenance, series
+from tests.support.training.training_cases import write_models
 from tests.unit.app.run.test_run import AFFINE, HU
 
 RED, GREEN, BLUE = (230, 40, 40), (40, 200, 60), (60, 80, 230)

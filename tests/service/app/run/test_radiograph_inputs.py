@@ -18,10 +18,10 @@ from app.run.series_job import Graph, graph_of
 from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.errors import OsteonError
-from tests.support.model_cases import ran
-from tests.support.radiograph_inputs import INPUTS, LARGE, Sources, write_input
-from tests.support.radiograph_package import write_radiograph_package
-from tests.support.training_cases import write_models
+from tests.support.packages.model_cases import ran
+from tests.support.radiographs.radiograph_inputs import INPUTS, LARGE, Sources, write_input
+from tests.support.radiographs.radiograph_package import write_radiograph_package
+from tests.support.training.training_cases import write_models
 
 ANSWER = "fracture"
 MADE_AT = datetime(2026, 3, 4, 5, 6, 7)

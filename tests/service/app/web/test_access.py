@@ -16,7 +16,7 @@ from app.web.server import require_accounts
 from app.web.site import Site
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import Node
-from tests.support.page_site import PASSWORD, Browser, made_site, node_with_peers, receive, with_users
+from tests.support.node.page_site import PASSWORD, Browser, made_site, node_with_peers, receive, with_users
 
 # The least role for each page and action; {job} is a queued study
 PAGES: dict[str, Role] = {

@@ -12,9 +12,9 @@ import pytest
 from app.node.studies.user_actions import Acting, act
 from app.web.site import Site
 from tests.service.app.node.studies.test_retention import Node
-from tests.support.browser import Page, chromium
-from tests.support.node_processes import until
-from tests.support.page_site import PASSWORD, made_site, node_with_peers, receive, served, work_off
+from tests.support.browsers.browser import Page, chromium
+from tests.support.node.node_processes import until
+from tests.support.node.page_site import PASSWORD, made_site, node_with_peers, receive, served, work_off
 
 FINDING = {"finding": {"code": "fracture", "probability": 0.93}}
 REFUSED = {"state": "refused", "code": "no_anatomy", "sentence": "expected bones, got none"}

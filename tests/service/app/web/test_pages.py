@@ -21,9 +21,9 @@ from operators.errors import TransientError
 from operators.render.fracture_pictures import FracturePicture
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.service.app.run.test_page import case
-from tests.support.page_site import Browser, made_site, node_with_peers, receive, with_users, work_off
-from tests.support.queue_cases import SEGMENTED
-from tests.support.seg_cases import grid, provenance, series
+from tests.support.dicom.seg_cases import grid, provenance, series
+from tests.support.node.page_site import Browser, made_site, node_with_peers, receive, with_users, work_off
+from tests.support.node.queue_cases import SEGMENTED
 
 FRACTURE = SEGMENTED | {"finding": {"code": "fracture", "probability": 0.93}, "seconds": {"read": 1.5}}
 REFUSED = {"state": "refused", "code": "no_anatomy", "sentence": "expected bones, got <b>none</b>"}

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from app.node.settings.web import WebSettings
 from app.web.server import Certificates, server_of
-from tests.support.node_cases import system_tool
-from tests.support.node_processes import Served, fetched, free_port, until
-from tests.support.page_site import made_site, node_with_peers, served
+from tests.support.node.node_cases import system_tool
+from tests.support.node.node_processes import Served, fetched, free_port, until
+from tests.support.node.page_site import made_site, node_with_peers, served
 
 CT1 = {"name": "ct1", "ae_title": "CT1"}
 

@@ -27,11 +27,11 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
 from operators.pipelines.several import segment
-from tests.support.file_server import Files, served
-from tests.support.model_cases import snapshot
-from tests.support.small_disk import fill, small_disk
-from tests.support.synthetic_nnunet import CASES, Case, write_v2
-from tests.support.synthetic_packages import write_package
+from tests.support.faults.file_server import Files, served
+from tests.support.faults.small_disk import fill, small_disk
+from tests.support.packages.model_cases import snapshot
+from tests.support.packages.synthetic_nnunet import CASES, Case, write_v2
+from tests.support.packages.synthetic_packages import write_package
 
 # As in the published archives: vertebrae of class 1 to 26, and long bones beside muscles
 SPINE = ["sacrum", "vertebrae_S1", *(f"vertebrae_L{n}" for n in range(5, 0, -1))]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from operators.errors import OutputError
-from tests.support.small_disk import fill, small_disk
-from tests.support.synthetic_datasets import write_raw
+from tests.support.faults.small_disk import fill, small_disk
+from tests.support.training.synthetic_datasets import write_raw
 from training.datasets.importing import Wishes, import_dataset
 
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks.networks.short_training import Phase, put, trained
 from benchmarks.networks.synthetic_fracture import CROP_MM, bone_crop
 from operators.networks.architectures.architecture_table import build
-from tests.support.synthetic_nnunet import Case, architecture_of, v2_names, write_v2
+from tests.support.packages.synthetic_nnunet import Case, architecture_of, v2_names, write_v2
 
 CASE = Case(
     "tiny",

@@ -13,8 +13,8 @@ from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.spheres import find_sphere
 from operators.geometry.surface_points import SurfacePoints, surface_points
 from operators.packages.structures import Side
-from tests.support.synthetic_long_bones import RADIUS_MM, RULES, capsule, draw, long_bone
-from tests.support.synthetic_shapes import Points, Solid
+from tests.support.bones.synthetic_long_bones import RADIUS_MM, RULES, capsule, draw, long_bone
+from tests.support.bones.synthetic_shapes import Points, Solid
 
 Mask = NDArray[np.bool_]
 

@@ -22,9 +22,9 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
 from operators.pipelines.several import segment
-from tests.support.label_agreement import assert_labels_of_original
-from tests.support.synthetic_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
-from tests.support.synthetic_nnunet import made_image
+from tests.support.packages.label_agreement import assert_labels_of_original
+from tests.support.packages.synthetic_bundles import BUNDLES, OTHERS, Bundle, network_of, write_bundle
+from tests.support.packages.synthetic_nnunet import made_image
 
 AFFINES = {
     # Turned by some degrees, columns to posterior, slices from the top

@@ -20,9 +20,9 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, TorchRuntime
 from operators.package_files.package_reader import read_package
 from operators.pipelines.several import segment
-from tests.support.label_agreement import assert_labels_of_original
-from tests.support.synthetic_nnunet import CASES, Case, made_image, write_v2
-from tests.support.synthetic_nnunet_v1 import V1_CASES, write_v1
+from tests.support.packages.label_agreement import assert_labels_of_original
+from tests.support.packages.synthetic_nnunet import CASES, Case, made_image, write_v2
+from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
 
 STORED = Path(__file__).parents[3] / "references"
 REFERENCES = {**np.load(STORED / "nnunet_v1.npz"), **np.load(STORED / "nnunet_v2.npz")}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from operators.measure.levels.naming_a_row import name_row
-from tests.support.synthetic_levels import RULES, Quality, evidence_on, view_of, whole_row
+from tests.support.bones.synthetic_levels import RULES, Quality, evidence_on, view_of, whole_row
 
 ROWS = 400
 

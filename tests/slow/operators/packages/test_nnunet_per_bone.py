@@ -24,8 +24,8 @@ from operators.pipelines.network_output import NetworkOutput
 from operators.pipelines.nnunet_per_bone import split_bones
 from operators.pipelines.several import segment
 from operators.segmentation.segmentation import Segmentation
-from tests.support.model_cases import ran
-from tests.support.per_bone_cases import (
+from tests.support.packages.model_cases import ran
+from tests.support.packages.per_bone_cases import (
     BONE_HU,
     FRAGMENT_HU,
     SPACING_MM,

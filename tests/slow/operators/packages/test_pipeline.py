@@ -24,8 +24,8 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage, SideRules
 from operators.packages.packages import NetworkSpec
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.segmentation.segmentation import Segmentation
-from tests.support.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
-from tests.support.synthetic_packages import centred_affine, made_package, positions, write_package
+from tests.support.dicom.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
+from tests.support.packages.synthetic_packages import centred_affine, made_package, positions, write_package
 
 Array = NDArray[np.float32]
 BONES_MM = {"side_right": (-62.0, -16.0), "middle": (-8.0, 9.0), "side_left": (15.0, 60.0)}

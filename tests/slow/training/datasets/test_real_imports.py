@@ -11,7 +11,7 @@ import pytest
 from operators.errors import UnsuitableError
 from operators.image_files.label_files import read_nifti
 from operators.image_files.volume_files import read_volume_file
-from tests.support.hounsfield_cases import SHARED
+from tests.support.dicom.hounsfield_cases import SHARED
 from training.datasets.checking import projected
 from training.datasets.importing import Wishes, import_dataset
 from training.datasets.surfaces import read_surface

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.training_cases import tiny_run
+from tests.support.training.training_cases import tiny_run
 from training.loop.checkpoints import best_weights, moving_average, read
 from training.loop.early_stopping import Progress
 from training.loop.trainer import train, validation_sets

@@ -23,7 +23,7 @@ from operators.package_files.package_reader import (
     PACKAGE_FILE,
     read_coarse_to_fine_package,
 )
-from tests.support.training_cases import ROOT, recipe, tiny_run, write_data, write_models
+from tests.support.training.training_cases import ROOT, recipe, tiny_run, write_data, write_models
 from training.loop.trainer import absent_classes, set_learning_rate, train
 from training.simulate.patches import Patches
 from training.simulate.sources import Sources
@@ -33,7 +33,7 @@ from training.subjects.subjects import NOT_OURS
 KILLED_WHILE_IT_WRITES = """
 import os, signal, sys
 from pathlib import Path
-from tests.support.training_cases import tiny_run
+from tests.support.training.training_cases import tiny_run
 import torch
 from training.loop import trainer
 

@@ -23,15 +23,15 @@ from app.cli.train import TrainOptions
 from app.cli.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
-from tests.support.radiograph_package import write_radiograph_package
-from tests.support.synthetic_radiographs import (
+from tests.support.radiographs.radiograph_package import write_radiograph_package
+from tests.support.radiographs.synthetic_radiographs import (
     distinct_radiograph,
     made_radiograph,
     write_dataset,
     write_fracatlas,
     write_graz,
 )
-from tests.support.training_cases import ROOT
+from tests.support.training.training_cases import ROOT
 from training.radiograph.package_installation import package_in
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.radiograph_run import RadiographRun

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
-from tests.support.synthetic_radiographs import made_radiograph, write_dataset
+from tests.support.radiographs.synthetic_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
 from training.radiograph import report, schedule
 from training.radiograph.batches.sampler import Draws

@@ -21,8 +21,8 @@ from operators.networks.architectures.radiograph_network import (
     local_contrast,
 )
 from operators.radiographs.canvas import on_canvas
-from tests.support.synthetic_radiographs import made_pixels, made_radiograph, write_dataset
-from tests.support.training_cases import ROOT
+from tests.support.radiographs.synthetic_radiographs import made_pixels, made_radiograph, write_dataset
+from tests.support.training.training_cases import ROOT
 from training.radiograph.batches.sampler import Draws, Sampler, bone_mask, source_of
 from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample

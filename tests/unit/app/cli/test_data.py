@@ -9,7 +9,7 @@ import pytest
 
 from app.cli.command_line import execute
 from app.cli.commands import app
-from tests.support.synthetic_datasets import write_raw
+from tests.support.training.synthetic_datasets import write_raw
 
 
 def run(*words: object) -> object:

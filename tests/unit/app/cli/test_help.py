@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from cyclopts import App
@@ -14,7 +15,7 @@ from rich.console import Console
 from app.cli.commands import COMMANDS, app
 from app.cli.data import data_app
 from app.cli.map import config_app
-from app.cli.models import models_app
+from app.cli.models.packages import models_app
 from app.cli.node import OPTIONS
 from app.cli.users import users_app
 from app.node.settings.configuration import NodeSettings
@@ -32,13 +33,11 @@ def commands() -> Iterator[tuple[str, App]]:
 
 @pytest.mark.parametrize("words", dict(commands()))
 def test_every_argument_has_a_description(words: str) -> None:
-    command = dict(commands())[words]
-    silent = [
-        argument.name
-        for argument in command.assemble_argument_collection(parse_docstring=True)
-        if argument.show and not argument.parameter.help
-    ]
-    assert silent == []
+    arguments = dict(commands())[words].assemble_argument_collection(parse_docstring=True)
+    shown = [argument for argument in arguments if argument.show]
+    assert [argument.name for argument in shown if not argument.parameter.help] == []
+    defaults = [argument.field_info.default for argument in shown]
+    assert [each for each in defaults if isinstance(each, Path) and each.is_absolute()] == []
     output = StringIO()
     app.help_print(words.split(), console=Console(file=output, width=80))
     assert max(map(len, output.getvalue().splitlines())) <= 80

@@ -19,8 +19,8 @@ from operators.errors import OsteonError, UnreadableError, UnsuitableError, Usag
 from operators.geometry.volume import Grid, LabelMap
 from operators.image_files.label_files import read_label_map
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.round_trip_cases import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.round_trip_cases import (
     AFFINE,
     LABELS,
     RIGHT,
@@ -34,7 +34,7 @@ from tests.support.round_trip_cases import (
     plastimatch_rtstruct,
     renumbered,
 )
-from tests.support.seg_cases import LEFT, package, provenance
+from tests.support.dicom.seg_cases import LEFT, package, provenance
 
 
 @pytest.fixture

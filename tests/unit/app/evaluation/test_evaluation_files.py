@@ -26,7 +26,7 @@ from operators.geometry.volume import Grid, LabelMap
 from operators.image_files.label_files import read_label_map, read_nifti
 from operators.packages.packages import Label
 from operators.packages.structures import Code
-from tests.support.labels import made_label
+from tests.support.packages.labels import made_label
 
 ANATOMY, BONE = Code("91723000", "SCT", "Anatomical Structure"), Code("29836001", "SCT", "Hip")
 LEFT, RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")

@@ -17,7 +17,7 @@ from app.evaluation.case_pairing import pairs
 from app.evaluation.comparison import run_evaluation
 from operators.image_files.label_files import is_label_file
 from operators.packages.structures import Code
-from tests.support.labels import made_label
+from tests.support.packages.labels import made_label
 
 ANATOMY, LESION = (
     ("91723000", "SCT", "Anatomical Structure"),

@@ -21,9 +21,18 @@ from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.image_files.label_files import read_nifti
 from operators.measure.measuring import measure_segments
-from tests.support import phantoms
-from tests.support.seg_cases import MADE_AT, blobs, bone, grid, points_mm, provenance, segmentation, series
-from tests.support.training_cases import write_models
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import (
+    MADE_AT,
+    blobs,
+    bone,
+    grid,
+    points_mm,
+    provenance,
+    segmentation,
+    series,
+)
+from tests.support.training.training_cases import write_models
 from tests.unit.app.run.test_run import AFFINE, HU
 
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]

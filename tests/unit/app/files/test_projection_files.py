@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from app.files.projection_files import is_projection_file, read_projection_file
 from operators.errors import UnreadableError, UnsuitableError
-from tests.support.projection_files import SHAPE, picture
+from tests.support.radiographs.projection_files import SHAPE, picture
 
 EIGHT = picture(8).astype(np.uint8)
 WANTED = EIGHT / 255

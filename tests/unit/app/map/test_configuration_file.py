@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from app.map.configuration import SCHEMA, faults, schema
 from app.settings import ROOT
 from operators.errors import UsageError
-from tests.support.model_cases import ran
+from tests.support.packages.model_cases import ran
 
 SHIPPED = (ROOT / "app.yaml").read_text(encoding="utf-8")
 

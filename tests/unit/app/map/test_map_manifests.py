@@ -16,7 +16,7 @@ from app.map.manifests import manifests
 from app.map.write import write
 from app.settings import ROOT, SOFTWARE_VERSION
 from operators.errors import ModelError, UsageError
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.synthetic_packages import write_package
 
 APP, PKG = str(layout.APP_MANIFEST), str(layout.PKG_MANIFEST)
 APP_0, PKG_0 = str(layout.APP_MANIFEST_0), str(layout.PKG_MANIFEST_0)

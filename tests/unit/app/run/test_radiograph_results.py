@@ -19,15 +19,22 @@ from app.run.html.writer import page_of
 from app.run.record import SeriesRecord
 from app.run.report import report
 from app.run.results import RESULTS, Written, names_in_report
-from operators.result_writers import FallbackWriterOperator, PictureWriterOperator, ReportWriterOperator
+from operators.process.monai_import import import_monai_alone
 from operators.results.attempts import Attempts
 from operators.results.image_kinds import IMAGE_KINDS, kind_of
 from operators.results.png_files import write_mask_png, write_png
 from operators.results.result_paths import ResultPaths
 from operators.segmentation.radiograph_answer import Verdict
 from operators.segmentation.segmentation import Segmentation
-from tests.support.radiograph_result_cases import MADE_AT, ODD, made, projection, provenance, series
-from tests.support.seg_cases import blobs, bone, grid, segmentation
+from tests.support.dicom.seg_cases import blobs, bone, grid, segmentation
+from tests.support.radiographs.radiograph_result_cases import (
+    MADE_AT,
+    ODD,
+    made,
+    projection,
+    provenance,
+    series,
+)
 
 KINDS = ("seg", "sr", "sc", "kos", "turntable", "labelmap", "rtstruct")
 
@@ -132,6 +139,13 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     host: Any = SimpleNamespace(work=SimpleNamespace(paths=paths), segmentation=None)
     selection: Any = SimpleNamespace(series=source)
     resampled: Any = SimpleNamespace(source=image)
+    import_monai_alone()
+    from operators.result_writers import (
+        FallbackWriterOperator,
+        PictureWriterOperator,
+        ReportWriterOperator,
+    )
+
     FallbackWriterOperator.run(host, selection, found)
     ReportWriterOperator.run(host, selection, found, files["seg"])
     PictureWriterOperator.run(host, selection, found, resampled)

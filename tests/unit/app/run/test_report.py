@@ -14,7 +14,7 @@ from app.run.report import report, write_report
 from operators.errors import OutputError
 from operators.packages.seen import NOT_SEEN, SEGMENTED, PackageOutcome, SeenStructure
 from operators.segmentation.segmentation import Contact
-from tests.support.seg_cases import MADE_AT, blobs, bone, grid, segmentation
+from tests.support.dicom.seg_cases import MADE_AT, blobs, bone, grid, segmentation
 
 
 def records() -> list[SeriesRecord]:

@@ -15,8 +15,8 @@ from app.run.record import SeriesRecord
 from operators.dicom.seg.seg_writer import write_seg
 from operators.segmentation.measurements import BodyHeights, HeightLoss, Measured, VertebralBody
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import MADE_AT, provenance, series
-from tests.support.synthetic_spine import USUAL, MadeSpine, SpineNetworks, segmented
+from tests.support.bones.synthetic_spine import USUAL, MadeSpine, SpineNetworks, segmented
+from tests.support.dicom.seg_cases import MADE_AT, provenance, series
 
 SPINE = MadeSpine((*USUAL[-7:-5], "vertebra_T13", *USUAL[-5:-3]))
 LOW = VertebralBody(

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from structlog.testing import capture_logs
 
-from app.cli.run import progress_display, run_command, show_outcome
+from app.cli.run_outcome import progress_display, run_command, show_outcome
 from app.run.folder import RunOutcome, exit_code, run_folder
 from app.run.record import SeriesRecord
 from app.run.series_job import Job
@@ -28,10 +28,10 @@ from operators.errors import (
     UsageError,
 )
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.reading_cases import setting
-from tests.support.seg_cases import MADE_AT, blobs, bone, grid, segmentation
-from tests.support.training_cases import write_models
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.dicom.seg_cases import MADE_AT, blobs, bone, grid, segmentation
+from tests.support.training.training_cases import write_models
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

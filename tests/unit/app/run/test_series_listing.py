@@ -1,8 +1,6 @@
 """The table of a folder's series that a user sees before anything is run."""
 
 import json
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -12,8 +10,8 @@ from rich.console import Console
 from app.run.series_listing import render, rows_of
 from operators.dicom.read.scan import scan
 from operators.errors import UnreadableError
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 from tests.unit.operators.dicom.select.test_selection import AFFINE, HU, package
 
 
@@ -48,14 +46,6 @@ def test_the_table_shows_reasons_warnings_and_unreadable_files(tmp_path: Path) -
 def test_an_empty_folder_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="empty folder"):
         rows_of(scan(tmp_path), [package()])
-
-
-def test_listing_loads_no_networks_library() -> None:
-    heavy = "{'torch', 'monai', 'highdicom', 'scipy'}"
-    code = f"import sys, app.run.series_listing; print({heavy} & set(sys.modules))"
-    root = Path(__file__).parents[4]
-    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "set()"
 
 
 def test_a_terminal_of_80_columns_shows_every_word(tmp_path: Path) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 import tomllib
 from xml.etree import ElementTree
 
 from app.node.queue.jobs.job_search import Hour
 from app.node.settings.configuration import NodeSettings
-from app.settings import ROOT
 from app.web.pages.models import card_html
 from app.web.pages.settings import in_words, settings_of
 from app.web.pictures import bars, curve
@@ -28,18 +25,6 @@ def test_each_file_of_others_has_its_version_licence_and_checksum() -> None:
         assert (HERE / "static" / source["licence_file"]).read_text(encoding="utf-8").strip()
     named = {each[key] for each in SOURCES.values() for key in ("file", "licence_file")}
     assert {path.name for path in (HERE / "static").iterdir()} == named | OWN
-
-
-def test_a_node_without_a_page_loads_nothing_of_it() -> None:
-    script = (
-        "import sys, app.cli.node, app.node.service.supervisor;"
-        "print([name for name in sys.modules if name.partition('.')[0] in ('argon2', 'markdown_it')"
-        " or name.startswith('app.web')])"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "[]"
 
 
 def test_no_template_has_scripts_styles_or_handlers_in_it() -> None:

@@ -15,7 +15,7 @@ from benchmarks.accuracy.cases.scan import Scan, scan_of
 from operators.geometry.regridding import onto_grid
 from operators.geometry.volume import Grid
 from operators.package_files.package_reader import read_coarse_to_fine_package
-from tests.support.phantoms import HU_PER_MM, position_hu
+from tests.support.dicom.phantoms import HU_PER_MM, position_hu
 
 LABELS = read_coarse_to_fine_package(Path(__file__).parents[4] / "models" / "pelvis" / "package.toml").labels
 SPACING_MM = (2.0, 2.5, 3.0)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks.accuracy import cards, metrics, pictures
-from benchmarks.accuracy.document import write_document
 from benchmarks.accuracy.failures import failures
-from benchmarks.accuracy.rows import Row, Rows, picture_name, read_rows
+from benchmarks.accuracy.rows import Row, Rows, read_rows
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import case_table, degradation_table, negative_table, summary_table
 
@@ -49,7 +46,12 @@ def negative(case: str, **other: Any) -> Row:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Rows:
-    kept = Rows(tmp_path / "rows")
+    return some_rows(tmp_path / "rows")
+
+
+def some_rows(folder: Path) -> Rows:
+    """Rows of each kind, in a folder."""
+    kept = Rows(folder)
     broken = bone("hip_left", 0.9, 0.8, 0.4, merges=1)
     kept.put(row("patients", "001", bone("sacrum", 0.99), seen=True))
     kept.put(row("patients", "003", bone("sacrum", 0.97, false_fragments=1), broken))
@@ -162,19 +164,6 @@ def test_failures_are_told_in_words(rows: Rows) -> None:
     assert failures([rows.kept["patients", "001", "shipped"]]) == []
 
 
-def test_the_document_is_the_same_when_it_is_written_again(rows: Rows, tmp_path: Path) -> None:
-    page = tmp_path / "accuracy.md"
-    write_document(rows, 0.8, tmp_path / "none", page)
-    first = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    write_document(rows, 0.8, tmp_path / "none", page)
-    assert first == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    text = page.read_text(encoding="utf-8")
-    assert "| anatomy IoU, mean of the bones | 0.950 | 0.981 | 0.935 | 0.850 | not met |" in text
-    assert (tmp_path / "accuracy" / "bones.svg").exists()
-    assert "Not run yet: 7 of 8 simulated, 34 of 36 degradations, 11 of 12 positions." in text
-    assert str(tmp_path) not in text
-
-
 def test_a_cards_block_is_replaced_and_the_rest_stays(rows: Rows) -> None:
     card = "# A card\n<!-- figures -->\nold\n<!-- /figures -->\nend\n"
     new = cards.with_block(card, cards.outline_block(rows))
@@ -194,18 +183,3 @@ def test_a_cards_metrics_have_ranges(rows: Rows) -> None:
 def test_the_worst_scans_are_shown_first(rows: Rows) -> None:
     found = pictures.worst(rows.of("degradations"), metrics.anatomy("iou"))
     assert [each["case"] for each in found] == ["procedural CT: slices 5 mm", "patient 003: slices 5 mm"]
-
-
-def test_pictures_are_small_and_those_of_no_row_are_removed(rows: Rows, tmp_path: Path) -> None:
-
-    patient = rows.kept["patients", "003", "shipped"]
-    name = picture_name(("patients", "003", "shipped"))
-    source, folder = tmp_path / "drawn", tmp_path / "shown"
-    source.mkdir()
-    folder.mkdir()
-    (folder / "old.png").touch()
-    noise = np.random.default_rng(0).integers(0, 255, (250, 500, 3), np.uint8)
-    Image.fromarray(noise).save(source / name)
-    assert list(pictures.copy_pictures([patient], source, folder)) == [name]
-    assert [path.name for path in folder.iterdir()] == [name]
-    assert (folder / name).stat().st_size <= pictures.LARGEST_BYTES

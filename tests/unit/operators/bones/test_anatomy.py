@@ -25,7 +25,7 @@ from operators.geometry.resampling import interpolate_scalar
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import Label
-from tests.support.synthetic_packages import COARSE, FINE, centred_affine, made_package, positions
+from tests.support.packages.synthetic_packages import COARSE, FINE, centred_affine, made_package, positions
 
 PACKAGE = made_package()
 SHAPE = (40, 36, 32)
@@ -91,7 +91,7 @@ def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
         assert bone.network_mean == pytest.approx(0.9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), shift=st.tuples(*[st.floats(-1, 1)] * 3), turn=st.floats(-0.5, 0.5))
 def test_no_two_bones_overlap_after_interpolation(
     seed: int, shift: tuple[float, float, float], turn: float

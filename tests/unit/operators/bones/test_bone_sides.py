@@ -17,7 +17,7 @@ from operators.geometry.surface_fit import Similarity
 from operators.geometry.volume import Grid
 from operators.packages.packages import Detection, Label
 from operators.packages.structures import LATERALITY, Side
-from tests.support.labels import made_label
+from tests.support.packages.labels import made_label
 
 Mask = NDArray[np.bool_]
 GRID = Grid((60, 20, 60), np.diag([4.0, 4.0, 4.0, 1.0]))

@@ -13,7 +13,7 @@ from operators.bones.left_out import split_off_mimics
 from operators.bones.regions import BoneRegion
 from operators.geometry.volume import Grid
 from operators.packages.confidence import UNCALIBRATED, Confidence
-from tests.support.synthetic_packages import made_package
+from tests.support.packages.synthetic_packages import made_package
 
 SHAPE = (70, 40, 40)
 SPACING_MM = 1.5

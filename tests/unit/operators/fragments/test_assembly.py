@@ -17,8 +17,8 @@ from operators.packages.confidence import Confidence
 from operators.packages.packages import Label
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.segments import FRACTURE, LESION
-from tests.support.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
-from tests.support.synthetic_packages import centred_affine, made_package, positions
+from tests.support.dicom.phantoms import Affine, all_orientations, oblique_affine, tilted_affine
+from tests.support.packages.synthetic_packages import centred_affine, made_package, positions
 
 PACKAGE = made_package()
 MIDDLE, LEFT, RIGHT = PACKAGE.labels

@@ -161,7 +161,7 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
     assert len(sizes) == 1 or sizes.min() >= RULES.minimum_mm3 / 1.2**3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 100_000),
     contact_share=st.floats(0.1, 0.9),

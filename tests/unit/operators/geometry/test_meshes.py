@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from operators.geometry.meshes import Mesh, farthest_pair, mesh_of
 from operators.geometry.volume import Grid
-from tests.support.phantoms import all_orientations
-from tests.support.synthetic_shapes import box, grid_around, points_of, sphere
+from tests.support.bones.synthetic_shapes import box, grid_around, points_of, sphere
+from tests.support.dicom.phantoms import all_orientations
 
 
 def assert_closed(mesh: Mesh) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from operators.geometry.orientation import DIRECTIONS, is_orientation, turn_to
 from operators.geometry.volume import Grid
-from tests.support.phantoms import all_orientations, oblique_affine
-from tests.support.synthetic_packages import positions
+from tests.support.dicom.phantoms import all_orientations, oblique_affine
+from tests.support.packages.synthetic_packages import positions
 
 SHAPE = (3, 4, 5)
 

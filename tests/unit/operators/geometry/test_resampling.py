@@ -18,8 +18,8 @@ from operators.geometry.resampling import (
     shrink_factors,
 )
 from operators.geometry.volume import CtVolume, Grid
-from tests.support.phantoms import Affine, all_orientations, oblique_affine, position_hu, tilted_affine
-from tests.support.synthetic_packages import centred_affine, positions
+from tests.support.dicom.phantoms import Affine, all_orientations, oblique_affine, position_hu, tilted_affine
+from tests.support.packages.synthetic_packages import centred_affine, positions
 
 SHAPE = (22, 20, 7)
 

@@ -14,10 +14,10 @@ from operators.errors import ModelError
 from operators.importing.formats import read_published
 from operators.importing.published import PublishedModel, Wanted
 from operators.package_files.package_reader import read_package
-from tests.support.model_cases import changed, ran, snapshot
-from tests.support.synthetic_nnunet import CASES, Case, write_v2
-from tests.support.synthetic_nnunet_v1 import V1_CASES, write_v1
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.model_cases import changed, ran, snapshot
+from tests.support.packages.synthetic_nnunet import CASES, Case, write_v2
+from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
+from tests.support.packages.synthetic_packages import write_package
 
 LOW = "nnUNetTrainer__nnUNetPlans__3d_lowres"
 

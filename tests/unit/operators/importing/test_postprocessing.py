@@ -25,8 +25,8 @@ from operators.package_files.package_reader import read_package
 from operators.packages.plans import NnUNetPackage
 from operators.pipelines.several import segment
 from tests.slow.operators.importing.test_published_models import REFERENCES, STORED, TABLE, axial
-from tests.support.synthetic_nnunet import CASES, made_image, write_v2
-from tests.support.synthetic_nnunet_v1 import V1_CASES, write_v1
+from tests.support.packages.synthetic_nnunet import CASES, made_image, write_v2
+from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
 
 KEPT = np.load(STORED / "largest.npz")
 VOXEL_MM3 = 2.0 * 1.1 * 1.0

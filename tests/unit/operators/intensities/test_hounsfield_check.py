@@ -12,7 +12,7 @@ from operators.dicom.read.scan import scan
 from operators.intensities.finding import Finding, Kind
 from operators.intensities.hounsfield_check import check_values
 from operators.intensities.tissue_peaks import SAMPLE_VOXELS, find_peaks, histogram
-from tests.support.hounsfield_cases import (
+from tests.support.dicom.hounsfield_cases import (
     FAULTS,
     SHAPE,
     Hu,

@@ -8,11 +8,10 @@ import pytest
 from operators.geometry.volume import LabelMap
 from operators.measure.measuring import measure_segments
 from operators.packages.packages import MEASURABLE
-from operators.segmentation.measurements import FractureRegion, HeadSphere, LongBone, Measured, NotMeasurable
+from operators.segmentation.measurements import HeadSphere, LongBone, Measured, NotMeasurable
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
-from tests.support.seg_cases import bone
-from tests.support.synthetic_long_bones import (
+from tests.support.bones.synthetic_long_bones import (
     LENGTH_MM,
     RADIUS_MM,
     broken,
@@ -21,7 +20,9 @@ from tests.support.synthetic_long_bones import (
     long_bone,
     long_bone_package,
     neck_top,
+    whole_bone,
 )
+from tests.support.dicom.seg_cases import bone
 
 ANGLES_DEG = (115.0, 130.0, 140.0)
 
@@ -42,7 +43,7 @@ def measured(label_map: LabelMap, asked: tuple[str, ...] = MEASURABLE) -> LongBo
 
 @pytest.mark.parametrize("angle_deg", ANGLES_DEG)
 def test_a_whole_bone_has_its_head_its_angle_and_its_length(angle_deg: float) -> None:
-    found = measured(draw({11: long_bone(angle_deg)}))
+    found = measured(whole_bone(angle_deg))
     assert isinstance(found.head, HeadSphere)
     assert found.head.radius_mm.value == pytest.approx(RADIUS_MM, abs=0.5)
     assert found.head.centre_lps == pytest.approx(neck_top(angle_deg), abs=0.5)
@@ -54,39 +55,24 @@ def test_a_whole_bone_has_its_head_its_angle_and_its_length(angle_deg: float) ->
 
 
 def test_a_bone_cut_by_the_scan_has_its_angle_but_no_length() -> None:
-    found = measured(cut_below(draw({11: long_bone(130.0)}), -90.0))
+    found = measured(cut_below(whole_bone(), -90.0))
     assert isinstance(found.neck_shaft_deg, Measured)
     assert found.neck_shaft_deg.value == pytest.approx(130.0, abs=2.5)
     assert found.length_mm == NotMeasurable("the bone is cut off by the edge of the scan")
 
 
 def test_a_head_without_a_shaft_has_no_angle() -> None:
-    found = measured(cut_below(draw({11: long_bone(130.0)}), -20.0))
+    found = measured(cut_below(whole_bone(), -20.0))
     assert isinstance(found.head, HeadSphere)
     assert found.neck_shaft_deg == NotMeasurable("too little of the shaft is in view")
 
 
 def test_a_shaft_without_its_head_has_neither() -> None:
-    label_map = draw({11: long_bone(130.0)})
+    label_map = whole_bone()
     label_map = LabelMap(label_map.labels[:, :, ::-1], label_map.grid)
     found = measured(cut_below(label_map, -60.0))
     assert isinstance(found.head, NotMeasurable)
     assert isinstance(found.neck_shaft_deg, NotMeasurable)
-
-
-@pytest.mark.parametrize(
-    ("along_neck", "height_mm", "code"),
-    [(0.2, None, "1C"), (1.05, None, "1B"), (None, -15.0, "1A"), (None, -90.0, "2"), (None, -165.0, "3")],
-)
-def test_a_fracture_lies_in_its_region(along_neck: float | None, height_mm: float | None, code: str) -> None:
-    head, up = neck_top(130.0), np.array([0.0, 0.0, 1.0])
-    axis = head / np.linalg.norm(head) if height_mm is None else up
-    at = head - (along_neck or 0.0) * RADIUS_MM * axis if height_mm is None else height_mm * up
-    upper, lower = broken(long_bone(130.0), at, axis)
-    found = measured(draw({11: lower, 12: upper}))
-    assert isinstance(found.region, FractureRegion), found.region
-    assert found.region.code == code
-    assert found.length_mm == NotMeasurable("the bone is broken")
 
 
 def test_a_fracture_near_an_end_that_is_not_in_view_has_no_region() -> None:
@@ -96,12 +82,12 @@ def test_a_fracture_near_an_end_that_is_not_in_view_has_no_region() -> None:
 
 
 def test_only_what_a_package_asks_for_is_measured() -> None:
-    found = measured(draw({11: long_bone(130.0)}), ("bone_length",))
+    found = measured(whole_bone(), ("bone_length",))
     assert isinstance(found.length_mm, Measured)
     assert (found.head, found.neck_shaft_deg, found.region) == (None, None, None)
 
 
 def test_the_summary_says_what_was_measured_and_what_was_not() -> None:
-    (sentence, *_) = summary(segmentation_of(cut_below(draw({11: long_bone(130.0)}), -90.0)))
+    (sentence, *_) = summary(segmentation_of(cut_below(whole_bone(), -90.0)))
     assert "neck-shaft angle: 1" in sentence
     assert sentence.endswith("length: not measurable, the bone is cut off by the edge of the scan.")

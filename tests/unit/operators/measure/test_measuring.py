@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,8 +17,17 @@ from operators.packages.structures import Code
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import NOTICE, summary
-from tests.support.seg_cases import LEFT, bone, package
-from tests.support.synthetic_shapes import Solid, box, drawn, grid_around, left_bone, mirrored, moved, sphere
+from tests.support.bones.synthetic_shapes import (
+    Solid,
+    box,
+    drawn,
+    grid_around,
+    left_bone,
+    mirrored,
+    moved,
+    sphere,
+)
+from tests.support.dicom.seg_cases import LEFT, bone, package
 
 RIGHT = Code("24028007", "SCT", "Right")
 TURN_DEG, SHIFT_MM = 7.0, np.array([2.0, -1.0, -5.0])
@@ -88,6 +98,7 @@ def cut(solid: Solid, above: bool) -> Solid:
     return lambda points: solid(points) & ((points @ (0.1, 0.2, 1.0) > 2.0) == above)
 
 
+@cache
 def broken_and_intact() -> Segmentation:
     """A left bone whose upper half has moved, and the right one."""
     centre = np.array([45.0, 5.0, 12.0])
@@ -99,8 +110,13 @@ def broken_and_intact() -> Segmentation:
     return Segmentation(label_map, (bone(11, fragment=1), bone(12, fragment=2), other), package())
 
 
+@cache
+def measured_scene() -> Segmentation:
+    return measure_segments(broken_and_intact())
+
+
 def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_side() -> None:
-    made = measure_segments(broken_and_intact())
+    made = measured_scene()
     upper, lower, other = made.measurements
     moves = [row.displacement for row in (upper, lower, other) if row.displacement]
     (move,) = moves
@@ -110,7 +126,7 @@ def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_sid
     assert move.translation_mm.uncertainty < 1.5
 
 
-@pytest.mark.parametrize("asked", [(), ("gap",), ("displacement",), ("displacement", "gap")])
+@pytest.mark.parametrize("asked", [(), ("gap",), ("displacement",)])
 def test_a_bone_gets_the_measurements_that_its_package_asks_for(asked: tuple[str, ...]) -> None:
     scene = broken_and_intact()
     made = measure_segments(replace(scene, package=replace(scene.package, measurements=asked)))
@@ -147,7 +163,7 @@ def test_a_label_without_voxels_and_a_single_voxel_do_no_harm() -> None:
 
 
 def test_the_summary_says_what_was_found_of_every_bone_and_what_it_is_for() -> None:
-    made = measure_segments(broken_and_intact())
+    made = measured_scene()
     left, right, notice = summary(made)
     assert left.startswith("Hip, left: 2 fragments of 1.0, 1.0 ml; gaps of up to")
     assert right == "Hip, right: no fracture found, 1 ml."

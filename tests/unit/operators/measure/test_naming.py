@@ -16,8 +16,7 @@ from operators.packages.packages import Label
 from operators.packages.structures import LATERALITY, Side
 from operators.segmentation.measurements import Displacement, Measured
 from operators.segmentation.segmentation import Segment, Segmentation
-from tests.support.seg_cases import bone
-from tests.support.synthetic_long_bones import (
+from tests.support.bones.synthetic_long_bones import (
     RADIUS_MM,
     RULES,
     capsule,
@@ -26,7 +25,8 @@ from tests.support.synthetic_long_bones import (
     long_bone_package,
     neck_top,
 )
-from tests.support.synthetic_shapes import Points, Solid, points_of
+from tests.support.bones.synthetic_shapes import Points, Solid, points_of
+from tests.support.dicom.seg_cases import bone
 
 ANGLE_DEG = 130.0
 PARTS = (

@@ -8,7 +8,7 @@ from operators.measure.flags import MEANINGS
 from operators.measure.projection_flags import PROJECTION_MEANINGS, measure_and_flag
 from operators.radiographs import answer_flags
 from operators.segmentation.segmentation import Flag
-from tests.support.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made, projection
+from tests.support.radiographs.radiograph_result_cases import CALIBRATED, ON_DETECTOR, made, projection
 
 
 def codes(image: Projection, count: int = 2, flags: tuple[Flag, ...] = ()) -> list[str]:

@@ -29,8 +29,8 @@ from operators.packages.packages import Label, QualityRules
 from operators.packages.structures import Code
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 from operators.segmentation.summary import summary
-from tests.support.labels import made_label
-from tests.support.seg_cases import BONE, LEFT, bone, package
+from tests.support.dicom.seg_cases import BONE, LEFT, bone, package
+from tests.support.packages.labels import made_label
 
 RIGHT = Code("24028007", "SCT", "Right")
 SHAPE = (60, 60, 40)

@@ -14,7 +14,7 @@ from operators.networks.runtimes import Device, load_network
 from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import NetworkSpec
 from operators.process.memory import memory_bytes
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.synthetic_packages import write_package
 
 
 @pytest.fixture

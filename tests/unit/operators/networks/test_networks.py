@@ -16,7 +16,7 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, load_network
 from operators.package_files.package_reader import read_coarse_to_fine_package, read_package
 from operators.packages.packages import NetworkSpec
-from tests.support.synthetic_packages import FILTERS, random_weights, saved, write_package
+from tests.support.packages.synthetic_packages import FILTERS, random_weights, saved, write_package
 
 TORCH = Device("torch", threads=1)
 OPENVINO = Device("openvino", threads=1, precision="f32")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from operators.geometry.volume import Box
 from operators.networks.windows.sliding_window import Window, predict, predict_blocks, tile_starts
 from operators.packages.packages import NetworkSpec
-from tests.support.synthetic_packages import made_package
+from tests.support.packages.synthetic_packages import made_package
 
 Array = NDArray[np.float32]
 SPEC = replace(made_package().fracture, window_hu=(-200.0, 800.0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from operators.networks.runtimes import Device
 from operators.networks.speed import RUNS, matrix_gflop_s, patch_gflop, patch_seconds
-from tests.support.synthetic_packages import made_package
+from tests.support.packages.synthetic_packages import made_package
 
 SPEC = made_package().fracture
 

@@ -19,8 +19,8 @@ from operators.networks.runtimes import Device, Runtime, load_network
 from operators.networks.weights import load_weights
 from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.packages import NetworkSpec
-from tests.support.small_disk import fill, small_disk
-from tests.support.synthetic_packages import write_package
+from tests.support.faults.small_disk import fill, small_disk
+from tests.support.packages.synthetic_packages import write_package
 
 RUNTIMES = ("openvino", "torch")
 TENSORS = {

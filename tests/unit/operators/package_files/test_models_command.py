@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from operators.package_files.package_reader import read_packages
-from tests.support.model_cases import changed, ran, snapshot
-from tests.support.synthetic_nnunet import CASES, write_v2
-from tests.support.synthetic_nnunet_v1 import V1_CASES, write_v1
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.model_cases import changed, ran, snapshot
+from tests.support.packages.synthetic_nnunet import CASES, write_v2
+from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
+from tests.support.packages.synthetic_packages import write_package
 
 PLAIN = CASES[0]
 

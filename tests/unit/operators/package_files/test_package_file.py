@@ -9,7 +9,7 @@ import pytest
 from operators.errors import ModelError
 from operators.package_files.package_reader import read_coarse_to_fine_package, read_package, read_packages
 from operators.packages.confidence import LIKELY, Confidence
-from tests.support.synthetic_packages import package_text
+from tests.support.packages.synthetic_packages import package_text
 
 SHIPPED = Path(__file__).parents[4] / "models"
 

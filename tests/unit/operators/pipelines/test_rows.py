@@ -25,10 +25,10 @@ from operators.pipelines.rows import (
     level_patch,
     outline_row,
 )
-from tests.support.seg_cases import package
-from tests.support.synthetic_levels import RULES
-from tests.support.synthetic_rows import PATCH, SIDE, SPACING_MM, MadeNetwork, row_of_blocks
-from tests.support.synthetic_rows import RULES as FOUND_RULES
+from tests.support.bones.synthetic_levels import RULES
+from tests.support.bones.synthetic_rows import PATCH, SIDE, SPACING_MM, MadeNetwork, row_of_blocks
+from tests.support.bones.synthetic_rows import RULES as FOUND_RULES
+from tests.support.dicom.seg_cases import package
 
 
 class MadeNetworks(Networks):

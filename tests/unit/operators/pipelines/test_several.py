@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom import dcmread
 
-from app.node.queue.job import StudyJob, job_folder
-from app.node.segment.segmenting import Segmenter
-from app.run.folder import run_folder
-from app.run.series_job import graph_of
-from app.run.stage_clock import silent
-from app.settings import Settings
-from operators.dicom.seg.seg_reader import read_seg
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.package_files.package_reader import read_package
@@ -28,8 +18,7 @@ from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.limbs_package import (
+from tests.support.packages.limbs_package import (
     AFFINE,
     BREAK_MM,
     SHAPE,
@@ -40,19 +29,24 @@ from tests.support.limbs_package import (
     limbs_ct,
     write_limbs,
 )
-from tests.support.node_cases import node_settings
-from tests.support.seg_cases import MADE_AT
-from tests.support.synthetic_packages import write_package
+from tests.support.packages.synthetic_packages import write_package
 
 U = depths_mm(SHAPE, AFFINE)
 ALL = ["middle", "side_left", "side_right", "plate", "rod_left", "rod_right"]
 
 
-@pytest.fixture
-def packages(tmp_path: Path) -> tuple[CoarseToFinePackage, CoarseToFinePackage]:
-    bones = read_package(write_package(tmp_path / "models" / "bones"))
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[CoarseToFinePackage, CoarseToFinePackage]:
+    models = tmp_path_factory.mktemp("models")
+    bones = read_package(write_package(models / "bones"))
     assert isinstance(bones, CoarseToFinePackage)
-    return knowing(bones), write_limbs(tmp_path / "models")
+    return knowing(bones), write_limbs(models)
+
+
+@pytest.fixture(scope="module")
+def made(packages: Sequence[CoarseToFinePackage]) -> Segmentation:
+    """What both find together."""
+    return found_by(*packages)
 
 
 def volume() -> CtVolume:
@@ -81,8 +75,7 @@ def test_both_rods_of_a_pair_that_lie_apart_are_kept(packages: Sequence[CoarseTo
     assert made.package is limbs
 
 
-def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[CoarseToFinePackage]) -> None:
-    made = found_by(*packages)
+def test_one_result_holds_the_bones_of_both_packages(made: Segmentation) -> None:
     values = [segment.value for segment in made.segments]
     assert list(dict.fromkeys(segment.bone for segment in made.segments)) == ALL
     assert len(set(values)) == len(values)
@@ -96,8 +89,7 @@ def test_one_result_holds_the_bones_of_both_packages(packages: Sequence[CoarseTo
     assert all(s.volume_ml == pytest.approx(voxels[s.value] * 0.027) for s in made.segments)
 
 
-def test_a_break_is_found_in_its_bone_alone(packages: Sequence[CoarseToFinePackage]) -> None:
-    made = found_by(*packages)
+def test_a_break_is_found_in_its_bone_alone(made: Segmentation) -> None:
     pieces = [segment for segment in made.segments if segment.fragment is not None]
     assert {segment.bone for segment in pieces} == {"rod_left"}
     labels = made.label_map.labels
@@ -171,59 +163,3 @@ def _renamed(package: CoarseToFinePackage, number: int) -> tuple[Label, ...]:
     names = [f"{label.name}_{number}" for label in package.labels]
     renamed = zip(package.labels, names, strict=True)
     return tuple(replace(each, structure=replace(each.structure, name=name)) for each, name in renamed)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, packages: object, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of both packages, whose networks know the truth."""
-    del packages
-    networks = KnowingNetworks()
-    monkeypatch.setattr("app.run.series_job.networks_of", lambda _: networks)
-    phantoms.write_ct(tmp_path / "in", limbs_ct(), AFFINE)
-    return Settings(models=tmp_path / "models", node=node_settings(tmp_path / "node"))
-
-
-def test_a_folder_gives_one_seg_whose_segments_say_which_package_made_them(
-    tmp_path: Path, settings: Settings
-) -> None:
-    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
-    assert outcome.exit_code == 0
-    assert [path.name for path in (tmp_path / "out").glob("segmentation*.dcm")] == ["segmentation.dcm"]
-    dataset = dcmread(tmp_path / "out" / "segmentation.dcm")
-    makers = {
-        item.TrackingID.split(" ")[0]: item.SegmentationAlgorithmIdentificationSequence[0].AlgorithmName
-        for item in dataset.SegmentSequence
-    }
-    assert makers == {
-        **dict.fromkeys(("middle", "side_left", "side_right"), "Osteon bones"),
-        **dict.fromkeys(("plate", "rod_left", "rod_right"), "Osteon limbs"),
-    }
-    numbers: dict[str, list[int]] = {}
-    for item in dataset.SegmentSequence:
-        numbers.setdefault(item.TrackingID.split(" ")[0], []).append(item.SegmentNumber)
-    label_map, _ = read_seg(tmp_path / "out" / "segmentation.dcm")
-    assert_right(label_map.labels, numbers)
-    (row,) = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["series"]
-    assert row["model"] == "bones+limbs"
-    assert {each["bone"]: each["model"] for each in row["segments"]}["plate"] == "limbs"
-
-
-def test_the_graph_and_the_plain_path_give_the_same_labels(tmp_path: Path, settings: Settings) -> None:
-    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
-    (record,) = outcome.series
-    assert record.segmentation is not None
-    packages = parts_of(record.segmentation.package)
-    plain = several.segment(volume(), packages, KnowingNetworks(), lambda *_: None)
-    np.testing.assert_array_equal(record.segmentation.label_map.labels, plain.label_map.labels)
-
-
-def test_a_node_hands_over_one_seg_of_both(settings: Settings) -> None:
-    job = StudyJob("1.2-1", "1.2", 1, "2026-01-01T00:00:00", "CT1", SHAPE[2])
-    phantoms.write_ct(job_folder(settings.node.data, job.job_id).input, limbs_ct(), AFFINE)
-    packages = tuple(read_package(path) for path in sorted(settings.models.glob("*/package.toml")))
-    segmenter = Segmenter(settings, packages, graph_of(settings))
-    plan = segmenter.decide(job.as_json())
-    assert [each["series"] for each in plan["candidates"]] == [plan["candidates"][0]["series"]] * 2
-    outcome = segmenter.segment(job.as_json(), [0, 1])
-    assert (outcome["state"], outcome["found"]) == ("segmented", [0, 1])
-    assert [file["kind"] for file in outcome["files"]].count("seg") == 1

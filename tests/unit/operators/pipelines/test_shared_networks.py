@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.run.folder import run_folder
-from app.run.stage_clock import silent
-from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.seen import NOT_SEEN, SEGMENTED
 from operators.pipelines import coarse_to_fine, several
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.limbs_package import (
+from tests.support.packages.limbs_package import (
     AFFINE,
     NEIGHBOURS_MM,
     SHAPE,
@@ -31,8 +25,6 @@ from tests.support.limbs_package import (
     limbs_ct,
     write_trio,
 )
-from tests.support.node_cases import node_settings
-from tests.support.seg_cases import MADE_AT
 
 U = depths_mm(SHAPE, AFFINE)
 BY_PACKAGE = {
@@ -46,6 +38,12 @@ Trio = tuple[CoarseToFinePackage, ...]
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Trio:
     return write_trio(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def made(trio: Trio) -> Segmentation:
+    """What all three find in the whole scan."""
+    return segmented(volume(), trio)
 
 
 def volume(low_mm: float = -156.0, high_mm: float = 156.0) -> CtVolume:
@@ -77,15 +75,6 @@ def inner(bone: str) -> NDArray[np.bool_]:
     return mask
 
 
-def test_the_networks_run_as_often_for_three_packages_as_for_one_of_all_bones(trio: Trio) -> None:
-    labels = tuple(label for package in trio for label in package.labels)
-    everything = replace(trio[0], labels=labels)
-    together, alone = patches(volume(), trio), [patches(volume(), (package,)) for package in trio]
-    assert together["coarse"] == alone[0]["coarse"] == alone[1]["coarse"] == alone[2]["coarse"]
-    assert together["fine"] == patches(volume(), (everything,))["fine"]
-    assert together["fine"] < sum(each["fine"] for each in alone)
-
-
 def test_weights_that_differ_run_for_themselves(trio: Trio) -> None:
     other = replace(trio[1], coarse=replace(trio[1].coarse, sha256="0" * 64))
     shared, apart = patches(volume(), trio), patches(volume(), (trio[0], other, trio[2]))
@@ -93,8 +82,7 @@ def test_weights_that_differ_run_for_themselves(trio: Trio) -> None:
     assert apart["fine"] > shared["fine"]  # its guide is another look's
 
 
-def test_each_bone_is_that_of_the_package_that_delivers_it(trio: Trio) -> None:
-    made = segmented(volume(), trio)
+def test_each_bone_is_that_of_the_package_that_delivers_it(made: Segmentation) -> None:
     labels = made.label_map.labels
     for name, bones in BY_PACKAGE.items():
         for bone in bones:
@@ -109,8 +97,8 @@ def test_each_bone_is_that_of_the_package_that_delivers_it(trio: Trio) -> None:
     ]
 
 
-def test_the_look_says_what_is_there_and_where(trio: Trio) -> None:
-    seen = {each.name: each for each in segmented(volume(), trio).seen}
+def test_the_look_says_what_is_there_and_where(made: Segmentation) -> None:
+    seen = {each.name: each for each in made.seen}
     assert set(seen) == {"middle", "side_left", "side_right", "rod", "plate", "shadow"}
     assert all(each.network_mean > 0.5 for each in seen.values())
     plate = seen["plate"]
@@ -153,40 +141,5 @@ def test_bones_without_a_label_are_named_in_a_warning_or_in_the_refusal(trio: Tr
         coarse_to_fine.segment(volume(), none, KnowingNetworks(), lambda *_: None)
 
 
-def test_a_package_alone_gives_the_same_on_both_paths(trio: Trio) -> None:
-    for package in trio:
-        one = coarse_to_fine.segment(volume(), package, KnowingNetworks(), lambda *_: None)
-        other = segmented(volume(), (package,))
-        np.testing.assert_array_equal(one.label_map.labels, other.label_map.labels)
-        assert one.segments == other.segments
-
-
-def test_fragments_lie_in_the_bone_of_the_package_that_delivers_it(trio: Trio) -> None:
-    made = segmented(volume(), trio)
+def test_fragments_lie_in_the_bone_of_the_package_that_delivers_it(made: Segmentation) -> None:
     assert {segment.bone for segment in made.segments if segment.fragment is not None} == {"rod_left"}
-
-
-def test_the_graph_gives_the_labels_of_the_plain_path_and_reports_what_was_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packages = write_trio(tmp_path / "models")
-    networks = KnowingNetworks()
-    monkeypatch.setattr("app.run.series_job.networks_of", lambda _: networks)
-    phantoms.write_ct(tmp_path / "in", limbs_ct(), AFFINE)
-    settings = Settings(models=tmp_path / "models", node=node_settings(tmp_path / "node"))
-    outcome = run_folder(tmp_path / "in", tmp_path / "out", settings, None, MADE_AT, silent)
-    (record,) = outcome.series
-    assert record.segmentation is not None
-    plain = KnowingNetworks()
-    made = segmented(volume(), packages, plain)
-    np.testing.assert_array_equal(record.segmentation.label_map.labels, made.label_map.labels)
-    assert networks.patches == plain.patches
-    (row,) = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["series"]
-    assert {each["structure"] for each in row["seen"]} >= {"plate", "rod"}
-    assert {each["package"]: each["state"] for each in row["packages"]} == dict.fromkeys(
-        BY_PACKAGE, SEGMENTED
-    )
-    assert len(list((tmp_path / "out").glob("segmentation*.dcm"))) == 1
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "Seen in the scan" in page
-    assert "Plate:" in page

@@ -10,7 +10,7 @@ import pytest
 from operators.geometry.volume import CtVolume
 from operators.packages.seen import AnatomyNotFoundError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.synthetic_spine import (
+from tests.support.bones.synthetic_spine import (
     BONE_MM,
     SPACE_MM,
     SURE,

@@ -10,7 +10,7 @@ from operators.geometry.volume import CtVolume
 from operators.render.fracture_pictures import FracturePicture, fracture_pictures
 from operators.render.preview import OUTLINE, TINT
 from operators.segmentation.segmentation import Segment, Segmentation
-from tests.support.seg_cases import bone, grid, segmentation
+from tests.support.dicom.seg_cases import bone, grid, segmentation
 
 SHAPE = (40, 30, 12)
 ON = grid(SHAPE)

@@ -16,7 +16,7 @@ from operators.render.surface_view import draw_front_and_back
 from operators.segmentation.segmentation import Segment
 
 RED, BLUE, GREEN = (230, 40, 40), (40, 60, 230), (40, 200, 60)
-LONGEST = 120
+LONGEST = 80
 NO_CODE = Code("0", "X", "none")
 ORIENTATIONS = [
     np.eye(3)[:, list(order)] * signs

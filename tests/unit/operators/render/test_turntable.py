@@ -12,8 +12,8 @@ from scipy import ndimage
 from operators.measure.measuring import measure_segments
 from operators.render.turntable import BACKGROUND, SIDE, VIEWS, View, draw_turntable, letters, right_of
 from operators.segmentation.segmentation import Segment, Segmentation
-from tests.support.seg_cases import bone, package
-from tests.support.synthetic_shapes import box, drawn, grid_around
+from tests.support.bones.synthetic_shapes import box, drawn, grid_around
+from tests.support.dicom.seg_cases import bone, package
 
 RED, GREEN, BLUE = (230, 40, 40), (40, 200, 60), (60, 80, 230)
 # Red to the left, green in front and below, blue behind and above

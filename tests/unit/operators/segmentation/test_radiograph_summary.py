@@ -5,7 +5,7 @@ from __future__ import annotations
 from operators.segmentation.radiograph_answer import RadiographAnswer, Verdict
 from operators.segmentation.study_verdict import study_verdict
 from operators.segmentation.summary import summary
-from tests.support.radiograph_result_cases import made, projection
+from tests.support.radiographs.radiograph_result_cases import made, projection
 
 
 def answer(count: int, verdict: Verdict | None = None) -> RadiographAnswer:

@@ -13,7 +13,7 @@ from operators.packages.packages import Label
 from operators.packages.structures import read_structures
 from operators.segmentation.segments import segment_of
 from operators.segmentation.summary import bone_name
-from tests.support.seg_cases import grid, provenance, segmentation, series
+from tests.support.dicom.seg_cases import grid, provenance, segmentation, series
 
 
 def label(instances: str | None, side: str | None = None) -> Label:

@@ -15,8 +15,8 @@ from operators.fragments.watershed import over_segmented
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import LIKELY
-from tests.support.synthetic_packages import write_package
-from tests.support.training_cases import recipe, write_data
+from tests.support.packages.synthetic_packages import write_package
+from tests.support.training.training_cases import recipe, write_data
 from training.calibrate.calibration import CalibrationRun, with_confidence, with_operating_points
 from training.calibrate.decisions import (
     Decision,

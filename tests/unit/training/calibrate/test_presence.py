@@ -14,7 +14,7 @@ from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_coarse_to_fine_package
-from tests.support.synthetic_packages import made_package, write_package
+from tests.support.packages.synthetic_packages import made_package, write_package
 from training.calibrate import presence
 from training.calibrate.presence import (
     Bodies,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.image_files.label_files import read_nifti
-from tests.support.synthetic_datasets import made_case, moved, write_image, write_mask, write_raw
+from tests.support.training.synthetic_datasets import made_case, moved, write_image, write_mask, write_raw
 from training.datasets.checking import Checked, check, same_scans, statistics
 from training.datasets.contact_sheet import TILE, volume_tile, write_sheet
 from training.datasets.importing import Wishes, import_dataset

@@ -20,9 +20,9 @@ from operators.image_files.label_files import read_nifti
 from operators.image_files.volume_files import read_volume_file
 from operators.importing.label_tables import named_table
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.seg_cases import bone, package, provenance
-from tests.support.synthetic_datasets import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import bone, package, provenance
+from tests.support.training.synthetic_datasets import (
     ball,
     made_case,
     moved,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from operators.errors import UsageError
-from tests.support.synthetic_radiographs import distinct_radiograph, write_dataset
+from tests.support.radiographs.synthetic_radiographs import distinct_radiograph, write_dataset
 from training.datasets.checking import check
 from training.datasets.importing import Wishes, import_dataset
 from training.datasets.layout import Dataset

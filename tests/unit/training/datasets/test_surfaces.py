@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from operators.geometry.volume import CtVolume
 from operators.image_files.label_files import read_nifti
-from tests.support.synthetic_datasets import (
+from tests.support.training.synthetic_datasets import (
     BONE_HU,
     ORIGIN_MM,
     RED,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tests.support.synthetic_bones import MARROW_HU, SPACING_MM, block, bone_of, sizes
+from tests.support.bones.synthetic_bones import MARROW_HU, SPACING_MM, block, bone_of, sizes
 from training.fracturing import BrokenModel, contact_target
 from training.fracturing.foreign import with_cement, with_screw
 from training.fracturing.lookalikes import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.synthetic_bones import SPACING_MM, block, dumbbell
+from tests.support.bones.synthetic_bones import SPACING_MM, block, dumbbell
 from training.fracturing.patterns import (
     PATTERNS,
     across_narrow,

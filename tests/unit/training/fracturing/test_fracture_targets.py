@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tests.support.synthetic_bones import SPACING_MM, halves, sizes
+from tests.support.bones.synthetic_bones import SPACING_MM, halves, sizes
 from training.fracturing import contact_target
 
 

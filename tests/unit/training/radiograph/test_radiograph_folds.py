@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.errors import UsageError
-from tests.support.synthetic_radiographs import made_radiograph
+from tests.support.radiographs.synthetic_radiographs import made_radiograph
 from training.radiograph.cross_validation import FoldResult, content_of, folds_in, table_of
 from training.radiograph.datasets.cleaning import Dataset
 from training.radiograph.datasets.groups import Member, apart, folds_of, groups_of, number_of

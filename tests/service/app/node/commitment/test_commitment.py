@@ -27,10 +27,10 @@ from app.node.studies.removal import bring_back, move_away
 from app.node.studies.retention import sweep
 from operators.dicom.elements.instance_identity import read_instance
 from operators.errors import TransientError
-from tests.support import phantoms
-from tests.support.node_cases import Running, listening, node_settings, storescu
-from tests.support.node_processes import free_port, until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import Running, listening, node_settings, storescu
+from tests.support.node.node_processes import free_port, until
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 
 PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
 AFFINE = phantoms.axial_affine()

@@ -18,7 +18,7 @@ from app.node.peers.destination import Outgoing
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
-from tests.support.node_cases import Running, listening, node_settings
+from tests.support.node.node_cases import Running, listening, node_settings
 
 PUSH_MODEL, INSTANCE, CT = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.1.1.2"
 UIDS = ["1.2.3.1", "1.2.3.2", "1.2.3.3"]

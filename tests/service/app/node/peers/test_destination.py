@@ -20,9 +20,9 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import OsteonError, OutputError, TransientError
-from tests.support import phantoms
-from tests.support.node_cases import dcmtk, system_tool
-from tests.support.node_processes import free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import dcmtk, system_tool
+from tests.support.node.node_processes import free_port, until
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 12, 2), AFFINE)

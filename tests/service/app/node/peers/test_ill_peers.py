@@ -14,8 +14,8 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import TransientError
-from tests.support import phantoms
-from tests.support.ill_servers import (
+from tests.support.dicom import phantoms
+from tests.support.faults.ill_servers import (
     Talk,
     accepted,
     association_accept,
@@ -24,8 +24,8 @@ from tests.support.ill_servers import (
     response,
     take_file,
 )
-from tests.support.node_processes import until
-from tests.support.wire import COMMAND, data, element, pdu
+from tests.support.faults.wire import COMMAND, data, element, pdu
+from tests.support.node.node_processes import until
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 

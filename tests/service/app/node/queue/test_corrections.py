@@ -23,12 +23,12 @@ from app.node.storage.inbox import InboxOutcome
 from app.node.versions import instance_versions
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support import phantoms
-from tests.support.crashes import Crash, cut_off
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, input_of, worked_off
-from tests.support.reading_cases import setting
-from tests.support.study_cases import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.faults.crashes import Crash, cut_off
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, input_of, worked_off
+from tests.support.node.study_cases import (
     audited,
     contents,
     jobs,

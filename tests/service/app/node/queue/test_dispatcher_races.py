@@ -23,8 +23,8 @@ from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, remove
 from app.settings import Settings
 from tests.service.app.node.studies.test_retention import NOW, STUDY, Node
-from tests.support.queue_cases import input_of
-from tests.support.study_cases import jobs, quiet, sent
+from tests.support.node.queue_cases import input_of
+from tests.support.node.study_cases import jobs, quiet, sent
 
 
 @pytest.fixture

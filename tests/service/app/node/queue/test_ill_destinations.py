@@ -14,9 +14,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from app.node.queue.jobs.job_state import JobState
-from tests.support import phantoms
-from tests.support.node_cases import CT1, storescu
-from tests.support.node_processes import DICOM_WEB, Orthanc, Served, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import CT1, storescu
+from tests.support.node.node_processes import DICOM_WEB, Orthanc, Served, free_port, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -28,11 +28,11 @@ from app.node.queue.workflow import SEGMENT, Attempt
 from operators.errors import OsteonError, OutputError, UsageError
 from tests.service.app.node.queue.test_queue import NOON, arrives, node, states
 from tests.service.app.node.studies.test_retention import AFFINE, HU, Node
-from tests.support import phantoms
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
-from tests.support.reading_cases import setting
-from tests.support.training_cases import ROOT
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
+from tests.support.training.training_cases import ROOT
 
 DOWN = Attempt("transient", "unreachable", "expected pacs to answer, got none")
 HOUR_S = 3600.0
@@ -42,7 +42,7 @@ import sys, time
 from pathlib import Path
 from dbos import DBOS, EnqueueOptions, EnqueueOptions
 from app.node.queue import pauses
-from tests.support.queue_cases import ScriptedSegmenter, worked_off
+from tests.support.node.queue_cases import ScriptedSegmenter, worked_off
 from tests.service.app.node.queue.test_jobs_command import DOWN
 from tests.service.app.node.queue.test_queue import node
 

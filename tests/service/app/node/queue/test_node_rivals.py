@@ -19,12 +19,12 @@ from operators.errors import UnsuitableError
 from operators.package_files.package_reader import read_package
 from operators.segmentation.segmentation import Segmentation
 from tests.service.app.node.queue.test_queue import NOON, arrives, node
-from tests.support import phantoms
-from tests.support.node_cases import node_settings
-from tests.support.node_processes import until
-from tests.support.queue_cases import SEGMENTED, ScriptedSegmenter, worked_off
-from tests.support.reading_cases import setting
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_cases import node_settings
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import SEGMENTED, ScriptedSegmenter, worked_off
+from tests.support.packages.synthetic_packages import write_package
 
 NOT_FOUND: Json = {"state": "refused", "code": "anatomy_not_found", "sentence": "no box found"}
 FAILED: Json = {"state": "failed", "code": "defect", "sentence": "see the log"}

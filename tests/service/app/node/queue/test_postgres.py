@@ -19,9 +19,9 @@ from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.settings import ROOT
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import Node
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Orthanc, Served, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Orthanc, Served, free_port, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

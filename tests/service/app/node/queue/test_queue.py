@@ -23,10 +23,10 @@ from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import sweep
 from operators.errors import OutputError
 from tests.service.app.node.studies.test_retention import AFFINE, HU, Node
-from tests.support import phantoms
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)
 RULES = (

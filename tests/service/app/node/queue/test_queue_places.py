@@ -19,10 +19,10 @@ from operators.errors import UsageError
 from tests.service.app.node.queue.test_jobs_command import long_pauses  # noqa: F401 (a fixture)
 from tests.service.app.node.queue.test_queue import NOON, arrives, node
 from tests.service.app.node.studies.test_retention import Node
-from tests.support import phantoms
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 
 
 def acting(here: Node) -> Acting:

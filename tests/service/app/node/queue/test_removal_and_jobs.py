@@ -24,10 +24,10 @@ from app.node.versions import instance_versions
 from operators.errors import UsageError
 from tests.service.app.node.queue.test_corrections import RIGHT, in_series
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support.crashes import Crash
-from tests.support.node_processes import until
-from tests.support.queue_cases import ScriptedSegmenter, worked_off
-from tests.support.study_cases import audited, contents, jobs, patients, patients_of_job, quiet, sent
+from tests.support.faults.crashes import Crash
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import ScriptedSegmenter, worked_off
+from tests.support.node.study_cases import audited, contents, jobs, patients, patients_of_job, quiet, sent
 
 CENTURY_MS = 100 * 365 * 86400 * 1000
 Removal = Callable[[Node], object]

@@ -20,10 +20,10 @@ from app.node.studies.retention import forget, sweep
 from operators.dicom.commitment import Commitment, Named
 from tests.service.app.node.queue.test_corrections import RIGHT, brighter
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support import phantoms
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
-from tests.support.study_cases import audited, jobs, quiet, sent
+from tests.support.dicom import phantoms
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
+from tests.support.node.study_cases import audited, jobs, quiet, sent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)

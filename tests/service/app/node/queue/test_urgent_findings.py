@@ -15,8 +15,8 @@ from app.node.send.notices import EVENTS, announce_finding
 from app.node.settings.peer import Peer
 from tests.service.app.node.queue.test_queue import NOON, RULES, arrives
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support.node_processes import until
-from tests.support.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, input_of, worked_off
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, input_of, worked_off
 
 PACS = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", receives=True)
 FRACTURE = {"code": "fracture", "probability": 0.87}

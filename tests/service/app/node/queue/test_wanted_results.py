@@ -16,9 +16,9 @@ from app.settings import Settings
 from operators.errors import UnsuitableError
 from operators.package_files.package_reader import read_package
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.node_cases import node_settings
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import node_settings
+from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((96, 96, 32), AFFINE)

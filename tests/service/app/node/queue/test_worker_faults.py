@@ -18,12 +18,12 @@ from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.service.command import jobs_command
 from app.settings import Settings
-from tests.support import phantoms
-from tests.support.dataset_bytes import ct, deflated, nested
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Orthanc, Served, until
-from tests.support.wire import DEFLATED, EXPLICIT, store
-from tests.support.wire import connected as connected_to
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import ct, deflated, nested
+from tests.support.faults.wire import DEFLATED, EXPLICIT, store
+from tests.support.faults.wire import connected as connected_to
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Orthanc, Served, until
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 # Large enough that its worker can be caught at work

@@ -21,10 +21,10 @@ from app.node.queue.workflow import DELIVER, SEGMENT, Attempt
 from app.settings import ROOT
 from operators.packages.structures import BUNDLED
 from tests.service.app.node.queue.test_queue import NOON, PACS, arrives, node, states
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Orthanc, Served, until
-from tests.support.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Orthanc, Served, until
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 
 CALLER = PACS.model_copy(update={"name": "caller", "ae_title": "CALLER"})
 OWED: Json = {"peer": "caller", "transaction_uid": "1.2.3"}

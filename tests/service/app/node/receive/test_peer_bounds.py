@@ -12,11 +12,9 @@ import pytest
 from app.node.receive.admission import Reason
 from app.node.receive.unanswered import MAXIMUM_MESSAGE_BYTES, MAXIMUM_UNANSWERED
 from app.node.settings.peer import Peer
-from tests.support.dataset_bytes import UID, ct
-from tests.support.hostile_cases import assert_serves
-from tests.support.node_cases import listening, node_settings
-from tests.support.node_processes import until
-from tests.support.wire import (
+from tests.support.dicom.dataset_bytes import UID, ct
+from tests.support.faults.hostile_cases import assert_serves
+from tests.support.faults.wire import (
     COMMAND,
     IMPLICIT,
     LAST,
@@ -29,6 +27,8 @@ from tests.support.wire import (
     pdu,
     store_command,
 )
+from tests.support.node.node_cases import listening, node_settings
+from tests.support.node.node_processes import until
 
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 VERIFICATION = "1.2.840.10008.1.1"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pydicom
 import pytest
 import uvicorn
@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from app.node.receive.dicomweb import sender_at, stow_router
 from app.node.receive.reception import Received, Store
 from app.node.storage.inbox import Inbox, InboxOutcome
-from tests.support import phantoms
-from tests.support.node_cases import CT1, listening, node_settings, storescu
-from tests.support.node_processes import free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import CT1, listening, node_settings, storescu
+from tests.support.node.node_processes import free_port, until
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((32, 32, 3), AFFINE)
@@ -49,10 +49,10 @@ class Web:
     def stored(self) -> list[Path]:
         return sorted(self.inbox.studies.rglob("*.dcm"))
 
-    def post(self, content: bytes, path: str = "studies", kind: str = "") -> httpx.Response:
+    def post(self, content: bytes, path: str = "studies", kind: str = "") -> httpx2.Response:
         kind = kind or 'multipart/related; type="application/dicom"; boundary=edge'
         address = f"http://127.0.0.1:{self.port}/{path}"
-        return httpx.post(address, content=content, headers={"Content-Type": kind}, timeout=30)
+        return httpx2.post(address, content=content, headers={"Content-Type": kind}, timeout=30)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def contents(tmp_path: Path, **more: Any) -> list[bytes]:
     return [path.read_bytes() for path in phantoms.write_ct(tmp_path / "in", HU, AFFINE, **more)]
 
 
-def named(answer: httpx.Response, sequence: str) -> list[str]:
+def named(answer: httpx2.Response, sequence: str) -> list[str]:
     return [item["00081155"]["Value"][0] for item in answer.json()[sequence]["Value"]]
 
 

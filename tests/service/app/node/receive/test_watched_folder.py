@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from app.node.receive.watched_folder import AT_ONCE, PAUSE_S, WatchedFolder
 from app.node.storage.inbox import Inbox
 from operators.dicom.elements.file_meta import file_head
-from tests.support import phantoms
+from tests.support.dicom import phantoms
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 3), AFFINE)

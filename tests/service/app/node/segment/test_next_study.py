@@ -32,12 +32,12 @@ from operators.geometry.volume import CtVolume
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.hounsfield_cases import body
-from tests.support.node_cases import node_settings
-from tests.support.node_processes import until
-from tests.support.reading_cases import setting
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.hounsfield_cases import body
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_cases import node_settings
+from tests.support.node.node_processes import until
+from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((96, 96, 32), AFFINE)

@@ -18,9 +18,9 @@ from app.node.send.dicomweb_destination import echo, store
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from operators.errors import OutputError, TransientError
-from tests.support.ill_servers import Talk, ill_server
-from tests.support.node_processes import until
-from tests.support.slow_link import large_file
+from tests.support.faults.ill_servers import Talk, ill_server
+from tests.support.faults.slow_link import large_file
+from tests.support.node.node_processes import until
 
 SETTINGS = NodeSettings(network_s=0.5)
 PATIENT = NodeSettings(network_s=20)

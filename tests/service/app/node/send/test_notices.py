@@ -24,9 +24,9 @@ from operators.errors import OutputError, TransientError, UsageError
 from tests.service.app.node.queue.test_corrections import RIGHT, brighter
 from tests.service.app.node.queue.test_queue import CENTURY_MS
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support.node_processes import until
-from tests.support.queue_cases import ScriptedSegmenter, worked_off
-from tests.support.study_cases import jobs, quiet, sent
+from tests.support.node.node_processes import until
+from tests.support.node.queue_cases import ScriptedSegmenter, worked_off
+from tests.support.node.study_cases import jobs, quiet, sent
 
 
 class Hook(ThreadingHTTPServer):

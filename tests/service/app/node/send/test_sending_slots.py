@@ -15,9 +15,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from app.node.commitment.commitment import PUSH_MODEL
 from app.node.send.sending_slots import SendingSlots
 from app.node.service.parts import DELIVERIES_AT_ONCE
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Served, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -21,8 +21,8 @@ from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.errors import OsteonError, OutputError, TransientError
 from tests.service.app.node.receive.test_stow import served
-from tests.support import phantoms
-from tests.support.node_processes import DICOM_WEB, Orthanc, free_port
+from tests.support.dicom import phantoms
+from tests.support.node.node_processes import DICOM_WEB, Orthanc, free_port
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.node.accounts.accounts import Accounts, hasher
 from app.node.service.account_guard import AccountGuard, credentials
-from tests.support.node_cases import node_settings
+from tests.support.node.node_cases import node_settings
 
 PASSWORD = "correct horse battery"
 

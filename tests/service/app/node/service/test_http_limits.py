@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 import uvicorn
@@ -21,9 +21,9 @@ from app.node.service.http_limits import HEAD_BYTES, bounded
 from app.node.service.web import server_of
 from app.node.settings.configuration import NodeSettings
 from tests.service.app.node.receive.test_stow import AFFINE, HU, body, contents, named, served
-from tests.support import phantoms
-from tests.support.node_cases import node_settings, storescu
-from tests.support.node_processes import Served, fetched, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import node_settings, storescu
+from tests.support.node.node_processes import Served, fetched, free_port, until
 
 SILENT, SLOW_HEADS, SLOW_BODIES = 600, 60, 40
 KIND = 'multipart/related; type="application/dicom"; boundary=edge'
@@ -104,7 +104,7 @@ def test_silent_connections_make_room_for_new_ones_the_oldest_first(tmp_path: Pa
     with running(echo(), small(tmp_path)) as port, ExitStack() as stack:
         silent = [stack.enter_context(connect(port)) for _ in range(3 * LIMIT)]
         until(lambda: sum(map(is_closed, silent)) >= 2 * LIMIT, 20)
-        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        assert httpx2.get(f"http://127.0.0.1:{port}/").status_code == 200
         assert not is_closed(silent[-1])
 
 
@@ -154,7 +154,7 @@ def test_a_forwarded_address_is_believed_from_named_proxies_only(tmp_path: Path)
     headers = {"X-Forwarded-For": "192.0.2.7"}
     for proxies, seen in (((), "127.0.0.1"), (("10.0.0.9",), "127.0.0.1"), (("127.0.0.1",), "192.0.2.7")):
         with running(echo(), small(tmp_path, http_proxies=proxies)) as port:
-            answer = httpx.post(f"http://127.0.0.1:{port}/", headers=headers)
+            answer = httpx2.post(f"http://127.0.0.1:{port}/", headers=headers)
         assert answer.json() == {"client": seen}
 
 
@@ -169,7 +169,7 @@ def test_a_forwarded_address_is_believed_from_named_proxies_only(tmp_path: Path)
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_another_host_is_refused(web: int, host: str, status: int, method: str) -> None:
-    answer = httpx.request(method, f"http://127.0.0.1:{web}/", headers={"Host": host})
+    answer = httpx2.request(method, f"http://127.0.0.1:{web}/", headers={"Host": host})
     assert answer.status_code == status
 
 
@@ -179,11 +179,11 @@ def test_another_host_is_refused(web: int, host: str, status: int, method: str) 
 )
 def test_changes_that_another_page_asks_for_are_refused(web: int, origin: str, method: str) -> None:
     address = f"http://127.0.0.1:{web}/"
-    assert httpx.request(method, address, headers={"Origin": origin}).status_code == 403
-    assert httpx.request(method, f"{address}nothing", headers={"Origin": origin}).status_code == 403
-    assert httpx.get(address, headers={"Origin": origin}).status_code == 200
+    assert httpx2.request(method, address, headers={"Origin": origin}).status_code == 403
+    assert httpx2.request(method, f"{address}nothing", headers={"Origin": origin}).status_code == 403
+    assert httpx2.get(address, headers={"Origin": origin}).status_code == 200
     own = {"Origin": f"http://127.0.0.1:{web}"}
-    assert httpx.request(method, address, headers=own).status_code in (200, 405)
+    assert httpx2.request(method, address, headers=own).status_code in (200, 405)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_a_node_under_hundreds_of_connections_answers_and_receives(node: Served,
     assert len(named(answer, "00081199")) == 3
 
 
-def post(port: int, content: bytes) -> httpx.Response:
-    return httpx.post(
+def post(port: int, content: bytes) -> httpx2.Response:
+    return httpx2.post(
         f"http://127.0.0.1:{port}/studies", content=content, headers={"Content-Type": KIND}, timeout=30
     )

@@ -21,10 +21,10 @@ from app.node.watch.logs import configure_logs
 from app.settings import Settings, read_settings
 from operators.errors import UsageError
 from tests.service.app.node.send.test_ill_web_servers import END, after_request
-from tests.support import phantoms
-from tests.support.ill_servers import ill_server
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Served, free_port, until
+from tests.support.dicom import phantoms
+from tests.support.faults.ill_servers import ill_server
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Served, free_port, until
 
 SECRET = "Geh3im-Wort"
 WEB = {"name": "web", "ae_title": "WEB", "stow": f"https://user:{SECRET}@localhost/x", "receives": True}

@@ -20,9 +20,9 @@ import pytest
 
 from app.node.settings.ports import bound, http_socket, port_error
 from app.node.studies.study_folder import read_study
-from tests.support import phantoms
-from tests.support.node_cases import storescu
-from tests.support.node_processes import Served, until
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import storescu
+from tests.support.node.node_processes import Served, until
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 4), AFFINE)

@@ -11,8 +11,8 @@ import pytest
 from app.node.settings.peer import TlsFiles
 from app.node.settings.tls import client_context, server_context
 from operators.errors import UsageError
-from tests.support import phantoms
-from tests.support.node_cases import dcmtk, listening, node_settings, storescu
+from tests.support.dicom import phantoms
+from tests.support.node.node_cases import dcmtk, listening, node_settings, storescu
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 3), AFFINE)

@@ -17,10 +17,10 @@ import pytest
 
 from app.node.queue.database import prepare_database
 from app.node.storage.data_folder import FILES, FOLDERS, DataFolder, DataFolderError
-from tests.support import phantoms
-from tests.support.node_cases import node_settings, storescu
-from tests.support.node_processes import Served, until
-from tests.support.small_disk import small_disk
+from tests.support.dicom import phantoms
+from tests.support.faults.small_disk import small_disk
+from tests.support.node.node_cases import node_settings, storescu
+from tests.support.node.node_processes import Served, until
 
 STARTED = datetime(2026, 6, 1, tzinfo=UTC)
 POSTGRESQL = "postgresql://osteon@db/osteon"

@@ -12,9 +12,9 @@ import pytest
 from app.node.storage.inbox import Inbox, InboxOutcome
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.elements.instance_identity import Instance
-from tests.support import phantoms
-from tests.support.node_cases import dcmtk, listening, node_settings, send, storescu
-from tests.support.small_disk import small_disk
+from tests.support.dicom import phantoms
+from tests.support.faults.small_disk import small_disk
+from tests.support.node.node_cases import dcmtk, listening, node_settings, send, storescu
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((64, 64, 4), AFFINE)

@@ -18,9 +18,9 @@ from pydicom.uid import (
 )
 
 from app.node.storage.inbox import InboxOutcome
-from tests.support import phantoms
-from tests.support.node_cases import associate, dcmtk, listening, node_settings, send, storescu
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_cases import associate, dcmtk, listening, node_settings, send, storescu
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((64, 64, 4), AFFINE)

@@ -21,9 +21,9 @@ from app.node.storage.inbox import Inbox
 from app.node.studies.dispatcher import Dispatcher
 from app.node.studies.retention import forget, is_done, remove
 from operators.errors import UsageError
-from tests.support import phantoms
-from tests.support.node_cases import node_settings
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.node_cases import node_settings
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 4), AFFINE)

@@ -12,8 +12,8 @@ import pytest
 
 from app.node.watch import process
 from app.node.watch.process import PartError, ServicePart
-from tests.support import part_targets as targets
-from tests.support.node_processes import until
+from tests.support.node import part_targets as targets
+from tests.support.node.node_processes import until
 
 
 @pytest.fixture

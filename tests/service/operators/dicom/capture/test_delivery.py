@@ -31,8 +31,8 @@ from operators.dicom.sr.report_writer import write_report
 from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import FracturePicture
 from tests.service.app.node.peers.test_destination import storescp
-from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation, series
-from tests.support.small_disk import fill, small_disk
+from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation, series
+from tests.support.faults.small_disk import fill, small_disk
 
 CLASSES = {
     "seg": "1.2.840.10008.5.1.4.1.1.66.4", "labelmap": "1.2.840.10008.5.1.4.1.1.66.7",

@@ -25,8 +25,8 @@ from pydicom.uid import (
 from app.node.settings.peer import Result
 from operators.dicom.elements.image_classes import is_segmentable
 from tests.service.app.node.studies.test_retention import Node
-from tests.support import phantoms
-from tests.support.study_cases import jobs, quiet, sent
+from tests.support.dicom import phantoms
+from tests.support.node.study_cases import jobs, quiet, sent
 
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 OBJECTS = {

@@ -20,9 +20,9 @@ from operators.dicom.elements.file_meta import with_standard_head
 from operators.errors import UsageError
 from tests.service.app.node.queue.test_corrections import brighter
 from tests.service.app.node.studies.test_retention import AFFINE, HU, STUDY, Node
-from tests.support import phantoms
-from tests.support.reading_cases import setting
-from tests.support.study_cases import contents, jobs, sent
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.node.study_cases import contents, jobs, sent
 
 HISTORIES = int(os.environ.get("OSTEON_TEST_HISTORIES", "40"))
 CENTURY_MS = 100 * 365 * 86400 * 1000

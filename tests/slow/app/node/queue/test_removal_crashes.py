@@ -14,10 +14,10 @@ from app.node.queue.jobs.job_actions import cancel
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.studies.retention import remove, sweep
 from tests.service.app.node.studies.test_retention import STUDY, Node
-from tests.support import phantoms
-from tests.support.crashes import cut_off
-from tests.support.reading_cases import setting
-from tests.support.study_cases import contents, jobs, patients, patients_of_job, quiet, sent
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.faults.crashes import cut_off
+from tests.support.node.study_cases import contents, jobs, patients, patients_of_job, quiet, sent
 
 CENTURY_MS = 100 * 365 * 86400 * 1000
 RIGHT = setting(PatientID="RIGHT")

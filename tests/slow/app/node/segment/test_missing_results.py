@@ -24,10 +24,10 @@ from app.settings import Settings
 from operators.errors import OutputError, UnwritableError
 from operators.package_files.package_reader import read_package
 from operators.results.image_kinds import IMAGE_KINDS
-from tests.support import phantoms
-from tests.support.node_cases import node_settings
-from tests.support.seg_cases import MADE_AT
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import MADE_AT
+from tests.support.node.node_cases import node_settings
+from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((48, 48, 24), AFFINE)

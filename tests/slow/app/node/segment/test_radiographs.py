@@ -22,12 +22,12 @@ from operators.errors import OutputError
 from operators.package_files.package_reader import read_package
 from operators.packages.packages import ModelPackage
 from operators.results.image_kinds import IMAGE_KINDS
-from tests.support import phantoms
-from tests.support.node_cases import node_settings
-from tests.support.projection_files import SC, radiograph, save
-from tests.support.radiograph_studies import INTACT, PROBABILITY, write_views, write_views_package
-from tests.support.seg_cases import blobs, bone, grid, segmentation
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.seg_cases import blobs, bone, grid, segmentation
+from tests.support.node.node_cases import node_settings
+from tests.support.packages.synthetic_packages import write_package
+from tests.support.radiographs.projection_files import SC, radiograph, save
+from tests.support.radiographs.radiograph_studies import INTACT, PROBABILITY, write_views, write_views_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((48, 48, 24), AFFINE)

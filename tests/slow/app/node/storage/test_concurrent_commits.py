@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from app.node.storage.inbox import Inbox
-from tests.support.node_processes import until
-from tests.support.storing_process import COUNTER, READY, content, instance
+from tests.support.faults.storing_process import COUNTER, READY, content, instance
+from tests.support.node.node_processes import until
 
 COMMITS = int(os.environ.get("OSTEON_TEST_COMMITS", "5000"))
 PROCESSES, THREADS = 3, 3
@@ -32,7 +32,7 @@ class Crowd:
         """Until it stores."""
         turn = self.turns[number] = self.turns[number] + 1
         values = (self.root, number, THREADS, COMMITS, turn)
-        command = [sys.executable, "-m", "tests.support.storing_process", *map(str, values)]
+        command = [sys.executable, "-m", "tests.support.faults.storing_process", *map(str, values)]
         self.processes[number] = subprocess.Popen(command)
         until((self.root / f"{READY}-{number}-{turn}").exists)
 

@@ -18,7 +18,7 @@ from app.node.storage.pending_file import PendingFile, Place
 from app.node.storage.recovery import recover
 from operators.dicom.elements.file_meta import file_head
 from operators.dicom.elements.instance_identity import Instance
-from tests.support.interleavings import Explorer, Inline, Killed, Scene, files
+from tests.support.faults.interleavings import Explorer, Inline, Killed, Scene, files
 
 INSTANCE = Instance("1.2", "1.2.3", "1.2.3.4", "1.2.840.10008.5.1.4.1.1.2")
 HEAD = file_head(INSTANCE.sop_class_uid, "1.2.3.4", "1.2.840.10008.1.2", "CT1")

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 from app.node.storage.inbox import Inbox
-from tests.support.dataset_bytes import UID, ct, element
-from tests.support.hostile_cases import SUCCESS
-from tests.support.listener_process import ListenerProcess
-from tests.support.wire import connected, store
+from tests.support.dicom.dataset_bytes import UID, ct, element
+from tests.support.faults.hostile_cases import SUCCESS
+from tests.support.faults.wire import connected, store
+from tests.support.node.listener_process import ListenerProcess
 
 
 class Sender(threading.Thread):

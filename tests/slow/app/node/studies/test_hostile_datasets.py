@@ -12,8 +12,8 @@ import pytest
 
 from app.node.studies.study_folder import StudyFolders
 from operators.dicom.read.scan import scan
-from tests.support.dataset_bytes import UID, ct, deflated, element, nested
-from tests.support.hostile_cases import (
+from tests.support.dicom.dataset_bytes import UID, ct, deflated, element, nested
+from tests.support.faults.hostile_cases import (
     CANNOT_UNDERSTAND,
     FUZZED,
     SUCCESS,
@@ -21,9 +21,9 @@ from tests.support.hostile_cases import (
     contents,
     kept,
 )
-from tests.support.listener_process import ListenerProcess
-from tests.support.node_cases import dcmtk, listening, node_settings
-from tests.support.wire import DEFLATED, connected, mutated, store
+from tests.support.faults.wire import DEFLATED, connected, mutated, store
+from tests.support.node.listener_process import ListenerProcess
+from tests.support.node.node_cases import dcmtk, listening, node_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -21,20 +21,23 @@ from operators.dicom.provenance.copied_attributes import COPIED_ATTRIBUTES, EQUI
 from operators.dicom.provenance.source_headers import COPIED, slice_headers
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.bad_values import (
+from tests.support.dicom.bad_values import (
     BAD_VALUES,
     KEYWORDS,
+    BadValue,
     combinations,
     header_with,
     series_with,
 )
-from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation
+from tests.support.dicom.result_cases import results, two_fragments
+from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation
 
 # What is kept although it is too long is warned of by pydicom, which quotes only lengths
 pytestmark = [
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore:.*exceeds the maximum:UserWarning"),
 ]
+EVERY = {"seg.dcm", "labelmap.dcm", "sr.dcm", "rtstruct.dcm", "sc/1.dcm", "kos.dcm"}
 ROWS = {row.keyword: row for row in COPIED_ATTRIBUTES}
 MADE = segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2))
 PLACES = ("FrameOfReferenceUID", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
@@ -86,3 +89,11 @@ def assert_written(keyword: str, header: Dataset, own: Dataset, folder: Path) ->
         taken[keyword] = own[keyword]
     taken.SpecificCharacterSet = "ISO_IR 192"
     taken.save_as(BytesIO(), implicit_vr=False, little_endian=True)
+
+
+@pytest.mark.parametrize("bad", BAD_VALUES[:: 1 if IS_EVERY_SEG_WRITTEN else 4], ids=lambda bad: bad.name)
+def test_with_one_bad_value_everywhere_every_result_is_written_and_verified(
+    tmp_path: Path, bad: BadValue
+) -> None:
+    of = series_with(header_with(bad, *KEYWORDS))
+    assert set(results(tmp_path, two_fragments(of), of)) == EVERY

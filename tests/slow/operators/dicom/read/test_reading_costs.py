@@ -18,9 +18,9 @@ from operators.dicom.elements.file_meta import file_head
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import Scan, scan
 from operators.errors import UnreadableError
-from tests.support import phantoms
-from tests.support.dataset_bytes import UID, ct, deflated, element, text
-from tests.support.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
+from tests.support.dicom import phantoms
+from tests.support.dicom.dataset_bytes import UID, ct, deflated, element, text
+from tests.support.faults.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
 
 MEGABYTE = 1 << 20
 BIG_ENDIAN = "1.2.840.10008.1.2.2"

@@ -16,9 +16,9 @@ from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UnsuitableError
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.result_cases import errors, numbered, patients_own, results, source, two_fragments
-from tests.support.seg_cases import bone, grid, provenance, segmentation, series
+from tests.support.dicom import phantoms
+from tests.support.dicom.result_cases import errors, numbered, patients_own, results, source, two_fragments
+from tests.support.dicom.seg_cases import bone, grid, provenance, segmentation, series
 
 EVERY = {"seg.dcm", "labelmap.dcm", "sr.dcm", "rtstruct.dcm", "sc/1.dcm", "kos.dcm"}
 

@@ -7,11 +7,11 @@ from pydicom.dataset import Dataset
 from app.run.folder import run_folder
 from app.run.stage_clock import silent
 from app.settings import Settings
-from tests.support import phantoms
-from tests.support.hounsfield_cases import FAULTS, body
-from tests.support.reading_cases import setting
-from tests.support.seg_cases import MADE_AT
-from tests.support.synthetic_packages import write_package
+from tests.support.dicom import phantoms
+from tests.support.dicom.hounsfield_cases import FAULTS, body
+from tests.support.dicom.reading_cases import setting
+from tests.support.dicom.seg_cases import MADE_AT
+from tests.support.packages.synthetic_packages import write_package
 from tests.unit.operators.dicom.pixels.test_hounsfield_reading import stored_as
 
 

@@ -24,7 +24,7 @@ from app.node.receive.association_request import HEAD_BYTES, AssociationRequest,
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.node.watch.audit import AuditTrail
-from tests.support.wire import association_request
+from tests.support.faults.wire import association_request
 
 EVIL = AssociationRequest("OSTEON", "\x1b[31m\nX\x9b\u202e", "192.0.2.9")
 

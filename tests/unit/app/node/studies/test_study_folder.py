@@ -10,8 +10,8 @@ from app.node.storage.inbox import Inbox
 from app.node.studies.study_folder import StudyFolders
 from operators.dicom.elements.file_meta import with_standard_head
 from operators.dicom.elements.instance_identity import read_instance
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 16, 3), AFFINE)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app.node.service.background_loops import first_made
 from app.node.watch.loops import Loop
 from operators.errors import TransientError
-from tests.support.node_processes import until
+from tests.support.node.node_processes import until
 
 ERRORS = (
     KeyError("a rule"), ValueError("no pattern"), MemoryError(), RuntimeError("can't start new thread"),

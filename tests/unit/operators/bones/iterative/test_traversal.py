@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones.iterative.traversal import Instances, find_instances
-from tests.support.synthetic_rows import SIDE, Labels, MadeNetwork, row_of, row_of_blocks
+from tests.support.bones.synthetic_rows import SIDE, Labels, MadeNetwork, row_of, row_of_blocks
 
 
 def numbers(found: Instances, labels: Labels) -> list[int]:

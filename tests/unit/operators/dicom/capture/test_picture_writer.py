@@ -22,7 +22,16 @@ from operators.dicom.headers.series import Series
 from operators.errors import OutputError
 from operators.render.fracture_pictures import FracturePicture
 from operators.render.turntable import View
-from tests.support.seg_cases import blobs, bone, grid, header, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import (
+    blobs,
+    bone,
+    grid,
+    header,
+    multi_frame,
+    provenance,
+    segmentation,
+    series,
+)
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 BINARIES = Path(sys.executable).parent

@@ -19,7 +19,15 @@ from operators.render.projection_pictures import (
     shown_grey,
     shown_size,
 )
-from tests.support.radiograph_result_cases import COLOURS, ODD, grey, made, projection, provenance, series
+from tests.support.radiographs.radiograph_result_cases import (
+    COLOURS,
+    ODD,
+    grey,
+    made,
+    projection,
+    provenance,
+    series,
+)
 from tests.unit.operators.dicom.capture.test_picture_writer import valid
 
 

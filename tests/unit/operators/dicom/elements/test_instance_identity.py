@@ -1,10 +1,9 @@
-"""The identity in a file: as pydicom reads it, at a bounded cost for any content."""
+"""The identity in a file is as pydicom reads it."""
 
 from __future__ import annotations
 
 import io
 import struct
-import tracemalloc
 from pathlib import Path
 
 import pydicom
@@ -24,9 +23,8 @@ from operators.dicom.elements.element_walk import file_reader
 from operators.dicom.elements.file_meta import file_head, with_standard_head
 from operators.dicom.elements.instance_identity import read_instance, read_received
 from operators.dicom.elements.meta_group import read_meta_group
-from operators.errors import UnreadableError
-from tests.support.dataset_bytes import UID, ct, deflated, element, nested, text
-from tests.support.wire import CT, DEFLATED, EXPLICIT, IMPLICIT
+from tests.support.dicom.dataset_bytes import UID, ct, element, text
+from tests.support.faults.wire import CT, EXPLICIT
 
 SYNTAXES = (
     ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,
@@ -35,7 +33,6 @@ UNDEFINED_SEQUENCE = element(0x00081140, "SQ", b"", 0xFFFFFFFF)
 SEQUENCE_END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 EMPTY_ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
 OPEN_ITEM = struct.pack("<HHLHHL", 0xFFFE, 0xE000, 0xFFFFFFFF, 0xFFFE, 0xE00D, 0)
-MEGABYTE = 1 << 20
 
 
 def written(path: Path, dataset: bytes, syntax: str = EXPLICIT) -> Path:
@@ -69,7 +66,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES, undefined=st.booleans(), syntax=st.sampled_from(SYNTAXES), pad=st.integers(0, 40_000))
 def test_valid_files_are_identified_as_pydicom_reads_them(
     tmp_path: Path, tree: Dataset, undefined: bool, syntax: str, pad: int
@@ -94,74 +91,6 @@ def test_valid_files_are_identified_as_pydicom_reads_them(
     assert (found.sop_instance_uid, found.sop_class_uid) == (read.SOPInstanceUID, read.SOPClassUID)
     assert (found.modality, found.source_ae) == ("CT", "CT1")
     assert (found.study_description, found.series_description) == ("Hüfte", "Becken")
-
-
-def costs(path: Path) -> tuple[str, int]:
-    """The code of the refusal ('' for none), and the peak of the memory that it took to identify a file."""
-    tracemalloc.start()
-    try:
-        read_instance(path)
-        code = ""
-    except UnreadableError as error:
-        code = error.code
-    finally:
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    return code, peak
-
-
-def tiny_elements(count: int) -> bytes:
-    return b"".join(element(0x00090000 | n, "UN", b"") for n in range(1000)) * (count // 1000)
-
-
-ATTACKS = {
-    "wide sequence": (
-        ct(before=UNDEFINED_SEQUENCE + EMPTY_ITEM * 2_000_000 + SEQUENCE_END), "too_many_elements"
-    ),
-    "wide, of open items": (
-        ct(before=UNDEFINED_SEQUENCE + OPEN_ITEM * 1_000_000 + SEQUENCE_END), "too_many_elements"
-    ),
-    "deep": (ct(before=nested(300_000)), "too_deep"),
-    "no end": (ct(before=UNDEFINED_SEQUENCE + EMPTY_ITEM * 1000)[:9000], "unreadable"),
-    "tiny elements": (ct(before=tiny_elements(1_000_000)), "too_many_elements"),
-    "tiny elements in an item": (
-        ct(before=UNDEFINED_SEQUENCE + OPEN_ITEM[:8] + tiny_elements(1_000_000)), "too_many_elements"
-    ),
-    "long UID": (ct(study="1." * 30_000 + "1"), "invalid_uid"),
-    "UID without an end": (
-        ct().replace(text(0x0020000D, "UI", UID), element(0x0020000D, "UN", b"", 0xFFFFFFFF)), "unreadable"
-    ),
-    "two study UIDs": (ct(before=text(0x0020000D, "UI", "1.2.3")), "repeated_element"),
-    "character sets without end": (text(0x00080005, "CS", "ISO 2022 IR 87\\" * 4000) + ct(), ""),
-    "long description": (ct(before=element(0x0008103E, "UT", b"x" * (8 * MEGABYTE))), ""),
-    "long private value": (ct(before=element(0x00091010, "OB", bytes(8 * MEGABYTE))), ""),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_to_identify_an_instance_costs_no_memory_and_a_bounded_number_of_steps(
-    tmp_path: Path, attack: str
-) -> None:
-    dataset, code = ATTACKS[attack]
-    found, cost = costs(written(tmp_path / "attack.dcm", dataset))
-    assert found == code
-    assert abs(cost) <= MEGABYTE / 2
-
-
-@pytest.mark.parametrize("attack", ["wide sequence", "deep", "tiny elements"])
-@pytest.mark.parametrize("syntax", [DEFLATED, IMPLICIT])
-def test_the_bounds_hold_in_other_transfer_syntaxes(tmp_path: Path, attack: str, syntax: str) -> None:
-    dataset = ATTACKS[attack][0]
-    content = deflated(dataset) if syntax == DEFLATED else implicit(dataset[:0]) + dataset
-    code, peak = costs(written(tmp_path / "attack.dcm", content, syntax))
-    assert code
-    # What is inflated is 1 MB; zlib doubles its buffer on the way there
-    assert peak < 4 * MEGABYTE
-
-
-def implicit(dataset: bytes) -> bytes:
-    """A first element without a VR."""
-    return struct.pack("<HHL", 0x0008, 0x0005, 2) + b"  " + dataset
 
 
 def test_ten_thousand_references_in_sequences_of_undefined_length_are_no_attack(tmp_path: Path) -> None:
@@ -189,19 +118,6 @@ def test_a_wrong_group_length_moves_nothing(tmp_path: Path, announced: int) -> N
     copy = io.BytesIO()
     with_standard_head(path, copy)
     assert copy.getvalue() == (tmp_path / "right.dcm").read_bytes()
-
-
-def test_a_file_meta_group_of_any_length_costs_no_memory(tmp_path: Path) -> None:
-    head = file_head(CT, f"{UID}.1.1", EXPLICIT, "CT1")
-    private = element(0x00020102, "OB", bytes(32 * MEGABYTE))
-    path = tmp_path / "long.dcm"
-    length = struct.pack("<L", len(head) - 144 + len(private))
-    path.write_bytes(head[:140] + length + head[144:] + private + ct())
-    found, cost = costs(path)
-    assert found == "too_large"
-    assert abs(cost) <= MEGABYTE / 2
-    with pytest.raises(UnreadableError):
-        with_standard_head(path, io.BytesIO())
 
 
 @pytest.mark.parametrize("said", ["\x1b[31mCT", "CT\nMR", "ct", "A" * 17, "[bold]CT[/]", "CT\\MR", "СТ"])

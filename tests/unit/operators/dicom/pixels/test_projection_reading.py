@@ -23,7 +23,7 @@ from operators.dicom.pixels.projection_reader import read_projection
 from operators.dicom.read.scan import scan
 from operators.errors import OsteonError, UnreadableError, UnsuitableError
 from operators.geometry.value_notes import VALUE_MEANINGS
-from tests.support.projection_files import (
+from tests.support.radiographs.projection_files import (
     CR,
     DX_RAW,
     SC,

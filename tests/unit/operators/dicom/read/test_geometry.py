@@ -10,7 +10,7 @@ from operators.dicom.read.geometry import Stack, lay_out
 from operators.dicom.read.scan import scan
 from operators.dicom.read.slice_order import UnfitError, order_slices
 from operators.geometry.volume import CtVolume
-from tests.support import phantoms
+from tests.support.dicom import phantoms
 
 SHAPE = (7, 6, 5)
 

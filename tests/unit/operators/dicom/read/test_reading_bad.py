@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import require_series, scan
 from operators.errors import UnreadableError, UnsuitableError
-from tests.support import phantoms
-from tests.support.reading_cases import (
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import (
     AFFINE,
     HU,
     LARGER,

@@ -24,8 +24,8 @@ from operators.dicom.headers.headers import opened
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import grouped_by_reason, require_series, scan
 from operators.errors import TransientError, UnreadableError
-from tests.support import phantoms
-from tests.support.reading_cases import AFFINE, HU, LARGER, only, setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import AFFINE, HU, LARGER, only, setting
 
 
 def fault_of(folder: Path) -> tuple[str, str]:

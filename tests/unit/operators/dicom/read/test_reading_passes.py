@@ -6,8 +6,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from operators.dicom.read.scan import scan
-from tests.support import phantoms
-from tests.support.reading_cases import AFFINE, assert_right_by_value, warned
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import AFFINE, assert_right_by_value, warned
 
 
 def write_passes(

@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
-from tests.support import phantoms
-from tests.support.reading_cases import AFFINE, HU, LONG, assert_right_by_value, only, warned
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import AFFINE, HU, LONG, assert_right_by_value, only, warned
 
 
 def turned(angle: float) -> list[float]:

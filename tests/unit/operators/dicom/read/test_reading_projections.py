@@ -8,8 +8,18 @@ import pytest
 
 from operators.dicom.headers.projection_spacing import projection_spacing
 from operators.dicom.read.scan import scan
-from tests.support import phantoms
-from tests.support.projection_files import DX, SC, SHAPE, UID_ROOT, picture, radiograph, read, save, series_of
+from tests.support.dicom import phantoms
+from tests.support.radiographs.projection_files import (
+    DX,
+    SC,
+    SHAPE,
+    UID_ROOT,
+    picture,
+    radiograph,
+    read,
+    save,
+    series_of,
+)
 
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((8, 6, 5), AFFINE)

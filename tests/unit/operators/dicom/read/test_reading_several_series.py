@@ -7,8 +7,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from operators.dicom.read.scan import scan
-from tests.support import phantoms
-from tests.support.reading_cases import AFFINE, LONG, assert_right_by_value, only, warned
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import AFFINE, LONG, assert_right_by_value, only, warned
 
 
 def series_uid(number: Callable[[int], int], **attributes: object) -> phantoms.Edit:

@@ -24,7 +24,7 @@ from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError, UnsuitableError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import (
+from tests.support.dicom.seg_cases import (
     BONE,
     LESION,
     blobs,

@@ -24,8 +24,8 @@ from operators.dicom.seg.seg_geometry import placement_of
 from operators.dicom.seg.seg_reader import read_seg, read_seg_on
 from operators.errors import OutputError, UnreadableError, UnsuitableError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.radiograph_result_cases import ODD, made, projection, provenance, series
-from tests.support.seg_cases import grid
+from tests.support.dicom.seg_cases import grid
+from tests.support.radiographs.radiograph_result_cases import ODD, made, projection, provenance, series
 
 BINARIES = Path(sys.executable).parent
 # dciodvfy of 2026-09 accepts no side in the header of any SEG, CT's as little as a radiograph's

@@ -16,7 +16,7 @@ from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import blobs, bone, grid, provenance, segmentation, series
+from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation, series
 from tests.unit.operators.dicom.capture.test_picture_writer import PICTURES
 
 BINARIES = Path(sys.executable).parent

@@ -19,7 +19,7 @@ from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError, UnreadableError, UnsuitableError
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import (
+from tests.support.dicom.seg_cases import (
     BONE,
     FRACTURE,
     LEFT,

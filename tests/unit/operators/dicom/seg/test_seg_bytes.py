@@ -14,7 +14,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]
 
@@ -70,7 +70,7 @@ def test_labels_in_any_order_of_memory_give_the_same_bytes(tmp_path: Path) -> No
     assert_same_bytes(tmp_path, np.asfortranarray(blobs()), grid(), series(grid()))
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(data=st.data())
 def test_random_labels_give_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -13,7 +13,7 @@ from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import OutputError
 from operators.segmentation.segmentation import Segmentation
-from tests.support.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
 MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=1))
 

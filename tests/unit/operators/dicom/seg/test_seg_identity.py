@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import (
+from tests.support.dicom.seg_cases import (
     blobs,
     bone,
     grid,

@@ -15,7 +15,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_reader import read_seg, read_seg_on
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import (
+from tests.support.dicom.seg_cases import (
     blobs,
     bone,
     grid,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from operators.dicom.seg.seg_reader import read_seg
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import blobs, bone, grid, points_mm, provenance, segmentation, series
+from tests.support.dicom.seg_cases import blobs, bone, grid, points_mm, provenance, segmentation, series
 
 SEGIMAGE2ITKIMAGE = Path(sys.executable).parent / "segimage2itkimage"
 TURN = np.linalg.qr(np.array([[1.0, 0.2, 0.1], [-0.3, 1.0, 0.2], [0.1, -0.2, 1.0]]))[0]

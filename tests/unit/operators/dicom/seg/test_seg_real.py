@@ -11,7 +11,7 @@ from pydicom import dcmread
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_reader import read_seg_on
 from operators.dicom.seg.seg_writer import write_seg
-from tests.support.seg_cases import bone, provenance, segmentation
+from tests.support.dicom.seg_cases import bone, provenance, segmentation
 from tests.unit.operators.dicom.seg.test_seg import validator_errors
 
 DATA = Path(__file__).resolve().parents[5].parent / "shared" / "data" / "dicom"

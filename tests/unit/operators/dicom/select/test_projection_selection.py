@@ -13,8 +13,8 @@ from operators.dicom.select.selection import Outcome, Refusal, Selection, candid
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
 from operators.packages.radiograph import RadiographDecision, RadiographPackage
 from operators.packages.structures import Code
-from tests.support import phantoms
-from tests.support.projection_files import CR, DX, DX_RAW, SC, UID_ROOT, picture, radiograph, save
+from tests.support.dicom import phantoms
+from tests.support.radiographs.projection_files import CR, DX, DX_RAW, SC, UID_ROOT, picture, radiograph, save
 from tests.unit.operators.dicom.select.test_selection import AFFINE, HU
 from tests.unit.operators.dicom.select.test_selection import package as ct_package
 

@@ -18,10 +18,10 @@ from operators.dicom.select.selection import candidates, select
 from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError
 from operators.geometry.volume import Grid
 from operators.segmentation.segmentation import Segmentation
-from tests.support import phantoms
-from tests.support.reading_cases import setting
-from tests.support.seg_cases import MADE_AT
-from tests.support.training_cases import write_models
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
+from tests.support.dicom.seg_cases import MADE_AT
+from tests.support.training.training_cases import write_models
 from tests.unit.app.run.test_run import MADE, Graph
 from tests.unit.operators.dicom.select.test_selection import package
 

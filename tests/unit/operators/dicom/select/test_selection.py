@@ -14,8 +14,8 @@ from operators.dicom.select.selection import Outcome, Refusal, Reserve, Selectio
 from operators.errors import UsageError
 from operators.packages.coarse_to_fine import CoarseToFinePackage, FragmentRules
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
-from tests.support import phantoms
-from tests.support.reading_cases import setting
+from tests.support.dicom import phantoms
+from tests.support.dicom.reading_cases import setting
 
 SHAPE = (8, 6, 10)
 AFFINE = phantoms.axial_affine(spacing_mm=(4.0, 4.0, 3.0))

@@ -20,7 +20,7 @@ from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
 from operators.segmentation.radiograph_answer import FractureFinding, Verdict
 from operators.segmentation.segmentation import Flag
-from tests.support.radiograph_result_cases import (
+from tests.support.radiographs.radiograph_result_cases import (
     CALIBRATED,
     ON_DETECTOR,
     made,
@@ -84,8 +84,9 @@ def said(group: Any) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs if name not in ("276214006", "111000")]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-@pytest.mark.parametrize("profile", ["binary", "labelmap", None])
+@pytest.mark.parametrize(
+    ("count", "profile"), [(0, "binary"), (0, None), (1, None), (3, None), (1, "labelmap"), (3, "binary")]
+)
 def test_it_is_valid_with_and_without_a_seg(tmp_path: Path, count: int, profile: str | None) -> None:
     written(tmp_path, count, profile)
     # dciodvfy of 2026-09 does not yet count Label Map Segmentation Storage among segmentations
@@ -205,11 +206,10 @@ def test_the_procedure_is_a_radiograph_and_the_summary_says_the_verdict(tmp_path
 
 
 def test_the_same_input_has_the_same_report(tmp_path: Path) -> None:
-    for count in (0, 2):
-        written(tmp_path, count)
-        one = dcmread(tmp_path / "measurements.dcm")
-        written(tmp_path, count)
-        assert dcmread(tmp_path / "measurements.dcm") == one
+    written(tmp_path, 2)
+    one = dcmread(tmp_path / "measurements.dcm")
+    written(tmp_path, 2)
+    assert dcmread(tmp_path / "measurements.dcm") == one
 
 
 def test_the_check_refuses_references_to_others(tmp_path: Path) -> None:

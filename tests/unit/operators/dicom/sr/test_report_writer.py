@@ -23,8 +23,17 @@ from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
 from operators.measure.measuring import measure_segments
 from operators.segmentation.segmentation import Flag, Segmentation
-from tests.support.node_cases import system_tool
-from tests.support.seg_cases import blobs, bone, grid, header, multi_frame, provenance, segmentation, series
+from tests.support.dicom.seg_cases import (
+    blobs,
+    bone,
+    grid,
+    header,
+    multi_frame,
+    provenance,
+    segmentation,
+    series,
+)
+from tests.support.node.node_cases import system_tool
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 SOURCE_SERIES = highdicom.sr.CodedConcept("121232", "DCM", "")
@@ -55,6 +64,24 @@ def written(
     seg = write_seg(found, shared, folder / "segmentation.dcm", profile=profile)
     report = write_report(found, shared, seg, folder / "measurements.dcm")
     return dcmread(report), dcmread(seg)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the report and the SEG, for tests that only read them."""
+    made_once = tmp_path_factory.mktemp("report")
+    written(made_once)
+    return made_once
+
+
+@pytest.fixture
+def report(folder: Path) -> Dataset:
+    return dcmread(folder / "measurements.dcm")
+
+
+@pytest.fixture
+def seg(folder: Path) -> Dataset:
+    return dcmread(folder / "segmentation.dcm")
 
 
 def groups(report: Dataset) -> list[highdicom.sr.VolumetricROIMeasurementsAndQualitativeEvaluations]:
@@ -91,8 +118,7 @@ def test_every_segment_of_the_seg_has_its_group_under_the_same_tracking_uid(
     assert left == []
 
 
-def test_every_number_has_its_unit_its_method_and_its_error_in_the_same_unit(tmp_path: Path) -> None:
-    report, _ = written(tmp_path)
+def test_every_number_has_its_unit_its_method_and_its_error_in_the_same_unit(report: Dataset) -> None:
     found = made()
     for group, row in zip(groups(report), found.measurements, strict=True):
         numbers = group.get_measurements()
@@ -131,8 +157,7 @@ def test_a_segment_names_the_series_that_it_was_drawn_on(tmp_path: Path) -> None
     assert named == [sources[row.value] for row in found.measurements]
 
 
-def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_path: Path) -> None:
-    report, _ = written(tmp_path)
+def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(report: Dataset) -> None:
     content = cast(
         highdicom.sr.MeasurementReport, highdicom.sr.Comprehensive3DSR.from_dataset(report).content
     )
@@ -148,8 +173,9 @@ def test_a_broken_bone_has_its_number_of_fragments_and_the_study_a_summary(tmp_p
     assert "Not" not in text or "not for diagnosis" in text
 
 
-def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(tmp_path: Path) -> None:
-    report, _ = written(tmp_path)
+def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(
+    folder: Path, report: Dataset
+) -> None:
     found: list[list[Any]] = [
         [each.value for each in group.get_qualitative_evaluations() if each.name.value == "111052"]
         for group in groups(report)
@@ -159,11 +185,10 @@ def test_what_may_be_wrong_is_coded_at_its_segment_and_told_in_the_summary(tmp_p
     assert found[0][0].meaning == "Metal beside the bone"
     text = report.ContentSequence[-1].TextValue
     assert all(flag.sentence in text for flag in FLAGS)
-    assert errors(tmp_path / "measurements.dcm") == []
+    assert errors(folder / "measurements.dcm") == []
 
 
-def test_a_calibrated_probability_is_a_certainty_in_percent_and_no_other_is_said(tmp_path: Path) -> None:
-    report, _ = written(tmp_path)
+def test_a_calibrated_probability_is_a_certainty_in_percent_and_no_other_is_said(report: Dataset) -> None:
     certain = [
         [each for each in group.get_measurements() if each.name.value == "111012"] for group in groups(report)
     ]
@@ -171,8 +196,9 @@ def test_a_calibrated_probability_is_a_certainty_in_percent_and_no_other_is_said
     assert (certain[2][0].value, certain[2][0].unit.value) == (91, "%")
 
 
-def test_the_report_is_marked_like_the_seg_and_says_that_nobody_has_verified_it(tmp_path: Path) -> None:
-    report, seg = written(tmp_path)
+def test_the_report_is_marked_like_the_seg_and_says_that_nobody_has_verified_it(
+    report: Dataset, seg: Dataset
+) -> None:
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert report.ContentQualification == "RESEARCH"
     assert "not for diagnosis" in report.SeriesDescription
@@ -181,11 +207,9 @@ def test_the_report_is_marked_like_the_seg_and_says_that_nobody_has_verified_it(
     assert report.SeriesNumber > seg.SeriesNumber
 
 
-def test_the_same_input_gives_the_same_report(tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        written(tmp_path / name)
-    first, second = (tmp_path / name / "measurements.dcm" for name in ("first", "second"))
+def test_the_same_input_gives_the_same_report(tmp_path: Path, folder: Path) -> None:
+    written(tmp_path)
+    first, second = (each / "measurements.dcm" for each in (folder, tmp_path))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -204,13 +228,14 @@ def test_a_multi_frame_source_and_a_later_revision_have_valid_reports(tmp_path: 
     assert errors(tmp_path / "measurements.dcm") == []
 
 
-def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
-    report, seg = written(tmp_path)
+def test_dcmqi_reads_every_group_with_its_measurements(
+    tmp_path: Path, folder: Path, report: Dataset, seg: Dataset
+) -> None:
     output = tmp_path / "read.json"
     command: list[str | Path] = [
         BINARIES / "tid1500reader",
         "--inputDICOM",
-        tmp_path / "measurements.dcm",
+        folder / "measurements.dcm",
         "--outputMetadata",
         output,
     ]
@@ -225,18 +250,19 @@ def test_dcmqi_reads_every_group_with_its_measurements(tmp_path: Path) -> None:
         np.testing.assert_allclose(values, [each.value for each in group.get_measurements()])
 
 
-def test_dcmtk_prints_the_report(tmp_path: Path) -> None:
-    written(tmp_path)
-    command: list[str | Path] = [system_tool("dsrdump"), tmp_path / "measurements.dcm"]
+def test_dcmtk_prints_the_report(folder: Path) -> None:
+    command: list[str | Path] = [system_tool("dsrdump"), folder / "measurements.dcm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for words in ("Imaging Measurement Report", "Volume", "Number of fragments", "not for diagnosis"):
         assert words in done.stdout
 
 
-def test_a_report_of_another_patient_or_of_another_seg_never_leaves(tmp_path: Path) -> None:
-    report, seg = written(tmp_path)
+def test_a_report_of_another_patient_or_of_another_seg_never_leaves(
+    tmp_path: Path, report: Dataset, seg: Dataset
+) -> None:
     path = tmp_path / "measurements.dcm"
+    report.save_as(path)
     source = series(grid())
     assert check_report(path, seg.SOPInstanceUID, source).sop_instance_uid == report.SOPInstanceUID
     with pytest.raises(OutputError, match="references only to the SEG beside it"):

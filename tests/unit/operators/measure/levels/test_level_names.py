@@ -15,8 +15,8 @@ from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Code, Structure
 from operators.segmentation.segmentation import Segment, Segmentation
 from operators.segmentation.summary import summary
-from tests.support.seg_cases import ANATOMY, BONE, FRACTURE, package
-from tests.support.synthetic_levels import LOWER, MIDDLE, RULES, Quality, evidence_on
+from tests.support.bones.synthetic_levels import LOWER, MIDDLE, RULES, Quality, evidence_on
+from tests.support.dicom.seg_cases import ANATOMY, BONE, FRACTURE, package
 
 ROW = (*MIDDLE[9:12], *LOWER[:5])
 CLEAR = Quality(width=0.35, noise=0.3, shifted=0.0, ribs=4.0)

@@ -17,7 +17,7 @@ from operators.measure.levels.naming_a_row import (
 )
 from operators.measure.levels.row_model import row_model
 from operators.packages.levels import LevelEvidence, LevelRules, RegionOfRow
-from tests.support.synthetic_levels import LOWER, MIDDLE, RULES, UPPER, USUAL, Quality, evidence_on
+from tests.support.bones.synthetic_levels import LOWER, MIDDLE, RULES, UPPER, USUAL, Quality, evidence_on
 
 CLEAR = Quality(width=0.35, noise=0.3, shifted=0.0, ribs=4.0)
 SMALL = LevelRules(

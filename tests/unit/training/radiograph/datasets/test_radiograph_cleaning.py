@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from operators.errors import UsageError
-from tests.support.synthetic_radiographs import (
+from tests.support.radiographs.synthetic_radiographs import (
     SHAPE,
     distinct_pixels,
     distinct_radiograph,
@@ -26,11 +26,17 @@ from training.radiograph.datasets.reading import REASONS
 NUMBERS = range(0, 240, 5)
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of both kinds in both splits, in Osteon's layout."""
     images = [distinct_radiograph(n, n % 2 == 1, "dev" if n >= 200 else "train") for n in NUMBERS]
-    return write_dataset(tmp_path / "own", images)
+    return write_dataset(tmp_path_factory.mktemp("whole") / "own", images)
+
+
+@pytest.fixture
+def own(tmp_path: Path, whole: Path) -> Path:
+    """A copy of them, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "own")
 
 
 @pytest.fixture

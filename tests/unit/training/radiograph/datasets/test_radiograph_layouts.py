@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from operators.errors import UsageError
-from tests.support.synthetic_radiographs import (
+from tests.support.radiographs.synthetic_radiographs import (
     BOX,
     distinct_pixels,
     distinct_radiograph,

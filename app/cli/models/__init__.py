@@ -1,0 +1,1 @@
+"""`osteon models`: one file for each group of its commands."""

@@ -1,0 +1,240 @@
+"""`osteon models`: lists and checks packages, and makes packages of published networks."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.arguments import Config, Json, Models
+from app.cli.models.description import describe_package
+from app.settings import Settings, read_settings
+from operators.errors import ModelError, OsteonError, UsageError
+from operators.networks.weight_size import size_fault
+from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
+from operators.packages.packages import NetworkSpec
+
+DONE = 0
+
+models_app = App(name="models", help="Model packages: list, show, install, import, verify, bench.")
+
+
+@models_app.command(name="list")
+def list_(*, models: Models = None, config: Config = None, json_: Json = False) -> int:
+    """List the packages of the models folder, and drafts whose labels are not filled in yet."""
+    folder = require_models(read_settings(config, models=models).models)
+    rows = [list_packages(path) for path in package_files(folder)]
+    if json_:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return DONE
+    if not rows:
+        print(f"no model packages in {folder}; `osteon models import` makes one from a published model")
+    for row in rows:
+        show_listed(row, Console(soft_wrap=False))
+    return DONE
+
+
+@models_app.command
+def show(name: str, /, *, models: Models = None, config: Config = None, json_: Json = False) -> int:
+    """Show one package: its networks, what they read, and its labels with their codes.
+
+    Parameters
+    ----------
+    name
+        Name of a package.
+    """
+    about = describe_package(read_package(package_file(read_settings(config, models=models).models, name)))
+    if json_:
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+        return DONE
+    print(f"{about['name']} {about['version']}: {about['title']}")
+    for row in about["networks"]:
+        print(f"  network {row['name']}: " + ", ".join(facts(row)))
+    for row in about["labels"]:
+        print(f"  label {row['values']}: {row['meaning']} ({row['code']})")
+    return DONE
+
+
+models_app.command(
+    "app.cli.models.importing:import_",
+    name="import",
+    help="Make a package of the model in FOLDER (nnU-Net v1 or v2, MONAI bundle). Nothing of it is executed.",
+)
+
+models_app.command(
+    "app.cli.models.installing:install",
+    name="install",
+    help="Fetch the published model NAME and make packages of it; without NAME, list what can be fetched.",
+)
+
+
+@models_app.command
+def verify(name: str | None = None, /, *, models: Models = None, config: Config = None) -> int:
+    """Check files, checksums, labels and networks of one package or all; a completed draft becomes a package.
+
+    Parameters
+    ----------
+    name
+        Name of a package; default: all packages.
+    """
+    folder = read_settings(config, models=models).models
+    files = [package_file(folder, name)] if name else require_packages(folder)
+    return max(verify_package(path.parent) for path in files)
+
+
+@models_app.command
+def bench(
+    name: str | None = None,
+    /,
+    *,
+    models: Models = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    config: Config = None,
+) -> int:
+    """Measure the networks of one package or all on this machine: seconds per patch, GFLOP/s, memory.
+
+    Parameters
+    ----------
+    name
+        Name of a package; default: all packages.
+    device
+        Device for the networks: auto, cpu, cuda.
+    runtime
+        Inference runtime: auto, openvino, torch.
+    precision
+        Precision: auto, f32, bf16.
+    """
+    how = {"device": device, "runtime": runtime, "precision": precision}
+    settings = read_settings(config, models=models, **how)
+    for path in [package_file(settings.models, name)] if name else require_packages(settings.models):
+        bench_package(path, settings)
+    return DONE
+
+
+def show_listed(row: dict[str, str], console: Console) -> None:
+    """Prints one package; on a terminal the text wraps beside name and state, otherwise it is one line."""
+    head = f"{row['name']:14} {row['state']:7} "
+    if not console.is_terminal:
+        print(f"{head}{row['text']}")
+        return
+    table = Table.grid()
+    table.add_row(Text(head), Text(row["text"]))
+    console.print(table)
+
+
+def list_packages(path: Path) -> dict[str, str]:
+    """Returns the name, the state (ready, draft, broken) and a short text of a package.
+
+    Checksums are left to `osteon models verify`.
+    """
+    name, is_draft = path.parent.name, path.name == DRAFT_FILE
+    try:
+        package = read_package(path)
+    except ModelError as error:
+        return {"name": name, "state": "draft" if is_draft else "broken", "text": str(error)}
+    faults = [fault for spec in package.networks if (fault := size_fault(spec.weights))]
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        return {"name": name, "state": "broken", "text": faults[0] + more}
+    if is_draft:
+        text = f"labels filled in; to make it a package: osteon models verify {name}"
+        return {"name": name, "state": "draft", "text": text}
+    text = f"{package.title}, {len(package.networks)} networks, {len(package.labels)} labels"
+    return {"name": package.name, "state": "ready", "text": text}
+
+
+def facts(network: dict[str, Any]) -> Iterator[str]:
+    """Yields phrases about a network: architecture, input, classes, checksum."""
+    yield network["architecture"]
+    yield f"patches of {times(network['patch'])} at {times(network['spacing_mm'])} mm"
+    yield f"normalisation {network['normalisation']}"
+    yield f"{network['classes']} classes"
+    yield f"SHA-256 {network['sha256']}..."
+
+
+def times(sides: Sequence[float]) -> str:
+    """Returns the sides of a box as text, such as "96 x 96 x 64"."""
+    return " x ".join(f"{side:g}" for side in sides)
+
+
+def verify_package(folder: Path) -> int:
+    """Checks one package, prints the outcome and returns its exit code."""
+    from operators.importing.install import verify as verify_files
+
+    try:
+        package = verify_files(folder)
+    except OsteonError as error:
+        print(f"osteon: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{package.name}: {len(package.networks)} networks, {len(package.labels)} labels, all verified")
+    return DONE
+
+
+def bench_package(path: Path, settings: Settings) -> None:
+    """Measures the networks of a package, one of those that differ in their weights only."""
+    package = read_package(path)
+    print(f"{package.name} {package.version}", flush=True)
+    kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
+    for spec in kinds.values():
+        print(f"  network {spec.name}: {measure_speed(spec, settings)}", flush=True)
+
+
+def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
+    """Measures one network and returns a line of text; the memory is the peak of the process so far."""
+    from app.run.series_job import networks_of
+    from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
+
+    networks = networks_of(settings)
+    run = networks.get(spec)
+    seconds, gflop = patch_seconds(run, spec, time.perf_counter), patch_gflop(spec)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
+    networks.rest()
+    share = gflop / seconds / matrix_gflop_s(run.precision, networks.device, time.perf_counter)
+    patch = "x".join(map(str, spec.patch))
+    return (
+        f"{run.name} {run.precision}, a patch of {patch} in {seconds:.3f} s, {gflop:.1f} GFLOP: "
+        f"{gflop / seconds:.0f} GFLOP/s, {share:.0%} of a matrix product's; peak {peak_mb:.0f} MB"
+    )
+
+
+def package_files(models: Path) -> list[Path]:
+    """Returns the package files and drafts of a models folder, sorted by name."""
+    return sorted(path for kind in (PACKAGE_FILE, DRAFT_FILE) for path in models.glob(f"*/{kind}"))
+
+
+def require_models(folder: Path) -> Path:
+    """Returns `folder`. Raises ModelError if it is not a folder."""
+    if not folder.is_dir():
+        got = "which is a file" if folder.exists() else "which does not exist"
+        raise ModelError(f"expected a folder of model packages, got {folder}, {got}", code="no_packages")
+    return folder
+
+
+def require_packages(folder: Path) -> list[Path]:
+    """Returns the package files and drafts of a models folder. Raises ModelError if there is none."""
+    files = package_files(require_models(folder))
+    if not files:
+        raise ModelError(f"expected a folder of model packages, found none in {folder}", code="no_packages")
+    return files
+
+
+def package_file(models: Path, name: str) -> Path:
+    """Returns the file or draft of a package.
+
+    Raises UsageError for an unknown name, ModelError if there is no models folder.
+    """
+    known = {path.parent.name: path for path in require_packages(models)}
+    if name not in known:
+        raise UsageError(f"expected one of the packages {', '.join(known)}, got {name!r}")
+    return known[name]

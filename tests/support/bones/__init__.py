@@ -1,0 +1,1 @@
+"""Bones of simple solids: their shapes, rows and levels."""

@@ -1,0 +1,1 @@
+"""A browser, and the viewer OHIF in it."""

@@ -1,0 +1,1 @@
+"""DICOM series and results: CTs of known values, bad headers, files of other software."""

@@ -1,0 +1,1 @@
+"""Nodes, their queues, studies and page, in this process or as processes."""

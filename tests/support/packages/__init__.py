@@ -1,0 +1,1 @@
+"""Packages and published models with synthetic weights."""

@@ -1,0 +1,1 @@
+"""Radiographs: their files, packages, studies and results."""

@@ -1,0 +1,1 @@
+"""Data sets and recipes that are small enough to train on."""

@@ -28,13 +28,19 @@ WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
 
 
 def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour:
-    """Returns the colour of the n-th fragment of a package's bone; the same for the same labels."""
-    bones = [label for label in labels if fragment <= len(label.values)]
-    before = sum(min(len(label.values), fragment - 1) for label in labels)
-    place = before + [label.name for label in bones].index(bone)
-    return _palette(
-        tuple(label.structure.rgb for label in labels), sum(len(label.values) for label in labels)
-    )[place]
+    """Returns the colour of the n-th fragment of a package's bone; the same for the same labels.
+
+    The first fragments have the most distinct colours; bones of unknown side are rare, and come last.
+    """
+    places = sorted(
+        (label.is_of_unknown_side, number, at)
+        for at, label in enumerate(labels)
+        for number in range(1, len(label.values) + 1)
+    )
+    (place,) = (
+        n for n, (_, number, at) in enumerate(places) if (labels[at].name, number) == (bone, fragment)
+    )
+    return _palette(tuple(label.structure.rgb for label in labels), len(places))[place]
 
 
 def finding_colour(number: int) -> Colour:

@@ -33,7 +33,7 @@ class TrainOptions:
     ----------
     data
         Folder to which the recipe's paths are relative; for radiographs, a data set in Osteon's layout,
-        FracAtlas or GRAZPEDWRI-DX as they are published.
+        FracAtlas or GRAZPEDWRI-DX as they are published; with --new, a data set of `osteon data import`.
     network
         Train this network only.
     runs
@@ -41,17 +41,23 @@ class TrainOptions:
     steps
         Number of steps, instead of the recipe's.
     minutes
-        Time within which the learning rate decays to its final value.
+        Time within which the learning rate decays to its final value; with --new, of the whole command.
     workers
         Number of processes that simulate, or draw batches of radiographs.
     seed
         Seed of the simulation and of the initial weights.
     start_from
-        A checkpoint, or a package's safetensors, with the initial weights.
+        A checkpoint, or a package's safetensors, with the initial weights; with --new, a package.
     calibration_cases
         Simulated bones for the calibration that ends a training (`osteon calibrate`); 0 skips it.
     folds
-        Radiographs only: cross-validate on so many parts of the training images instead; installs nothing.
+        Cross-validate in so many folds: with --new 5 by default; of radiographs then nothing is installed.
+    new
+        Plan a training from the data set in --data, and install its networks as a new package of this name.
+    label
+        With --new, what a label is: NAME=STRUCTURE[:left|:right], or NAME=- to leave it out; repeatable.
+    plan_only
+        With --new, write the plan to the folder of --runs and stop.
     """
 
     data: Path
@@ -65,31 +71,49 @@ class TrainOptions:
     start_from: Path | None = None
     calibration_cases: int = 100
     folds: int | None = None
+    new: str | None = None
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    plan_only: bool = False
     config: Config = None
 
 
 Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
 
 
-def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
+def train(package: str | None = None, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
     """Train the networks of PACKAGE, resuming an interrupted run, and install them.
 
-    Its training.toml says on what: simulated CT, or radiographs with outlined fractures.
+    Its training.toml says on what: simulated CT, or radiographs with outlined fractures. With --new NAME in
+    place of PACKAGE, plan the training from a data set of your own and make a package of its networks.
 
     Parameters
     ----------
     package
         Name of a package that has a training.toml.
     """
-    folder = recipe_folder(package, options.config, options.models)
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        for line in lines_of(package, options, tell):
+            print(line, flush=True)
+    return 0
+
+
+def lines_of(package: str | None, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Returns the sentences of the training that was asked for. Raises UsageError."""
+    if options.new is not None and package is None:
+        from app.cli.train_new import train_new
+
+        return train_new(options.new, options, tell)
+    if package is None or options.new is not None or options.label or options.plan_only:
+        raise UsageError(
+            "expected either PACKAGE, or --new NAME with --label and --plan-only where wanted, got "
+            + (f"{package} with options of --new" if package else "neither")
+        )
     start = options.start_from
     if start is not None and not start.is_file():
         raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
-    with training_display(Console(stderr=True)) as tell:
-        tell("load", None, "libraries")
-        for line in training_of(folder)(package, folder, options, tell):
-            print(line, flush=True)
-    return 0
+    folder = recipe_folder(package, options.config, options.models)
+    return training_of(folder)(package, folder, options, tell)
 
 
 def training_of(folder: Path) -> Training:
@@ -165,10 +189,19 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
     )
 
 
+def refuse_again(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Raises UsageError: a package that was made of a data set is not trained in its own folder."""
+    del folder, options, tell
+    raise UsageError(
+        f"expected --new with a name for another training on a data set, got {package}, installed"
+    )
+
+
 # By the key `subjects` of training.toml
 TRAININGS: dict[str, Training] = {
     "simulated_ct": train_on_simulated_ct,
     "radiograph": train_on_radiographs,
+    "labelled_ct": refuse_again,
 }
 
 

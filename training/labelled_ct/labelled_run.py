@@ -1,0 +1,291 @@
+"""Trains on labelled CTs: plan, folds, the networks and the figures of each fold, an installed package.
+
+RUNS/NAME/
+  training.toml    the plan, to read and change
+  folds.csv        case, patient, fold
+  facts.json       what was measured of the cases
+  curves.svg       learning curves, drawn anew at every reading
+  cache/           cases as they are trained on
+  fold-1/ ...      checkpoints, logs, weights and reports of the networks, scores.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from operators.dicom.elements.atomic_file import make_folder
+from operators.errors import UsageError
+from operators.importing.install import require_free
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import NetworkSpec
+from operators.packages.structures import read_structures
+from training.datasets.layout import Dataset, sha256_of
+from training.device import training_device
+from training.export import train_and_install
+from training.files import csv_text, write_text
+from training.labelled_ct.case_facts import MeasuredCase, measure_cases
+from training.labelled_ct.classes import names_of_values, values_by_class
+from training.labelled_ct.curves import draw_curves
+from training.labelled_ct.folds import Fold, folds_of, rows_of
+from training.labelled_ct.installation import install_best
+from training.labelled_ct.model_card import FoldResult, fold_table
+from training.labelled_ct.network_sizes import device_bytes
+from training.labelled_ct.package_tables import SharedFracture, built, package_tables, shared_fracture
+from training.labelled_ct.planning import Machine, plan_text
+from training.labelled_ct.scoring import EVALUATE, score_cases
+from training.loop.runs import TrainingRun
+from training.progress import PREPARE, TRAIN, VALIDATE, Tell, silent
+from training.recipe import Recipe, read_recipe
+from training.recipe_file import LabelledCtTable
+from training.simulate.sources import Sources
+
+PLAN_FILE, FOLDS_FILE = "training.toml", "folds.csv"
+# The rest of --minutes is for preparation and figures
+TRAINING_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class LabelledCtRun:
+    """A training and where it is kept; the same command resumes it.
+
+    `told` are structures of labels as the user gives them, `start` the networks whose weights the training
+    starts from, by name. `minutes` is the time of the whole command.
+    """
+
+    name: str
+    dataset: Dataset
+    folder: Path
+    models: Path
+    told: tuple[str, ...] = ()
+    folds: int = 5
+    steps: int | None = None
+    minutes: float | None = None
+    workers: int = 1
+    seed: int = 0
+    start: Mapping[str, NetworkSpec] = field(default_factory=dict)
+    began: str = ""
+    software: str = ""
+    tell: Tell = silent
+
+
+def train(run: LabelledCtRun, plan_only: bool = False) -> Iterator[str]:
+    """Trains, and yields sentences on the plan, the figures and the package as they become known.
+
+    Raises UsageError if the name is taken or the data cannot be divided into folds, OutputError if a folder
+    cannot be written: then nothing is installed.
+    """
+    require_free(run.models, run.name)
+    make_folder(run.folder, "a folder for the training")
+    plan, cases = make_plan(run)
+    patients = len({case.patient for case in cases})
+    yield f"plan: {run.folder / PLAN_FILE}, {len(cases)} cases of {patients} patients"
+    yield from described(plan)
+    folds = folds_of(cases, list(plan.sources.classes), run.folds, run.seed)
+    keep_folds(run, folds)
+    for fold in folds:
+        parts = (fold.trained, fold.watched, fold.held_out)
+        counts = [len({case.patient for case in part}) for part in parts]
+        yield "fold {}: {} patients trained on, {} watched, {} held out".format(fold.number, *counts)
+    if not plan_only:
+        yield from LabelledCtTraining(run, plan, cases, folds).train()
+
+
+def make_plan(run: LabelledCtRun) -> tuple[Recipe, list[MeasuredCase]]:
+    """Returns the plan, made if there is none yet, and the cases that show its classes."""
+    path, tables = run.folder / PLAN_FILE, run.dataset.tables
+    if path.is_file():
+        plan = read_recipe(path)
+        if len(plan.sources.labelled_cts) != 1 or not {"coarse", "fine"} <= set(plan.networks):
+            raise UsageError(f"expected one [[labelled_cts]] and the networks coarse and fine in {path}")
+        names = {int(value): name for value, name in plan.sources.labelled_cts[0].names.items()}
+        return plan, measure_cases(run.dataset, names, run.folder, run.tell)
+    names = names_of_values(run.dataset, run.told, read_structures(run.models))
+    cases = measure_cases(run.dataset, names, run.folder, run.tell)
+    device = training_device().type
+    machine = Machine(device, device_bytes(device))
+    text = plan_text(run.name, tables.title, cases, names, tables.ignore, machine)
+    write_text(path, text)
+    return read_recipe(path), cases
+
+
+def described(plan: Recipe) -> Iterator[str]:
+    """Yields the plan in sentences."""
+    yield f"classes: {', '.join(plan.sources.classes)}"
+    for name, network in plan.networks.items():
+        patch = " x ".join(map(str, network.patch))
+        features = ", ".join(map(str, network.filters))
+        yield (
+            f"{name}: voxels of {network.spacing_mm} mm, patches of {patch}, batch {network.batch}, "
+            f"features {features}, {network.steps} steps at most"
+        )
+
+
+def keep_folds(run: LabelledCtRun, folds: Sequence[Fold]) -> None:
+    """Writes folds.csv. Raises UsageError if an earlier command had other folds or other cases."""
+    sha256 = {case.name: case.labels_sha256 for case in run.dataset.cases}
+    rows = [(*row, sha256[row[0]]) for row in rows_of(folds)]
+    path, text = run.folder / FOLDS_FILE, csv_text(("case", "patient", "fold", "labels_sha256"), rows)
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise UsageError(f"expected the cases and folds that {path} lists, got others; use another --runs")
+    write_text(path, text)
+
+
+@dataclass(frozen=True)
+class LabelledCtTraining:
+    """The trainings of all folds."""
+
+    run: LabelledCtRun
+    plan: Recipe
+    cases: Sequence[MeasuredCase]
+    folds: Sequence[Fold]
+
+    @cached_property
+    def fracture(self) -> SharedFracture:
+        """The fracture network that the package shares."""
+        return shared_fracture(self.run.models)
+
+    @property
+    def row(self) -> LabelledCtTable:
+        """The table of the data set."""
+        (row,) = self.plan.sources.labelled_cts
+        return row
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that are delivered."""
+        return list(self.plan.sources.classes)
+
+    def train(self) -> Iterator[str]:
+        """Trains and measures every fold, then installs the best."""
+        assert self.fracture
+        self.prepare()
+        results = []
+        for fold in self.folds:
+            for name in self.plan.networks:
+                if not self.weights(fold, name).is_file():
+                    self.train_network(fold, name)
+                    yield f"fold {fold.number}, {name}: trained"
+            results.append(self.measure(fold))
+            cases = len(fold.held_out)
+            yield f"fold {fold.number}: mean Dice {results[-1].mean:.3f} on {cases} cases held out"
+        self.draw()
+        yield fold_table(results, self.classes)
+        yield install_best(self, results)
+
+    def prepare(self) -> None:
+        """Fills the cache with every case as each network reads it."""
+        wanted = [(network, case) for network in self.plan.networks.values() for case in self.cases]
+        for at, (network, case) in enumerate(wanted, start=1):
+            recipe = self.recipe_of([case], [])
+            Sources(recipe, self.run.dataset.folder, self.cache).labelled_cts(network)
+            self.run.tell(
+                PREPARE, at / len(wanted), f"{network.name}: {case.name} resampled, {at} of {len(wanted)}"
+            )
+
+    @property
+    def cache(self) -> Path:
+        """The cache that all folds share."""
+        return self.run.folder / "cache"
+
+    def recipe_of(self, trained: Sequence[MeasuredCase], watched: Sequence[MeasuredCase]) -> Recipe:
+        """Returns the plan for some of the cases; without watched ones the last weights are kept."""
+        rows = [
+            self.row.model_copy(update={"cases": tuple(case.name for case in part)})
+            for part in (trained, watched)
+        ]
+        rules = self.plan.validation
+        return replace(
+            self.plan,
+            sources=self.plan.sources.model_copy(update={"labelled_cts": (rows[0],)}),
+            validation=rules.model_copy(update={"labelled_cts": (rows[1],)}) if rules and watched else None,
+        )
+
+    def folder(self, fold: Fold) -> Path:
+        """Returns the folder of a fold."""
+        return self.run.folder / f"fold-{fold.number}"
+
+    def weights(self, fold: Fold, name: str) -> Path:
+        """Returns the weights of a network, written when its training ends."""
+        return self.folder(fold) / f"{name}.safetensors"
+
+    def train_network(self, fold: Fold, name: str) -> None:
+        """Trains one network of a fold."""
+        run, network = self.run, self.plan.networks[name]
+        start = run.start.get(name)
+        training = TrainingRun(
+            self.recipe_of(fold.trained, fold.watched),
+            network,
+            run.dataset.folder,
+            self.folder(fold),
+            seed=run.seed + fold.number,
+            workers=run.workers,
+            steps=run.steps,
+            start_from=None if start is None else start.weights,
+            minutes=self.minutes_of_one,
+            began=run.began,
+            software=run.software,
+            shared_cache=self.cache,
+        )
+        train_and_install(training, self.folder(fold), self.told(fold, name))
+
+    @property
+    def minutes_of_one(self) -> float | None:
+        """The time of one network."""
+        minutes, count = self.run.minutes, len(self.folds) * len(self.plan.networks)
+        return None if minutes is None else TRAINING_SHARE * minutes / count
+
+    def told(self, fold: Fold, name: str) -> Tell:
+        """Returns the callback of one training: its share of all, and the curves drawn at every reading."""
+        names = list(self.plan.networks)
+        before, all_of = (fold.number - 1) * len(names) + names.index(name), len(self.folds) * len(names)
+        of = f"fold {fold.number} of {len(self.folds)}, {name}"
+
+        def tell(stage: str, done: float | None, text: str) -> None:
+            if stage == VALIDATE:
+                self.draw()
+            share = (before + done) / all_of if stage == TRAIN and done is not None else done
+            self.run.tell(stage, share, f"{of}: {text}")
+
+        return tell
+
+    def draw(self) -> Path:
+        """Draws the curves of what was trained so far."""
+        logs = {
+            name: {fold.number: self.folder(fold) / f"{name}.jsonl" for fold in self.folds}
+            for name in self.plan.networks
+        }
+        return draw_curves(logs, self.run.folder)
+
+    def measure(self, fold: Fold) -> FoldResult:
+        """Measures a fold's networks on its held-out cases."""
+        package = self.package(fold)
+
+        def tell(stage: str, done: float | None, text: str) -> None:
+            self.run.tell(stage, done, f"fold {fold.number} of {len(self.folds)}: {text}")
+
+        tell(EVALUATE, None, f"{len(fold.held_out)} cases")
+        scores = score_cases(
+            self.run.dataset, fold.held_out, self.values, package, Networks(Device()), self.folder(fold), tell
+        )
+        return FoldResult(fold, tuple(scores))
+
+    @property
+    def values(self) -> dict[str, tuple[int, ...]]:
+        """The label values of each class."""
+        return values_by_class({int(value): name for value, name in self.row.names.items()})
+
+    def tables(self, fold: Fold) -> dict[str, Any]:
+        """Returns the package.toml of a fold's networks."""
+        sha256 = {name: sha256_of(self.weights(fold, name)) for name in self.plan.networks}
+        title = self.run.name.replace("_", " ")
+        return package_tables(self.run.name, title, self.plan, self.cases, self.fracture, sha256)
+
+    def package(self, fold: Fold) -> CoarseToFinePackage:
+        """Returns the package of a fold's networks."""
+        return built(self.tables(fold), self.folder(fold), self.run.models)

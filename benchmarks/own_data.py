@@ -1,6 +1,6 @@
 """Times the way from a folder of CTs with STL surfaces to an installed package, on made-up cases.
 
-    python -m benchmarks.own_data --work FOLDER [--cases 40] [--spacing 3] [--minutes 4] [--folds 5]
+    python -m benchmarks.own_data --work FOLDER [--cases 40] [--spacing 3] [--minutes 4] [--side 32]
 
 Each case is a procedural body with its own shape, texture and noise, every second one with fractures, with a
 surface for each bone or fragment, as a site would bring them. Then `osteon data import` and `osteon train`
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -39,17 +40,29 @@ def main() -> None:
     parser.add_argument("--spacing", type=float, default=3.0)
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--side", type=int, help="change the plan to small networks with such patches")
     options = parser.parse_args()
     work = options.work
     seconds = {"cases": timed(lambda: make_cases(work / "source", options.cases, options.spacing))}
     if not (work / "dataset").is_dir():
         seconds["import"] = osteon("data", "import", work / "source", "--to", work / "dataset")
-    seconds["train"] = osteon(
+    train = (
         "train", "--data", work / "dataset", "--new", NAME, "--folds", options.folds,
         "--minutes", options.minutes, "--models", work / "models", "--runs", work / "runs",
     )  # fmt: skip
+    if options.side:
+        seconds["plan"] = osteon(*train, "--plan-only")
+        make_small(work / "runs" / NAME / "training.toml", options.side)
+    seconds["train"] = osteon(*train)
     for name, took in seconds.items():
         print(f"{name}: {took:.0f} s")
+
+
+def make_small(plan: Path, side: int) -> None:
+    """Changes the plan to patches of `side` voxels and few features: a CPU trains them in minutes."""
+    text = re.sub(r"patch = .*", f"patch = {[side] * 3}", plan.read_text(encoding="utf-8"))
+    text = re.sub(r"filters = .*", "filters = [8, 16, 32]", text)
+    plan.write_text(re.sub(r"every = .*", "every = 50", text), encoding="utf-8")
 
 
 def make_cases(folder: Path, count: int, spacing_mm: float) -> None:

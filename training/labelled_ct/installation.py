@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from operators.errors import ModelError
 from operators.importing.install import new_packages
 from operators.package_files.package_reader import PACKAGE_FILE
 from training.files import write_text
@@ -23,8 +24,17 @@ FRACTURE_FILE = "fracture.safetensors"
 
 
 def install_best(training: LabelledCtTraining, results: Sequence[FoldResult]) -> str:
-    """Installs the networks of the best fold and returns a sentence. Raises OutputError."""
+    """Installs the networks of the best fold and returns a sentence.
+
+    Raises OutputError, and ModelError if the best networks find nothing.
+    """
     run, best = training.run, best_of(results).fold
+    if not best_of(results).mean > 0:
+        raise ModelError(
+            "expected networks that find a bone of a held-out case, got none: nothing was installed; look at "
+            f"{run.folder / CURVES_FILE}, and train longer in another folder (--runs)",
+            code="nothing_learnt",
+        )
     tables = training.tables(best)
     with new_packages(run.models, [run.name]) as (folder,):
         for name in training.plan.networks:

@@ -84,9 +84,9 @@ def card_text(
         f"## Cross-validation, {len(results)} folds",
         fold_table(results, classes),
         "Mean over patients, intervals by bootstrap over patients. Every case was measured by the networks "
-        "of the fold that held its patient out: neither trained on nor used to choose weights. The image path "
-        "of a run was used up to the outlines of bones; fragments were not scored. The training sets of the "
-        "folds overlap: the intervals are about patients, not about trainings.",
+        "of the fold that held its patient out: neither trained on nor used to choose weights. The image "
+        "path of a run was used up to the outlines of bones; fragments were not scored. The training sets of "
+        "the folds overlap: the intervals are about patients, not about trainings.",
         f"Installed are the networks of fold {best.fold.number}, which has the highest mean; they were "
         f"trained on {trained} patients, and {watched} more chose the weights. To be the best of "
         f"{len(results)} says little about other patients: expect the figures of all folds, on scans like "

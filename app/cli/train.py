@@ -58,9 +58,17 @@ class TrainOptions:
         With --new, what a label is: NAME=STRUCTURE[:left|:right], or NAME=- to leave it out; repeatable.
     plan_only
         With --new, write the plan to the folder of --runs and stop.
+    from_corrections
+        Train a package made with --new on its corrections, and take the new networks if they are better.
+    corrections
+        Folder of `osteon corrections add`.
+    better
+        With --from-corrections, by how much the mean Dice of all folds must rise.
+    worse
+        With --from-corrections, how far the Dice of any structure may fall in any fold.
     """
 
-    data: Path
+    data: Path | None = None
     network: str | None = None
     runs: Path = Path("runs")
     models: Models = None
@@ -74,7 +82,18 @@ class TrainOptions:
     new: str | None = None
     label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     plan_only: bool = False
+    from_corrections: Annotated[bool, Parameter(negative="")] = False
+    corrections: Path = Path("corrections")
+    better: float = 0.01
+    worse: float = 0.02
     config: Config = None
+
+    @property
+    def source(self) -> Path:
+        """The folder in --data. Raises UsageError if there is none."""
+        if self.data is None:
+            raise UsageError("expected --data with a folder, got none")
+        return self.data
 
 
 Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
@@ -104,6 +123,10 @@ def lines_of(package: str | None, options: TrainOptions, tell: Tell) -> Iterator
         from app.cli.train_new import train_new
 
         return train_new(options.new, options, tell)
+    if options.from_corrections and package is not None and options.new is None:
+        from app.cli.train_new import train_on_corrections
+
+        return train_on_corrections(package, options, tell)
     if package is None or options.new is not None or options.label or options.plan_only:
         raise UsageError(
             "expected either PACKAGE, or --new NAME with --label and --plan-only where wanted, got "
@@ -137,7 +160,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
         raise UsageError(f"expected neither --network nor --start-from for {package}: it has one network")
     run = RadiographRun(
         read_radiograph_recipe(folder / RECIPE_FILE),
-        options.data,
+        options.source,
         options.runs,
         folder,
         steps=options.steps,
@@ -164,7 +187,9 @@ def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tel
         yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
         cache, cases = options.runs / "cache", options.calibration_cases
-        yield CalibrationRun(folder, recipe, options.data, cache, cases, options.seed, tell=tell).calibrate()
+        yield CalibrationRun(
+            folder, recipe, options.source, cache, cases, options.seed, tell=tell
+        ).calibrate()
 
 
 def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:
@@ -177,7 +202,7 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
     return TrainingRun(
         recipe,
         recipe.networks[name].on(training_device().type),
-        options.data,
+        options.source,
         options.runs,
         seed=options.seed,
         workers=options.workers,

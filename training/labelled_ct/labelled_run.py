@@ -11,9 +11,9 @@ RUNS/NAME/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from training.labelled_ct.folds import Fold, folds_of, rows_of
 from training.labelled_ct.installation import install_best
 from training.labelled_ct.model_card import FoldResult, fold_table
 from training.labelled_ct.network_sizes import device_bytes
-from training.labelled_ct.package_tables import SharedFracture, built, package_tables, shared_fracture
+from training.labelled_ct.package_tables import built, package_tables, shared_fracture
 from training.labelled_ct.planning import Machine, plan_text
 from training.labelled_ct.scoring import EVALUATE, score_cases
 from training.loop.runs import TrainingRun
@@ -86,14 +86,22 @@ def train(run: LabelledCtRun, plan_only: bool = False) -> Iterator[str]:
     patients = len({case.patient for case in cases})
     yield f"plan: {run.folder / PLAN_FILE}, {len(cases)} cases of {patients} patients"
     yield from described(plan)
+    require_start(run, plan)
     folds = folds_of(cases, list(plan.sources.classes), run.folds, run.seed)
     keep_folds(run, folds)
     for fold in folds:
         parts = (fold.trained, fold.watched, fold.held_out)
         counts = [len({case.patient for case in part}) for part in parts]
         yield "fold {}: {} patients trained on, {} watched, {} held out".format(fold.number, *counts)
-    if not plan_only:
-        yield from LabelledCtTraining(run, plan, cases, folds).train()
+    if plan_only:
+        return
+    fracture = shared_fracture(run.models)
+    title = run.name.replace("_", " ")
+    training = LabelledCtTraining(
+        run, plan, cases, folds, partial(package_tables, run.name, title, plan, cases, fracture)
+    )
+    results = yield from training.train_folds()
+    yield install_best(training, results)
 
 
 def make_plan(run: LabelledCtRun) -> tuple[Recipe, list[MeasuredCase]]:
@@ -109,9 +117,20 @@ def make_plan(run: LabelledCtRun) -> tuple[Recipe, list[MeasuredCase]]:
     cases = measure_cases(run.dataset, names, run.folder, run.tell)
     device = training_device().type
     machine = Machine(device, device_bytes(device))
-    text = plan_text(run.name, tables.title, cases, names, tables.ignore, machine)
+    text = plan_text(run.name, tables.title, cases, names, tables.ignore, machine, run.start)
     write_text(path, text)
     return read_recipe(path), cases
+
+
+def require_start(run: LabelledCtRun, plan: Recipe) -> None:
+    """Raises UsageError if the networks to start from are others than the plan's."""
+    for name, network in plan.networks.items() if run.start else ():
+        spec, wanted = run.start.get(name), (network.architecture, list(network.filters))
+        got = spec and (spec.architecture, spec.arguments.get("filters"))
+        if got != wanted:
+            raise UsageError(
+                f"expected a network {name} of {wanted[0]}, features {wanted[1]}, at --start-from, got {got}"
+            )
 
 
 def described(plan: Recipe) -> Iterator[str]:
@@ -138,17 +157,13 @@ def keep_folds(run: LabelledCtRun, folds: Sequence[Fold]) -> None:
 
 @dataclass(frozen=True)
 class LabelledCtTraining:
-    """The trainings of all folds."""
+    """The trainings of all folds. `tables_of` makes the package.toml of networks with given checksums."""
 
     run: LabelledCtRun
     plan: Recipe
     cases: Sequence[MeasuredCase]
     folds: Sequence[Fold]
-
-    @cached_property
-    def fracture(self) -> SharedFracture:
-        """The fracture network that the package shares."""
-        return shared_fracture(self.run.models)
+    tables_of: Callable[[Mapping[str, str]], dict[str, Any]]
 
     @property
     def row(self) -> LabelledCtTable:
@@ -161,9 +176,8 @@ class LabelledCtTraining:
         """The classes that are delivered."""
         return list(self.plan.sources.classes)
 
-    def train(self) -> Iterator[str]:
-        """Trains and measures every fold, then installs the best."""
-        assert self.fracture
+    def train_folds(self) -> Generator[str, None, list[FoldResult]]:
+        """Trains and measures every fold; yields sentences and returns the results."""
         self.prepare()
         results = []
         for fold in self.folds:
@@ -171,12 +185,12 @@ class LabelledCtTraining:
                 if not self.weights(fold, name).is_file():
                     self.train_network(fold, name)
                     yield f"fold {fold.number}, {name}: trained"
-            results.append(self.measure(fold))
+            results.append(self.measure(fold, self.package(fold), self.folder(fold)))
             cases = len(fold.held_out)
             yield f"fold {fold.number}: mean Dice {results[-1].mean:.3f} on {cases} cases held out"
         self.draw()
         yield fold_table(results, self.classes)
-        yield install_best(self, results)
+        return results
 
     def prepare(self) -> None:
         """Fills the cache with every case as each network reads it."""
@@ -262,17 +276,15 @@ class LabelledCtTraining:
         }
         return draw_curves(logs, self.run.folder)
 
-    def measure(self, fold: Fold) -> FoldResult:
-        """Measures a fold's networks on its held-out cases."""
-        package = self.package(fold)
+    def measure(self, fold: Fold, package: CoarseToFinePackage, folder: Path) -> FoldResult:
+        """Measures networks on a fold's held-out cases; the scores are kept in `folder`."""
 
         def tell(stage: str, done: float | None, text: str) -> None:
             self.run.tell(stage, done, f"fold {fold.number} of {len(self.folds)}: {text}")
 
         tell(EVALUATE, None, f"{len(fold.held_out)} cases")
-        scores = score_cases(
-            self.run.dataset, fold.held_out, self.values, package, Networks(Device()), self.folder(fold), tell
-        )
+        networks = Networks(Device())
+        scores = score_cases(self.run.dataset, fold.held_out, self.values, package, networks, folder, tell)
         return FoldResult(fold, tuple(scores))
 
     @property
@@ -282,9 +294,7 @@ class LabelledCtTraining:
 
     def tables(self, fold: Fold) -> dict[str, Any]:
         """Returns the package.toml of a fold's networks."""
-        sha256 = {name: sha256_of(self.weights(fold, name)) for name in self.plan.networks}
-        title = self.run.name.replace("_", " ")
-        return package_tables(self.run.name, title, self.plan, self.cases, self.fracture, sha256)
+        return self.tables_of({name: sha256_of(self.weights(fold, name)) for name in self.plan.networks})
 
     def package(self, fold: Fold) -> CoarseToFinePackage:
         """Returns the package of a fold's networks."""

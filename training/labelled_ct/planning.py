@@ -11,6 +11,7 @@ import numpy as np
 import tomlkit
 
 from operators.importing.install import compact
+from operators.packages.packages import NetworkSpec
 from training.labelled_ct.case_facts import MeasuredCase
 from training.labelled_ct.network_sizes import ARCHITECTURE, GB, Size, choose_size, patch_of
 from training.subjects.labelled_cts import FINER
@@ -41,7 +42,7 @@ class Machine:
 
 def plan_text(
     name: str, title: str, cases: Sequence[MeasuredCase], names: Mapping[int, str], ignore: int | None,
-    machine: Machine,
+    machine: Machine, start: Mapping[str, NetworkSpec],
 ) -> str:  # fmt: skip
     """Returns the training.toml of a data set's cases, whose label values have the classes `names`."""
     spacing, extent = (median_of(cases, what) for what in ("spacing_mm", "extent_mm"))
@@ -55,14 +56,15 @@ def plan_text(
         memory=machine.memory_bytes / GB,
         device=machine.device,
     )
-    table = plan_table(cases, names, ignore, machine)
+    table = plan_table(cases, names, ignore, machine, start)
     return head + "\n" + tomlkit.dumps(table | {"labelled_cts": compact(table["labelled_cts"])})
 
 
 def plan_table(
-    cases: Sequence[MeasuredCase], names: Mapping[int, str], ignore: int | None, machine: Machine
-) -> dict[str, Any]:
-    """Returns the content of the plan."""
+    cases: Sequence[MeasuredCase], names: Mapping[int, str], ignore: int | None,
+    machine: Machine, start: Mapping[str, NetworkSpec],
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the content of the plan; a network that starts from another has that one's features."""
     classes = list(dict.fromkeys(names[value] for value in sorted(names)))
     spacing, extent = (median_of(cases, what) for what in ("spacing_mm", "extent_mm"))
     fine_mm = round(float(np.clip(prod(spacing) ** (1 / 3), FINEST_MM, COARSEST_MM)), 2)
@@ -82,8 +84,10 @@ def plan_table(
             "patches": PATCHES, "every": steps // READINGS, "patience": PATIENCE, "fall": FALL,
         },
         "networks": {
-            "coarse": network_table(sizes[0], look_mm, extent, steps) | {"anywhere": 0.3},
-            "fine": network_table(sizes[1], fine_mm, extent, steps) | {"guide": classes},
+            "coarse": network_table(sizes[0], look_mm, extent, steps)
+            | {"anywhere": 0.3, **features_of(start.get("coarse"))},
+            "fine": network_table(sizes[1], fine_mm, extent, steps)
+            | {"guide": classes, **features_of(start.get("fine"))},
         },
     }  # fmt: skip
 
@@ -101,6 +105,13 @@ def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float], ste
         "steps": steps,
         "learning_rate": LEARNING_RATE,
     }
+
+
+def features_of(start: NetworkSpec | None) -> dict[str, Any]:
+    """Returns what a network must have in common with the one whose weights it starts from."""
+    if start is None:
+        return {}
+    return {"architecture": start.architecture, "filters": start.arguments.get("filters")}
 
 
 def median_of(cases: Sequence[MeasuredCase], what: str) -> tuple[float, ...]:

@@ -76,7 +76,7 @@ def test_what_is_no_structure_has_its_sentence(told: str, sentence: str) -> None
 
 def test_a_plan_is_a_recipe_that_follows_the_data(tmp_path: Path) -> None:
     text = plan_text(
-        "thighs", "title", cases((0.8, 0.8, 1.6), (400, 400, 300)), NAMES, 9, Machine("cpu", 32 << 30)
+        "thighs", "title", cases((0.8, 0.8, 1.6), (400, 400, 300)), NAMES, 9, Machine("cpu", 32 << 30), {}
     )
     path = tmp_path / "training.toml"
     path.write_text(text, encoding="utf-8")
@@ -97,7 +97,7 @@ def test_a_plan_is_a_recipe_that_follows_the_data(tmp_path: Path) -> None:
 
 
 def test_small_bones_get_finer_voxels_and_no_patch_exceeds_the_image() -> None:
-    networks = plan_table(cases((0.3, 0.3, 0.4), (60, 60, 40)), NAMES, None, Machine("cpu", 32 << 30))[
+    networks = plan_table(cases((0.3, 0.3, 0.4), (60, 60, 40)), NAMES, None, Machine("cpu", 32 << 30), {})[
         "networks"
     ]
     assert networks["fine"]["spacing_mm"] == 0.6

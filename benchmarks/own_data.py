@@ -1,6 +1,6 @@
 """Times the way from a folder of CTs with STL surfaces to an installed package, on made-up cases.
 
-    python -m benchmarks.own_data --work FOLDER [--cases 40] [--spacing 3] [--minutes 4] [--side 32]
+    python -m benchmarks.own_data --work FOLDER [--cases 40] [--spacing 3] [--steps 200] [--side 32]
 
 Each case is a procedural body with its own shape, texture and noise, every second one with fractures, with a
 surface for each bone or fragment, as a site would bring them. Then `osteon data import` and `osteon train`
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=40)
     parser.add_argument("--spacing", type=float, default=3.0)
-    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, help="of each network, instead of the plan's")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--side", type=int, help="change the plan to small networks with such patches")
     options = parser.parse_args()
@@ -48,7 +48,8 @@ def main() -> None:
         seconds["import"] = osteon("data", "import", work / "source", "--to", work / "dataset")
     train = (
         "train", "--data", work / "dataset", "--new", NAME, "--folds", options.folds,
-        "--minutes", options.minutes, "--models", work / "models", "--runs", work / "runs",
+        "--models", work / "models", "--runs", work / "runs",
+        *(("--steps", options.steps) if options.steps else ()),
     )  # fmt: skip
     if options.side:
         seconds["plan"] = osteon(*train, "--plan-only")
@@ -61,7 +62,8 @@ def main() -> None:
 def make_small(plan: Path, side: int) -> None:
     """Changes the plan to patches of `side` voxels and few features: a CPU trains them in minutes."""
     text = re.sub(r"patch = .*", f"patch = {[side] * 3}", plan.read_text(encoding="utf-8"))
-    text = re.sub(r"filters = .*", "filters = [8, 16, 32]", text)
+    text = re.sub(r"filters = .*", "filters = [16, 32, 32]", text)
+    text = re.sub(r"learning_rate = .*", "learning_rate = 0.005", text)
     plan.write_text(re.sub(r"every = .*", "every = 50", text), encoding="utf-8")
 
 

@@ -99,7 +99,12 @@ class TrainOptions:
 Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
 
 
-def train(package: str | None = None, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
+def train(
+    package: str | None = None,
+    /,
+    *,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),
+) -> int:
     """Train the networks of PACKAGE, resuming an interrupted run, and install them.
 
     Its training.toml says on what: simulated CT, or radiographs with outlined fractures. With --new NAME in

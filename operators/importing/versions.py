@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from operators.dicom.elements.atomic_file import write_whole
@@ -30,7 +31,7 @@ def replace_version(folder: Path, text: str, weights: Mapping[str, Path]) -> Non
     """Takes a package.toml and its weights, by their names in the folder, into use. Raises OutputError."""
     for name, path in weights.items():
         with path.open("rb") as file:
-            write_whole(folder / name, lambda target, source=file: shutil.copyfileobj(source, target))
+            write_whole(folder / name, partial(shutil.copyfileobj, file))
     keep(folder, FORMER)
     write_whole(folder / PACKAGE_FILE, lambda file: file.write(text.encode()))
 

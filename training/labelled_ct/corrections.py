@@ -23,6 +23,7 @@ from operators.importing.label_tables import LabelTable
 from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.seen import AnatomyNotFoundError
+from operators.packages.structures import Structures, read_structures
 from operators.pipelines.coarse_to_fine import Anatomy, resample, segment_anatomy
 from training.datasets.importing import save
 from training.datasets.layout import (
@@ -41,7 +42,7 @@ from training.datasets.layout import (
 from training.datasets.naming import Numbering
 from training.datasets.sources import case_folders
 from training.files import write_json
-from training.labelled_ct.classes import class_name, meaning_of
+from training.labelled_ct.classes import class_name, meaning_of, structure_of
 from training.labelled_ct.scoring import found_in
 from training.progress import Tell
 
@@ -97,11 +98,13 @@ def add_corrections(
             why = "".join(f" {each.source}: {each.reason}" for each in listing.left_out[:1])
             raise UnsuitableError(f"expected a correction and the CT that it was drawn on, got none.{why}")
         yield from listing.left_out
+        structures = read_structures(filing.package.folder.parent)
         for at, case in enumerate(listing.cases):
             tell("correct", at / len(listing.cases), f"{case.place}, {at + 1} of {len(listing.cases)}")
             try:
                 dataset = corrections_of(filing)
-                numbering = Numbering(table_of(filing.package), {row.name: row for row in dataset.structures})
+                rows = {row.name: row for row in dataset.structures}
+                numbering = Numbering(table_of(filing.package, structures), rows, structures)
                 made = case.read(numbering)
                 changes = differences(made.image, made.labels, numbering, filing.package, networks)
                 yield file_case(filing, dataset, numbering, made.image, made.labels, case.patient, changes)
@@ -120,18 +123,14 @@ def link_files(sources: Sequence[Path], folder: Path) -> None:
             target.symlink_to(path.resolve())
 
 
-def table_of(package: CoarseToFinePackage) -> LabelTable:
+def table_of(package: CoarseToFinePackage, structures: Structures) -> LabelTable:
     """Returns what each label value of a package means, for files without names."""
-    entries = {
-        f"{label.name}_{number}": {
-            "structure": label.name.removesuffix(f"_{label.structure.side}"),
-            **({"side": label.structure.side} if label.structure.side else {}),
-            "fragment": number,
-            "value": value,
-        }
-        for label in package.labels
-        for number, value in enumerate(label.values, start=1)
-    }
+    entries: dict[str, dict[str, object]] = {}
+    for label in package.labels:
+        structure, side = structure_of(label.name)
+        for number, value in enumerate(label.values, start=1) if structure in structures else ():
+            own = {"structure": structure, "fragment": number, "value": value}
+            entries[f"{label.name}_{number}"] = own | ({"side": side} if side else {})
     return LabelTable(package.name, "LPS", entries)
 
 

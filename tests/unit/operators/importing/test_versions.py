@@ -14,7 +14,7 @@ from tests.support.synthetic_packages import write_package
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write_package(tmp_path / "models" / "bones").parent / "bones"
+    return write_package(tmp_path / "models" / "bones").parent
 
 
 def text_of(folder: Path, version: int) -> str:

@@ -29,7 +29,8 @@ def result(number: int, *scores: CaseScore) -> FoldResult:
 def test_a_patient_with_many_cases_counts_once() -> None:
     scores = [score("1", "p", a=0.2), score("2", "p", a=0.4), score("3", "q", a=0.9, b=0.5)]
     a, b, mean = figures_of(scores, ["a", "b"])
-    assert (a.patients, a.value) == (2, pytest.approx(0.6))
+    assert a.patients == 2
+    assert a.value == pytest.approx(0.6)
     assert a.low == pytest.approx(0.3)
     assert a.high == pytest.approx(0.9)
     assert (b.patients, b.value, b.low, b.high) == (1, 0.5, 0.5, 0.5)

@@ -16,7 +16,7 @@ from training.progress import Tell
 if TYPE_CHECKING:
     from operators.packages.packages import NetworkSpec
     from training.datasets.layout import Dataset
-    from training.labelled_ct.labelled_run import LabelledCtRun
+    from training.labelled_ct.fold_training import LabelledCtRun
 
 NewTraining = Callable[[str, "Dataset", Path, TrainOptions, Tell], Iterator[str]]
 FOLDS, CORRECTIONS = 5, "corrections"
@@ -60,7 +60,7 @@ def labelled_run(
     name: str, dataset: Dataset, folder: Path, models: Path, options: TrainOptions, tell: Tell
 ) -> LabelledCtRun:
     """Returns the training that the options describe."""
-    from training.labelled_ct.labelled_run import LabelledCtRun
+    from training.labelled_ct.fold_training import LabelledCtRun
 
     if options.network:
         raise UsageError("expected no --network: a package needs all of its networks")

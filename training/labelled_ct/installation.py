@@ -6,19 +6,18 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from operators.errors import ModelError
 from operators.importing.install import new_packages
 from operators.package_files.package_reader import PACKAGE_FILE
 from training.files import write_text
 from training.labelled_ct.curves import CURVES_FILE
+from training.labelled_ct.fold_training import LabelledCtTraining
 from training.labelled_ct.model_card import CARD_FILE, FoldResult, best_of, card_text
 from training.labelled_ct.package_tables import text_of
+from training.labelled_ct.planning import PLAN_FILE
 from training.loop.report import report_file
-
-if TYPE_CHECKING:
-    from training.labelled_ct.labelled_run import LabelledCtTraining
 
 FRACTURE_FILE = "fracture.safetensors"
 
@@ -41,7 +40,7 @@ def install_best(training: LabelledCtTraining, results: Sequence[FoldResult]) ->
             for path in (training.weights(best, name), report_file(training.weights(best, name))):
                 shutil.copyfile(path, folder / path.name)
         place_fracture(tables, run.models, folder)
-        for name in (CURVES_FILE, "training.toml", "folds.csv"):
+        for name in (CURVES_FILE, PLAN_FILE):
             shutil.copyfile(run.folder / name, folder / name)
         title, facts = run.dataset.tables.title, facts_of(training)
         write_text(folder / CARD_FILE, card_text(run.name, title, results, training.classes, facts))
@@ -74,7 +73,7 @@ def facts_of(training: LabelledCtTraining) -> list[str]:
     ]
     return [
         f"Data: {tables.title} ({tables.source}, imported {tables.imported or 'on an unknown day'}), "
-        f"{len(training.cases)} cases, voxels of {ends} mm; who was in which fold is in folds.csv",
+        f"{len(training.cases)} cases, voxels of {ends} mm; who was in which fold is in the training's folder alone",
         *networks,
         "Started from random weights"
         if not run.start

@@ -16,6 +16,7 @@ from training.labelled_ct.case_facts import MeasuredCase
 from training.labelled_ct.network_sizes import ARCHITECTURE, GB, Size, choose_size, patch_of
 from training.subjects.labelled_cts import FINER
 
+PLAN_FILE = "training.toml"
 # Finer voxels cost time without a better outline, coarser ones lose thin bone
 FINEST_MM, COARSEST_MM = 0.6, 2.5
 # The coarse network sees about so many voxels of a scan, none larger than those of the bundled networks

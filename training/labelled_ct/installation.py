@@ -73,7 +73,8 @@ def facts_of(training: LabelledCtTraining) -> list[str]:
     ]
     return [
         f"Data: {tables.title} ({tables.source}, imported {tables.imported or 'on an unknown day'}), "
-        f"{len(training.cases)} cases, voxels of {ends} mm; who was in which fold is in the training's folder alone",
+        f"{len(training.cases)} cases, voxels of {ends} mm; folds.csv in the training's folder says who was "
+        "in which fold",
         *networks,
         "Started from random weights"
         if not run.start

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from operators.errors import ModelError
 from tests.unit.training.labelled_ct.test_folds import case
 from training.labelled_ct.curves import draw_curves
 from training.labelled_ct.folds import Fold
+from training.labelled_ct.installation import install_best
 from training.labelled_ct.model_card import FoldResult, best_of, card_text, fold_table
 from training.labelled_ct.scoring import CaseScore, figures_of
 
@@ -65,6 +69,14 @@ def test_the_card_has_every_fold_the_intervals_and_what_it_is_not_for() -> None:
     assert "- one\n- two" in card
     assert "networks of fold 2" in card
     assert "trained on 1 patients, and 1 more chose the weights" in card
+
+
+def test_networks_that_find_nothing_are_not_installed(tmp_path: Path) -> None:
+    training: Any = SimpleNamespace(run=SimpleNamespace(folder=tmp_path / "runs", models=tmp_path / "models"))
+    for folds in ([result(1, score("1", "p", a=0.0))], [result(1, score("1", "p"))]):
+        with pytest.raises(ModelError, match="got none: nothing was installed"):
+            install_best(training, folds)
+    assert not list(tmp_path.iterdir())
 
 
 def test_curves_show_each_fold_of_each_network_and_what_is_not_trained_yet_is_no_error(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.errors import UnwritableError
 
 
 def write_json(path: Path, content: object) -> None:
@@ -29,6 +32,16 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def append_line(log: Path, content: Mapping[str, object]) -> None:
-    """Adds a line to a log."""
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(content) + "\n")
+    """Adds a line to a log, whole or not at all. Raises UnwritableError."""
+    line = (json.dumps(content) + "\n").encode()
+    with log.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            written = file.write(line)
+            if written < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            file.truncate(before)
+            raise UnwritableError(
+                f"expected a writable folder for {log.name}, got: {error.strerror or error}"
+            ) from error

@@ -10,7 +10,8 @@ PREPARE, WAIT, TRAIN, VALIDATE, CALIBRATE = "prepare", "wait", "train", "validat
 # Prefixes of cache keys
 KINDS = {
     "map": "a label map", "set": "a set of bones", "phantom": "a procedural body",
-    "posed": "a posed body", "negative": "a CT without the anatomy", "bone": "a bone", "bones": "bones",
+    "posed": "a posed body", "negative": "a CT without the anatomy", "labelled": "a labelled CT",
+    "bone": "a bone", "bones": "bones",
     "between": "bones between others", "validation": "validation patches",
 }  # fmt: skip
 

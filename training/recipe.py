@@ -67,7 +67,7 @@ class NetworkTable(Table):
 class RecipeFile(SourceTables):
     """training.toml of an anatomy in CT."""
 
-    subjects: Literal["simulated_ct"] = SIMULATED_CT
+    subjects: Literal["simulated_ct", "labelled_ct"] = SIMULATED_CT
     networks: dict[str, NetworkTable]
     validation: ValidationRules | None = None
 

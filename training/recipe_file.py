@@ -129,6 +129,21 @@ class BoneSetTable(Table):
     """The label map whose body is deformed to fit around the bones."""
 
 
+class LabelledCtTable(Table):
+    """[[labelled_cts]]: CTs with labels of their own, as `osteon data import` writes them."""
+
+    folder: str
+    """A folder below the data folder, `.` for the data folder itself."""
+    names: dict[str, str]
+    """Structure of each label value; several values of one structure are its fragments."""
+    ignore: int | None = None
+    """The label value of voxels that nobody labelled."""
+    cases: tuple[str, ...] = ()
+    """Names of the cases; all if left out."""
+    image: str = "images/{case}.nii.gz"
+    labels: str = "labels/{case}.nii.gz"
+
+
 class NegativesTable(Table):
     """[[negatives]]: real CTs, and the classes (as patterns) that none of them shows."""
 
@@ -193,6 +208,7 @@ class SourceTables(Table):
     bone_sets: tuple[BoneSetTable, ...] = ()
     posed_bones: tuple[PosedBonesTable, ...] = ()
     deformed_rows: tuple[DeformedRowTable, ...] = ()
+    labelled_cts: tuple[LabelledCtTable, ...] = ()
     negatives: tuple[NegativesTable, ...] = ()
     phantoms: PhantomsTable = PhantomsTable()
     fracture_bones: FractureBonesTable = FractureBonesTable()
@@ -212,3 +228,5 @@ class ValidationRules(Table):
     patience: int = Field(ge=1)
     fall: float = Field(gt=0, le=1)
     real: tuple[BoneSetTable, ...] = ()
+    labelled_cts: tuple[LabelledCtTable, ...] = ()
+    """Labelled CTs whose patches decide in place of simulated ones."""

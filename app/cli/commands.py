@@ -85,9 +85,13 @@ GROUPS = {
         "data:data_app",
         "Data sets of your own: import, check.",
     ),
+    "corrections": (
+        "corrections:corrections_app",
+        "Corrected results, to train a package on: add.",
+    ),
     "models": (
         "models.packages:models_app",
-        "Model packages: list, show, install, import, verify, bench.",
+        "Model packages: list, show, install, import, verify, rollback, bench.",
     ),
     "users": (
         "users:users_app",

@@ -33,7 +33,7 @@ class TrainOptions:
     ----------
     data
         Folder to which the recipe's paths are relative; for radiographs, a data set in Osteon's layout,
-        FracAtlas or GRAZPEDWRI-DX as they are published.
+        FracAtlas or GRAZPEDWRI-DX as they are published; with --new, a data set of `osteon data import`.
     network
         Train this network only.
     runs
@@ -41,20 +41,34 @@ class TrainOptions:
     steps
         Number of steps, instead of the recipe's.
     minutes
-        Time within which the learning rate decays to its final value.
+        Time within which the learning rate decays to its final value; with --new, of the whole command.
     workers
         Number of processes that simulate, or draw batches of radiographs.
     seed
         Seed of the simulation and of the initial weights.
     start_from
-        A checkpoint, or a package's safetensors, with the initial weights.
+        A checkpoint, or a package's safetensors, with the initial weights; with --new, a package.
     calibration_cases
         Simulated bones for the calibration that ends a training (`osteon calibrate`); 0 skips it.
     folds
-        Radiographs only: cross-validate on so many parts of the training images instead; installs nothing.
+        Cross-validate in so many folds: with --new 5 by default; of radiographs then nothing is installed.
+    new
+        Plan a training from the data set in --data, and install its networks as a new package of this name.
+    label
+        With --new, what a label is: NAME=STRUCTURE[:left|:right], or NAME=- to leave it out; repeatable.
+    plan_only
+        With --new, write the plan to the folder of --runs and stop.
+    from_corrections
+        Train a package made with --new on its corrections, and take the new networks if they are better.
+    corrections
+        Folder of `osteon corrections add`.
+    better
+        With --from-corrections, by how much the mean Dice of all folds must rise.
+    worse
+        With --from-corrections, how far the Dice of any structure may fall in any fold.
     """
 
-    data: Path
+    data: Path | None = None
     network: str | None = None
     runs: Path = Path("runs")
     models: Models = None
@@ -65,31 +79,69 @@ class TrainOptions:
     start_from: Path | None = None
     calibration_cases: int = 100
     folds: int | None = None
+    new: str | None = None
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    plan_only: bool = False
+    from_corrections: Annotated[bool, Parameter(negative="")] = False
+    corrections: Path = Path("corrections")
+    better: float = 0.01
+    worse: float = 0.02
     config: Config = None
+
+    @property
+    def source(self) -> Path:
+        """The folder in --data. Raises UsageError if there is none."""
+        if self.data is None:
+            raise UsageError("expected --data with a folder, got none")
+        return self.data
 
 
 Training = Callable[[str, Path, TrainOptions, Tell], Iterator[str]]
 
 
-def train(package: str, /, *, options: Annotated[TrainOptions, Parameter(name="*")]) -> int:
+def train(
+    package: str | None = None,
+    /,
+    *,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),
+) -> int:
     """Train the networks of PACKAGE, resuming an interrupted run, and install them.
 
-    Its training.toml says on what: simulated CT, or radiographs with outlined fractures.
+    Its training.toml says on what: simulated CT, or radiographs with outlined fractures. With --new NAME in
+    place of PACKAGE, plan the training from a data set of your own and make a package of its networks.
 
     Parameters
     ----------
     package
         Name of a package that has a training.toml.
     """
-    folder = recipe_folder(package, options.config, options.models)
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        for line in lines_of(package, options, tell):
+            print(line, flush=True)
+    return 0
+
+
+def lines_of(package: str | None, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Returns the sentences of the training that was asked for. Raises UsageError."""
+    if options.new is not None and package is None:
+        from app.cli.train_new import train_new
+
+        return train_new(options.new, options, tell)
+    if options.from_corrections and package is not None and options.new is None:
+        from app.cli.train_new import train_on_corrections
+
+        return train_on_corrections(package, options, tell)
+    if package is None or options.new is not None or options.label or options.plan_only:
+        raise UsageError(
+            "expected either PACKAGE, or --new NAME with --label and --plan-only where wanted, got "
+            + (f"{package} with options of --new" if package else "neither")
+        )
     start = options.start_from
     if start is not None and not start.is_file():
         raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")
-    with training_display(Console(stderr=True)) as tell:
-        tell("load", None, "libraries")
-        for line in training_of(folder)(package, folder, options, tell):
-            print(line, flush=True)
-    return 0
+    folder = recipe_folder(package, options.config, options.models)
+    return training_of(folder)(package, folder, options, tell)
 
 
 def training_of(folder: Path) -> Training:
@@ -113,7 +165,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
         raise UsageError(f"expected neither --network nor --start-from for {package}: it has one network")
     run = RadiographRun(
         read_radiograph_recipe(folder / RECIPE_FILE),
-        options.data,
+        options.source,
         options.runs,
         folder,
         steps=options.steps,
@@ -140,7 +192,9 @@ def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tel
         yield f"{name}: its training is described in {installed.report.parent.name}/{installed.report.name}"
     if options.calibration_cases and complete(folder):
         cache, cases = options.runs / "cache", options.calibration_cases
-        yield CalibrationRun(folder, recipe, options.data, cache, cases, options.seed, tell=tell).calibrate()
+        yield CalibrationRun(
+            folder, recipe, options.source, cache, cases, options.seed, tell=tell
+        ).calibrate()
 
 
 def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRun:
@@ -153,7 +207,7 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
     return TrainingRun(
         recipe,
         recipe.networks[name].on(training_device().type),
-        options.data,
+        options.source,
         options.runs,
         seed=options.seed,
         workers=options.workers,
@@ -165,10 +219,19 @@ def training_run(recipe: Recipe, name: str, options: TrainOptions) -> TrainingRu
     )
 
 
+def refuse_again(package: str, folder: Path, options: TrainOptions, tell: Tell) -> Iterator[str]:
+    """Raises UsageError: a package that was made of a data set is not trained in its own folder."""
+    del folder, options, tell
+    raise UsageError(
+        f"expected --new with a name for another training on a data set, got {package}, installed"
+    )
+
+
 # By the key `subjects` of training.toml
 TRAININGS: dict[str, Training] = {
     "simulated_ct": train_on_simulated_ct,
     "radiograph": train_on_radiographs,
+    "labelled_ct": refuse_again,
 }
 
 

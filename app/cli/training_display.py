@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.progress import Tell
 
@@ -24,15 +25,27 @@ class Lines:
     console: Console
     now_s: Callable[[], float]
     said_s: dict[str, float] = field(default_factory=dict)
+    begun: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def tell(self, stage: str, done: float | None, text: str) -> None:
         """Prints the progress of a stage unless the last line is too recent."""
         now_s = self.now_s()
+        left = "" if done is None else self.left(stage, done, now_s)
         if now_s - self.said_s.get(stage, -LINE_EVERY_S) < LINE_EVERY_S and done != 1:
             return
         self.said_s[stage] = now_s
         share = "" if done is None else f" {done:.0%}"
-        self.console.print(f"{stage}{share}: {text}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(f"{stage}{share}{left}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def left(self, stage: str, done: float, now_s: float) -> str:
+        """The time left to a stage, at its speed since its share was first told; nothing before that."""
+        first_s, first = self.begun.get(stage, (now_s, done))
+        if done <= first:
+            # A stage that begins again, such as the steps of the next network
+            self.begun[stage] = now_s, done
+            return ""
+        left_s = (now_s - first_s) * (1 - done) / (done - first)
+        return f", {timedelta(seconds=round(left_s))} left" if done < 1 else ""
 
 
 @dataclass
@@ -60,8 +73,9 @@ def training_display(console: Console, now_s: Callable[[], float] = time.monoton
         return
     columns = (
         TextColumn("{task.description:<9}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=12),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=console) as bars:

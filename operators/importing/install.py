@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,19 +73,32 @@ def install_all(
     `texts` are further files of each. Raises UsageError for a name that is taken or invalid, ModelError for
     weights that do not fit, OutputError if a folder cannot be written.
     """
-    targets = [require_free(models, new.name) for _, new in made]
+    with new_packages(models, [new.name for _, new in made]) as folders:
+        for (model, new), folder, files in zip(made, folders, texts or [{}] * len(made), strict=True):
+            write(model, new, folder)
+            for name, text in files.items():
+                (folder / name).write_text(text, encoding="utf-8")
+    return [models / new.name for _, new in made]
+
+
+@contextmanager
+def new_packages(models: Path, names: Sequence[str]) -> Iterator[list[Path]]:
+    """Yields empty folders, which become packages of these names below `models`; none does on an error.
+
+    Raises UsageError for a name that is taken or invalid, OutputError if a folder cannot be written.
+    """
+    targets = [require_free(models, name) for name in names]
     part, done = None, list[Path]()
     try:
         make_folder(models, "a models folder")
         part = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
-        for (model, new), files in zip(made, texts or [{}] * len(made), strict=True):
-            # One level deeper than the folders in which packages are searched
-            (part / new.name).mkdir()
-            write(model, new, part / new.name)
-            for name, text in files.items():
-                (part / new.name / name).write_text(text, encoding="utf-8")
-        for target in targets:
-            (part / target.name).rename(target)
+        # One level deeper than the folders in which packages are searched
+        folders = [part / name for name in names]
+        for folder in folders:
+            folder.mkdir()
+        yield folders
+        for folder, target in zip(folders, targets, strict=True):
+            folder.rename(target)
             done.append(target)
     except OSError as error:
         for target in done:
@@ -93,7 +107,6 @@ def install_all(
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
-    return targets
 
 
 def require_free(models: Path, name: str) -> Path:

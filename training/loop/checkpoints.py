@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
@@ -59,7 +60,18 @@ def save(path: Path, state: State, network: NetworkRecipe) -> None:
         "best": state.best,
         "network": network.model_dump_json(),
     }
-    write_whole(path, lambda file: torch.save(content, file))
+    write_whole(path, partial(write_tensors, content))
+
+
+def write_tensors(content: object, file: BinaryIO) -> None:
+    """Writes tensors to a file. Raises OSError, also where the disk is full."""
+    try:
+        torch.save(content, file)
+    except RuntimeError as error:
+        # torch finishes its archive after a failed write, and that error hides the first
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def resume(path: Path, state: State, device: torch.device) -> State:

@@ -140,6 +140,7 @@ def validation_of(run: TrainingRun, progress: dict[str, Any]) -> dict[str, Any] 
         "scored": run.network.scored,
         "simulated_patches": rules.patches,
         "simulated_dice": best.get("simulated"),
+        "watched_dice": best.get("watched"),
         "real": [{"path": row.folder, "trained_on_too": row.folder in trained} for row in rules.real],
         "real_dice": best.get("real"),
         "patience_ended_at": progress["fell_at"],
@@ -151,7 +152,8 @@ def data_of(run: TrainingRun) -> Iterator[dict[str, Any]]:
     tables = run.recipe.sources.model_dump(exclude={*UNREAD[run.network.kind], "licences"})
     for path in dict.fromkeys(named_paths(tables)):
         yield {"path": path, **licence_of(path, run.recipe)}
-    if made := tables.get("phantoms"):
+    made = tables.get("phantoms")
+    if made and not run.recipe.sources.labelled_cts:
         yield {"path": "training/phantoms", "source": "procedural", "licence": "Apache-2.0", "made": made}
 
 

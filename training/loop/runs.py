@@ -30,6 +30,7 @@ class TrainingRun:
     minutes: float | None = None
     began: str = ""
     software: str = ""
+    shared_cache: Path | None = None
 
     @property
     def total(self) -> int:
@@ -49,7 +50,7 @@ class TrainingRun:
     @property
     def cache(self) -> Path:
         """Folder that caches loaded subjects between runs."""
-        return self.folder / "cache"
+        return self.shared_cache or self.folder / "cache"
 
     def planned_share(self, steps_done: int, seconds: float) -> float:
         """Returns the share of the training that is done, by steps or by its time limit if that is more."""

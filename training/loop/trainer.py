@@ -86,7 +86,8 @@ def begin(run: TrainingRun) -> Session:
     run.folder.mkdir(parents=True, exist_ok=True)
     state = resume(run.checkpoint, new_state(run, device), device)
     network = run.network
-    absent = absent_classes(run.recipe, network)
+    # The last group is that of voxels of labelled CTs that nobody labelled
+    absent = (*absent_classes(run.recipe, network), ())
     loss = LOSSES[network.kind](network, absent).to(device)
     half = has_bfloat16(device, network)
     return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
@@ -150,6 +151,8 @@ def validation_sets(run: TrainingRun, tell: Tell = silent) -> dict[str, list[Pat
     if rules is None:
         return {}
     watched = Watched(run.network, run.recipe, run.data, run.cache, tell)
+    if rules.labelled_cts:
+        return {"watched": watched.labelled(rules)}
     return {"simulated": watched.simulated(rules), "real": watched.real(rules)}
 
 
@@ -164,7 +167,7 @@ def validate(session: Session, sets: dict[str, list[Patch]], rules: ValidationRu
         if patches
     }
     chosen = [network.classes.index(name) - 1 for name in network.scored]
-    score = float(np.nanmean(scores["simulated"][chosen]))
+    score = float(np.nanmean(next(iter(scores.values()))[chosen]))
     state.progress = state.progress.read(score, state.step, session.share_done, rules)
     if state.progress.best_step == state.step:
         state.best = deepcopy(model.state_dict())

@@ -43,6 +43,8 @@ NOT_OF_PATCHES = {
     "dice_of_absent",
     "gpu",
 }
+# What decides which patches are drawn
+DRAWN_BY = ("patches", "real", "labelled_cts")
 Stored = tuple[NDArray[np.float16], NDArray[np.uint8]]
 
 
@@ -59,6 +61,12 @@ class Watched:
     def simulated(self, rules: ValidationRules) -> list[Patch]:
         """Returns patches of the training's own simulation, from a seed that training never uses."""
         return self.kept("simulated", rules, lambda: self.drawn(self.network, self.recipe, rules))
+
+    def labelled(self, rules: ValidationRules) -> list[Patch]:
+        """Returns patches of the rules' labelled CTs, from a seed that training never uses."""
+        sources = self.recipe.sources.model_copy(update={"labelled_cts": rules.labelled_cts})
+        only = replace(self.recipe, sources=sources)
+        return self.kept("labelled", rules, lambda: self.drawn(self.network, only, rules))
 
     def real(self, rules: ValidationRules) -> list[Patch]:
         """Returns patches of real bones: single ones with true fragments, and in simulated bodies."""
@@ -85,7 +93,7 @@ class Watched:
         """Returns the patches of a set from the cache; draws them if sources or network changed."""
         network = self.network.model_dump(exclude=NOT_OF_PATCHES)
         key = json.dumps(
-            [name, network, self.recipe.sources.model_dump(), rules.model_dump(include={"patches", "real"})],
+            [name, network, self.recipe.sources.model_dump(), rules.model_dump(include=set(DRAWN_BY))],
             sort_keys=True,
         )
         store = Sources(self.recipe, self.data, self.cache, self.tell)

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 from operators.dicom.elements.atomic_file import write_whole
 from training.device import has_fast_bfloat16
 from training.files import append_line, write_json
-from training.loop.checkpoints import average_decay
+from training.loop.checkpoints import average_decay, write_tensors
 from training.radiograph.batches.sampler import Draws, Sampler
 from training.radiograph.multitask_loss import Batch, LossWeights, loss
 from training.radiograph.networks import Weights, build, grouped, network_of, set_momentum
@@ -157,7 +158,7 @@ class Trainer:
 
     def write(self, name: str, content: object) -> None:
         """Writes a file of the training atomically: if killed, the last complete one remains."""
-        write_whole(self.folder / name, lambda file: torch.save(content, file))
+        write_whole(self.folder / name, partial(write_tensors, content))
 
     def save(self) -> None:
         """Writes the state."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.fracturing import FractureRules
 from training.progress import Tell, silent
-from training.recipe import NetworkRecipe, Recipe
+from training.recipe import SIDES, NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
@@ -50,6 +50,8 @@ ANY_POSE = Pose(rotation_deg=40, scale=0.3, bend_mm=12, step_mm=2)
 # A joint's cartilage is 1 to 2 mm thick on either side; the outlines of label maps from different sources
 # differ by about half a voxel of 1 mm
 BODY_POSE = Pose(ripple_mm=1.5, joint_mm=2.0, swell_mm=0.4, step_mm=2)
+# Real anatomy needs no joints opened and no outlines swollen
+LABELLED_POSE = Pose(rotation_deg=15, scale=0.15, bend_mm=4, step_mm=2)
 
 # The structure that implants are, if a recipe lists it among its classes
 METAL = "metal"
@@ -65,7 +67,7 @@ class ClassDraw:
 
     network: NetworkRecipe
     rng: np.random.Generator
-    swaps: np.ndarray
+    swaps: np.ndarray | None
 
     def draw(self) -> Sample:
         """Draws one patch."""
@@ -101,7 +103,7 @@ class AnatomyDraw(ClassDraw):
             for other in (*self.phantoms, *self.negatives)
         }
         self.places = places_by_class(rng, self.subjects)
-        self.swaps = side_swaps(network.classes)
+        self.swaps = side_swaps(network.classes) if has_both_sides(network.classes) else None
         metal = class_of(METAL, sources.recipe.class_patterns(network))
         self.added = Added(network.implants, metal, network.limbs)
 
@@ -111,7 +113,7 @@ class AnatomyDraw(ClassDraw):
         centre = draw_centre(self.rng, subject, spots, self.network.anywhere)
         if self.rng.random() < self.network.boneless:
             subject = replace(subject, boneless=True)
-        pose, network = ANY_POSE if subject.negative else BODY_POSE, self.network
+        pose, network = pose_of(subject), self.network
         return simulate(self.rng, subject, centre, network.patch, network.spacing_mm, pose, self.added)
 
     def place(self) -> Place:
@@ -125,6 +127,13 @@ class AnatomyDraw(ClassDraw):
         classes = sorted(self.places)
         places = self.places[classes[int(self.rng.integers(len(classes)))]]
         return places[int(self.rng.integers(len(places)))]
+
+
+def pose_of(subject: Subject) -> Pose:
+    """Returns the ranges of pose for patches of a subject."""
+    if subject.labelled:
+        return LABELLED_POSE
+    return ANY_POSE if subject.negative else BODY_POSE
 
 
 def places_by_class(rng: np.random.Generator, subjects: Sequence[Subject]) -> dict[int, list[Place]]:
@@ -169,7 +178,10 @@ DRAWS: dict[str, Callable[[NetworkRecipe, Sources, np.random.Generator], ClassDr
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
-    """Returns the class of each class's mirror image; other values (such as 254) stay."""
+    """Returns the class of each class's mirror image; other values (such as 254) stay.
+
+    Raises ValueError if only one side is a class.
+    """
     table = np.arange(256)
     for number, name in enumerate(classes):
         mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")
@@ -177,9 +189,15 @@ def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
     return table
 
 
-def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray) -> Sample:
-    """Mirrors half of the patches left to right, swapping the sides of their classes."""
-    if rng.random() < 0.5:
+def has_both_sides(classes: tuple[str, ...]) -> bool:
+    """Returns whether the mirror image of every class is a class."""
+    sides = [{name.removesuffix(side) for name in classes if name.endswith(side)} for side in SIDES]
+    return sides[0] == sides[1]
+
+
+def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray | None) -> Sample:
+    """Mirrors half of the patches left to right, swapping the sides of classes; none without `swaps`."""
+    if swaps is None or rng.random() < 0.5:
         return sample
     return Sample(sample.hu[::-1], swaps[sample.target[::-1]].astype(np.uint8))
 

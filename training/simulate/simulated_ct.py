@@ -48,7 +48,7 @@ def simulate(
 ) -> Sample:
     """Returns one patch of `subject` at `spacing_mm` with random pose, tissues and scanner effects."""
     at = patch_coordinates(rng, centre, shape, spacing_mm, subject.spacing_mm, pose)
-    if subject.negative and subject.hu is not None:
+    if subject.is_real and subject.hu is not None:
         hu, target = real(rng, subject, subject.hu, at)
     else:
         view = sight(rng, subject, at, spacing_mm, pose)

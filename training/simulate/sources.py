@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from operators.errors import UsageError
+from operators.errors import UnwritableError, UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
@@ -22,9 +22,11 @@ from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom
 from training.subjects.bone_sets import bone_set_subject
+from training.subjects.labelled_cts import cases_of, files_of, labelled_subject
 from training.subjects.posed_bones import posed_subject
 from training.subjects.rows.deformed import deformed_row_subject
 from training.subjects.subjects import (
+    NOT_OURS,
     Subject,
     from_structures,
     label_map_body,
@@ -138,6 +140,22 @@ class Sources:
             for number in range(row.count)
         ]
 
+    def labelled_cts(self, network: NetworkRecipe) -> list[Subject]:
+        """Loads real CTs with labels of their own."""
+        classes = self.recipe.class_patterns(network)
+        unknown = NOT_OURS - len(self.recipe.sources.negatives)
+        found = []
+        for row in self.recipe.sources.labelled_cts:
+            for case in cases_of(self.data, row):
+                files = files_of(self.data, row, case)
+                known = [
+                    (path.stat().st_size, path.stat().st_mtime_ns) for path in (files.image, files.labels)
+                ]
+                shown = (row.folder, row.names, row.ignore, case, known, classes, network.spacing_mm, unknown)
+                load = partial(labelled_subject, files, row, classes, network.spacing_mm, unknown)
+                found.append(self.kept(f"labelled {shown}", load))
+        return found
+
     def posed_body(self, row: PosedBonesTable, seed: int, classes: dict[str, list[str]]) -> Subject:
         """Draws one body whose bones are surfaces."""
         donor = label_map_body(self.data, row.around) if row.around else None
@@ -185,19 +203,26 @@ class Sources:
         loaded = load()
         # Parallel workers and trainings share one cache
         part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(pickle.dumps(loaded))
-        part.rename(path)
+        try:
+            part.write_bytes(pickle.dumps(loaded))
+            part.rename(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise UnwritableError(
+                f"expected a writable folder for {kind_of(key)} in the cache, got: {error.strerror or error}"
+            ) from error
         return loaded
 
 
 # The kinds of subjects whose bones an anatomy network learns; all are drawn equally often
-LEARNT = ("label_map", "bone_set", "posed_bones")
+LEARNT = ("label_map", "bone_set", "posed_bones", "labelled_ct")
 # Sources of training images: a row for each kind that a recipe may have
 SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
     "label_map": Sources.label_maps,
     "bone_set": Sources.bone_sets,
     "phantom": Sources.phantoms,
     "posed_bones": Sources.posed_bones,
+    "labelled_ct": Sources.labelled_cts,
     "ct_negative": Sources.negatives,
     "deformed_row": Sources.rows,
 }

@@ -43,7 +43,7 @@ class Subject:
     `structures` (uint8) index `tissues` and `classes` (uint8, the target of each); `surfaces` are those of
     its bones, `shafts` how long ones lie; `skin` (int8, mm) is positive inside the body; `hu` (int16) holds
     real bone texture, 0 where there is none. `negative` marks a real CT that shows none of the package's
-    bones; `boneless` marks a body that is painted without bones.
+    bones, `labelled` one whose bones are labelled; `boneless` marks a body that is painted without bones.
     """
 
     name: str
@@ -57,6 +57,12 @@ class Subject:
     shafts: Shafts | None = None
     negative: bool = False
     boneless: bool = False
+    labelled: bool = False
+
+    @property
+    def is_real(self) -> bool:
+        """Returns whether patches are taken from a CT as it is, instead of being painted."""
+        return self.hu is not None and (self.negative or self.labelled)
 
     @property
     def targets(self) -> NDArray[np.uint8]:

@@ -19,13 +19,14 @@ from app.cli.arguments import Config, Json, Models
 from app.cli.models.description import describe_package
 from app.settings import Settings, read_settings
 from operators.errors import ModelError, OsteonError, UsageError
+from operators.importing.versions import rollback
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
 from operators.packages.packages import NetworkSpec
 
 DONE = 0
 
-models_app = App(name="models", help="Model packages: list, show, install, import, verify, bench.")
+models_app = App(name="models", help="Model packages: list, show, install, import, verify, rollback, bench.")
 
 
 @models_app.command(name="list")
@@ -89,6 +90,20 @@ def verify(name: str | None = None, /, *, models: Models = None, config: Config 
     folder = read_settings(config, models=models).models
     files = [package_file(folder, name)] if name else require_packages(folder)
     return max(verify_package(path.parent) for path in files)
+
+
+@models_app.command(name="rollback")
+def rollback_(name: str, /, *, models: Models = None, config: Config = None) -> int:
+    """Take the version of a package before the one in use.
+
+    Parameters
+    ----------
+    name
+        Name of a package.
+    """
+    now, before = rollback(package_file(read_settings(config, models=models).models, name).parent)
+    print(f"{name}: version {before} is in use again, {now} is withdrawn")
+    return DONE
 
 
 @models_app.command

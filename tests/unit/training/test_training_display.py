@@ -32,17 +32,22 @@ def test_a_training_tells_of_every_subject_before_the_first_step(tmp_path: Path)
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_plain_and_few() -> None:
-    output, clock = StringIO(), iter([0.0, 1.0, 2.0, 11.0, 12.0])
+    output, clock = StringIO(), iter([0.0, 1.0, 2.0, 11.0, 12.0, 21.0, 22.0, 33.0])
     with training_display(Console(file=output, width=20), lambda: next(clock)) as tell:
         tell("prepare", None, "a label map of a body [red] that is long")
         tell("prepare", None, "not yet")
         tell("train", 0.25, "step 1 of 4")
         tell("prepare", 0.5, "again")
+        tell("train", 0.5, "step 2 of 4")
+        tell("prepare", 0.75, "half of the rest in ten seconds")
+        tell("prepare", 0.25, "from the beginning")
         tell("train", 1.0, "step 4 of 4")
     assert output.getvalue().splitlines() == [
         "prepare: a label map of a body [red] that is long",
         "train 25%: step 1 of 4",
         "prepare 50%: again",
+        "train 50%, 0:00:20 left: step 2 of 4",
+        "prepare 75%, 0:00:10 left: half of the rest in ten seconds",
         "train 100%: step 4 of 4",
     ]
 

@@ -13,6 +13,7 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.commands import COMMANDS, app
+from app.cli.corrections import corrections_app
 from app.cli.data import data_app
 from app.cli.map import config_app
 from app.cli.models.packages import models_app
@@ -20,7 +21,7 @@ from app.cli.node import OPTIONS
 from app.cli.users import users_app
 from app.node.settings.configuration import NodeSettings
 
-GROUPS = (data_app, models_app, users_app, config_app)
+GROUPS = (corrections_app, data_app, models_app, users_app, config_app)
 
 
 def commands() -> Iterator[tuple[str, App]]:

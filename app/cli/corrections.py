@@ -1,0 +1,85 @@
+"""`osteon corrections`: files corrected results as a data set to train on."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+from rich.console import Console
+
+from app.cli.arguments import Config, Models
+from app.cli.training_display import training_display
+from app.settings import read_settings
+from operators.errors import UnsuitableError, UsageError
+
+if TYPE_CHECKING:
+    from training.labelled_ct.corrections import Correction
+
+CORRECTIONS = Path("corrections")
+
+corrections_app = App(name="corrections", help="Corrected results, to train a package on: add.")
+
+
+@corrections_app.command
+def add(
+    *sources: Path,
+    package: str,
+    who: str | None = None,
+    corrections: Path = CORRECTIONS,
+    models: Models = None,
+    config: Config = None,
+) -> int:
+    """File corrected results with their CTs, and show what they change of the package's own prediction.
+
+    Read are DICOM SEG and RTSTRUCT with the series that they name, NIfTI and NRRD masks with the CT beside
+    them. A second correction of a CT is a new version of the first, which is kept.
+
+    Parameters
+    ----------
+    sources
+        Corrected files and CTs, or folders with them.
+    package
+        Name of the package whose results were corrected.
+    who
+        Who corrected them; default: the user's name on this machine.
+    corrections
+        Folder for corrections; those of a package are a data set in a subfolder of its name.
+    """
+    missing = [str(source) for source in sources if not source.exists()]
+    if missing or not sources:
+        raise UsageError(f"expected corrected files and their CTs, got {', '.join(missing) or 'none'}")
+    filed = 0
+    with training_display(Console(stderr=True)) as tell:
+        tell("load", None, "libraries")
+        from operators.networks.registry import Networks
+        from operators.networks.runtimes import Device
+        from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
+        from training.datasets.layout import LeftOut
+        from training.labelled_ct.corrections import Filing, add_corrections
+
+        folder = read_settings(config, models=models).models / package
+        made = read_coarse_to_fine_package(folder / PACKAGE_FILE)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        filing = Filing(made, corrections / package, who or getpass.getuser(), when)
+        for each in add_corrections(sources, filing, Networks(Device()), tell):
+            if isinstance(each, LeftOut):
+                print(f"left out: {each.source}: {each.reason}", file=sys.stderr)
+            else:
+                show(each)
+                filed += 1
+    print(f"{filed} filed in {corrections / package}; train: osteon train {package} --from-corrections")
+    return 0 if filed else UnsuitableError.exit_code
+
+
+def show(correction: Correction) -> None:
+    """Prints what a correction changes."""
+    print(f"{correction.case}, version {correction.version}, by {correction.who}")
+    for each in correction.changes:
+        print(
+            f"  {each.structure}: Dice with the prediction {each.dice:.3f}, {each.added_ml:.1f} ml added, "
+            f"{each.removed_ml:.1f} ml removed"
+        )

@@ -1,0 +1,126 @@
+"""Plans a training from its data: spacing, patches, features and steps, as a training.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import tomlkit
+
+from operators.importing.install import compact
+from operators.packages.packages import NetworkSpec
+from training.labelled_ct.case_facts import MeasuredCase
+from training.labelled_ct.network_sizes import ARCHITECTURE, GB, Size, choose_size, patch_of
+from training.subjects.labelled_cts import FINER
+
+PLAN_FILE = "training.toml"
+# Finer voxels cost time without a better outline, coarser ones lose thin bone
+FINEST_MM, COARSEST_MM = 0.6, 2.5
+# The coarse network sees about so many voxels of a scan, none larger than those of the bundled networks
+COARSE_SIDE, COARSEST_LOOK_MM = 48, 4.0
+WINDOW_HU = (-200.0, 1300.0)
+LEARNING_RATE = 2e-3
+# Steps for each case, within limits; the watched patches end a training earlier
+STEPS_OF_CASE, LEAST_STEPS, MOST_STEPS = 400, 2000, 20000
+READINGS, PATIENCE, FALL, PATCHES = 40, 10, 0.15, 16
+HEAD = """\
+# How {name} is trained: planned for {title}, {cases} cases of {patients} patients.
+# Voxels of {spacing} mm in the median, {extent} mm; memory of the machine: {memory:.1f} GB ({device}).
+# Change what you like and give the same command again; a network that began to train keeps its size.
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training runs on: cpu or cuda, and the bytes of its memory."""
+
+    device: str
+    memory_bytes: int
+
+
+def plan_text(
+    name: str, title: str, cases: Sequence[MeasuredCase], names: Mapping[int, str], ignore: int | None,
+    machine: Machine, start: Mapping[str, NetworkSpec],
+) -> str:  # fmt: skip
+    """Returns the training.toml of a data set's cases, whose label values have the classes `names`."""
+    spacing, extent = (median_of(cases, what) for what in ("spacing_mm", "extent_mm"))
+    head = HEAD.format(
+        name=name,
+        title=title,
+        cases=len(cases),
+        patients=len({case.patient for case in cases}),
+        spacing=" x ".join(f"{mm:.3g}" for mm in spacing),
+        extent=" x ".join(f"{mm:.0f}" for mm in extent),
+        memory=machine.memory_bytes / GB,
+        device=machine.device,
+    )
+    table = plan_table(cases, names, ignore, machine, start)
+    return head + "\n" + tomlkit.dumps(table | {"labelled_cts": compact(table["labelled_cts"])})
+
+
+def plan_table(
+    cases: Sequence[MeasuredCase], names: Mapping[int, str], ignore: int | None,
+    machine: Machine, start: Mapping[str, NetworkSpec],
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the content of the plan; a network that starts from another has that one's features."""
+    classes = list(dict.fromkeys(names[value] for value in sorted(names)))
+    spacing, extent = (median_of(cases, what) for what in ("spacing_mm", "extent_mm"))
+    fine_mm = round(float(np.clip(prod(spacing) ** (1 / 3), FINEST_MM, COARSEST_MM)), 2)
+    look_mm = round(max(min(max(extent) / COARSE_SIDE, COARSEST_LOOK_MM), 2 * fine_mm), 2)
+    held = data_bytes(cases, fine_mm)
+    sizes = [
+        choose_size(machine.device, machine.memory_bytes, len(classes) + 1, inputs, held)
+        for inputs in (1, 1 + len(classes))
+    ]
+    steps = int(np.clip(STEPS_OF_CASE * len(cases), LEAST_STEPS, MOST_STEPS))
+    row: dict[str, Any] = {"folder": ".", "names": {str(value): name for value, name in names.items()}}
+    return {
+        "subjects": "labelled_ct",
+        "classes": {name: [name] for name in classes},
+        "labelled_cts": [row if ignore is None else row | {"ignore": ignore}],
+        "validation": {
+            "patches": PATCHES, "every": steps // READINGS, "patience": PATIENCE, "fall": FALL,
+        },
+        "networks": {
+            "coarse": network_table(sizes[0], look_mm, extent, steps)
+            | {"anywhere": 0.3, **features_of(start.get("coarse"))},
+            "fine": network_table(sizes[1], fine_mm, extent, steps)
+            | {"guide": classes, **features_of(start.get("fine"))},
+        },
+    }  # fmt: skip
+
+
+def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float], steps: int) -> dict[str, Any]:
+    """Returns the plan of one network."""
+    return {
+        "kind": "anatomy",
+        "spacing_mm": spacing_mm,
+        "patch": list(patch_of(size, extent_mm, spacing_mm)),
+        "window_hu": list(WINDOW_HU),
+        "architecture": ARCHITECTURE,
+        "filters": list(size.filters),
+        "batch": size.batch,
+        "steps": steps,
+        "learning_rate": LEARNING_RATE,
+    }
+
+
+def features_of(start: NetworkSpec | None) -> dict[str, Any]:
+    """Returns what a network must have in common with the one whose weights it starts from."""
+    if start is None:
+        return {}
+    return {"architecture": start.architecture, "filters": start.arguments.get("filters")}
+
+
+def median_of(cases: Sequence[MeasuredCase], what: str) -> tuple[float, ...]:
+    """Returns the median of a value that a case has along each axis."""
+    return tuple(np.median([getattr(case, what) for case in cases], axis=0).tolist())
+
+
+def data_bytes(cases: Sequence[MeasuredCase], spacing_mm: float) -> int:
+    """Returns the memory of all cases for the process that draws patches of them: HU and classes."""
+    voxel_mm3 = (FINER * spacing_mm) ** 3
+    return int(sum(3 * prod(case.extent_mm) / voxel_mm3 for case in cases))

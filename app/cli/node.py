@@ -114,6 +114,19 @@ def jobs(
     return jobs_command(node, action, job_id, json_, accession)
 
 
+def notify(target: str | None = None, /, *, config: Config = None) -> int:
+    """Send a test message to every target of `messages`, or to TARGET, also in quiet hours.
+
+    Parameters
+    ----------
+    target
+        Name of the target in app.yaml.
+    """
+    from app.node.service.command import node_settings, notify_command
+
+    return notify_command(node_settings({}, config=config), target)
+
+
 def check(
     *,
     data: Data = None,

@@ -87,7 +87,17 @@ def first_study(site: Site) -> str:
 
 
 def addresses(site: Site) -> tuple[str, ...]:
-    pages = ("/", "/queue", "/peers", "/rules", "/models", "/models/pelvis", "/settings", "/users")
+    pages = (
+        "/",
+        "/queue",
+        "/peers",
+        "/messages",
+        "/rules",
+        "/models",
+        "/models/pelvis",
+        "/settings",
+        "/users",
+    )
     return (*pages, first_study(site), "/nothing")
 
 

@@ -99,9 +99,9 @@ def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) ->
     said = act(Acting(settings.node, client, getuser()), action, job_id)
     if action == "delete":
         print(f"{job_id}: the study, its results and its jobs are removed")
-    elif action == "send-now":
+    elif action in ("send-now", "withdraw"):
         print("\n".join(said))
-    return action not in ("delete", "send-now")
+    return action not in ("delete", "send-now", "withdraw")
 
 
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:

@@ -45,6 +45,7 @@ ACTIONS: dict[str, Role] = {
     "/jobs/{job}/send-now": "operator",
     "/jobs/{job}/accept": "operator",
     "/jobs/{job}/dismiss": "operator",
+    "/jobs/{job}/withdraw": "operator",
     "/peers/nobody/echo": "operator",
     "/messages/nobody/test": "administrator",
     "/jobs/{job}/delete": "administrator",

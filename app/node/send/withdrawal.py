@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from dbos import DBOSClient, WorkflowStatus
 
@@ -12,6 +13,7 @@ from app.node.queue.database import WITHDRAWAL, WORKFLOW_VERSION, delivery_queue
 from app.node.queue.job import Json, job_folder
 from app.node.queue.workflow import DELIVER
 from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import FallbackEncoding
 from app.settings import SOFTWARE_VERSION
 from operators.errors import UsageError
 
@@ -52,7 +54,7 @@ def withdraw(client: DBOSClient, job_id: str, data: Path, now: datetime) -> list
 
 def received_by(row: WorkflowStatus) -> Json | None:
     """Returns a delivery that has ended with results at its destination, with all that may be there."""
-    if row.status != "SUCCESS" or row.output["state"] != "delivered" or not row.input:
+    if row.status != "SUCCESS" or not row.input or not row.output or row.output["state"] != "delivered":
         return None
     delivery: Json = row.input["args"][0]
     if WITHDRAWN_AT in delivery or not delivery["files"]:
@@ -62,12 +64,13 @@ def received_by(row: WorkflowStatus) -> Json | None:
 
 
 def rejection_of(delivery: Json, settings: NodeSettings) -> Outgoing:
-    """Writes the note of what a delivery has sent, with the forms that replaced a SEG. Raises OutputError."""
+    """Writes the note of what a delivery has sent, with what replaced a SEG. Raises OutputError."""
     from operators.dicom.capture.rejection_note import write_rejection_note
 
     folder, peer = job_folder(settings.data, delivery["job_id"]).output, delivery["peer"]
     files = list(dict.fromkeys(folder / file["file"] for file in delivery["files"]))
-    replaced = sorted(path for path in folder.rglob(f"{peer}-*-of-*") if path.suffix == ".dcm")
+    encodings = get_args(FallbackEncoding)
+    replaced = sorted(path for kind in encodings for path in folder.rglob(f"{peer}-{kind}-of-*.dcm"))
     path = folder / f"{peer}-{REJECTION}.dcm"
     at = datetime.fromisoformat(delivery[WITHDRAWN_AT])
     name = write_rejection_note([*files, *replaced], at, SOFTWARE_VERSION, path)

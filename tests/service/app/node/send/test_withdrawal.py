@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState
 from app.node.segment.segmenting import sha256_of
 from app.node.send.sender import attempt
-from app.node.send.withdrawal import WITHDRAWN
+from app.node.send.withdrawal import WITHDRAWN, WITHDRAWN_AT, rejection_of
+from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
+from app.node.studies.dispatcher import mark
 from app.node.studies.user_actions import ACTIONS, Acting, act
 from app.node.watch.audit import audit_trail
 from operators.dicom.elements.instance_identity import read_outgoing
@@ -100,3 +103,34 @@ def test_results_are_withdrawn_once_from_the_pacs_that_has_them(pacs: Orthanc, t
     assert listed == {file["sop_instance_uid"] for file in files}
     assert "Results are withdrawn" in trail.path.read_text(encoding="utf-8")
     assert "ann" in trail.path.read_text(encoding="utf-8")
+
+
+def test_the_note_names_what_replaced_a_seg_at_this_peer_and_at_no_other(tmp_path: Path) -> None:
+    folder = job_folder(tmp_path, "1.2.1-1").output
+    files, shared = results(folder), provenance(MADE, series(grid()))
+    for peer in ("pacs", "pacs-2"):
+        made = replace(shared, revision=2 if peer == "pacs" else 3)
+        write_seg(MADE, made, folder / f"{peer}-labelmap-of-segmentation.dcm", profile="labelmap")
+    delivery = {"job_id": "1.2.1-1", "peer": "pacs", "files": files, WITHDRAWN_AT: "2026-06-01T12:00:00"}
+    note = rejection_of(delivery, NodeSettings(data=tmp_path))
+    named = {
+        str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for item in dcmread(note.path).ContentSequence
+        if "ReferencedSOPSequence" in item
+    }
+    own = names(folder / "pacs-labelmap-of-segmentation.dcm")["sop_instance_uid"]
+    assert named == {file["sop_instance_uid"] for file in files} | {own}
+    assert (note.kind, note.sop_instance_uid) == ("rejection", str(dcmread(note.path).SOPInstanceUID))
+
+
+def test_results_of_a_patient_that_was_corrected_can_be_withdrawn(pacs: Orthanc, tmp_path: Path) -> None:
+    folder = job_folder(tmp_path, "1.2.1-1")
+    files = results(folder.output)
+    mark(folder)
+    settings = NodeSettings(data=tmp_path, peers=(Peer.model_validate(pacs.as_peer()),))
+    delivery = {"job_id": "1.2.1-1", "peer": "pacs", "files": files}
+    trail = audit_trail(settings)
+    assert attempt(delivery, settings, trail).state == "cancelled"
+    outcome = attempt(delivery | {WITHDRAWN_AT: "2026-06-01T12:00:00"}, settings, trail)
+    assert (outcome.state, outcome.code) == ("delivered", WITHDRAWN)
+    assert len(pacs.results("KO")) == 1

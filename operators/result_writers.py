@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from operators.dicom.capture.summary_page import PAGE_WRITERS
 from operators.dicom.select.selection import Selection
 from operators.pipelines.several import SeriesParts
+from operators.render.surface_view import Picture
 from operators.results.image_kinds import Pictures, kind_of
 from operators.results.png_files import write_png
 from operators.segmentation.segmentation import Segmentation
@@ -37,8 +39,8 @@ class PictureWriterOperator(StageOperator):
     inputs, stage = ("selection", "measured", "resampled"), "pictures"
 
     def run(self, selection: Selection, measured: Segmentation, resampled: SeriesParts) -> None:
-        """Writes a file for each picture and each view, and one that references the slices of the
-        pictures.
+        """Writes a file for each picture and each view, one that references the slices of the pictures,
+        and the page with the summary.
         """
         provenance = self.work.paths.provenance(selection.series, measured)
         kind, files, attempt = kind_of(measured), self.work.paths.files, self.work.paths.attempts.attempt
@@ -52,13 +54,16 @@ class PictureWriterOperator(StageOperator):
         if kind.write_turntable and "turntable" in files:
             with attempt("turntable", files["turntable"]):
                 kind.write_turntable(measured, provenance, files["turntable"])
+        preview: Picture | None = None
         if "preview" in files:
             with attempt("preview", files["preview"]):
                 drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
-                write_png(
-                    kind.draw_preview(resampled.source, measured) if drawn is None else drawn,
-                    files["preview"],
-                )
+                preview = kind.draw_preview(resampled.source, measured) if drawn is None else drawn
+                write_png(preview, files["preview"])
+        for name in filter(files.__contains__, PAGE_WRITERS):
+            with attempt(name, files[name]):
+                shown = kind.page_figures(pictures, preview)
+                PAGE_WRITERS[name](measured, shown, provenance, files[name])
 
 
 class FallbackWriterOperator(StageOperator):

@@ -51,6 +51,10 @@ COMMANDS = {
         "node:send",
         "Send DICOM files or folders to the destination PEER of app.yaml or --peer.",
     ),
+    "notify": (
+        "node:notify",
+        "Send a test message to every target of `messages`, or to TARGET, also in quiet hours.",
+    ),
     "check": (
         "node:check",
         "Check models, disk, database and peers; say what is wrong and how to fix it.",

@@ -25,7 +25,8 @@ OPTIONS = (
 
 
 Action = Literal[
-    "list", "show", "retry", "cancel", "delete", "send-now", "hold", "release", "raise", "accept", "dismiss"
+    "list", "show", "retry", "cancel", "delete", "send-now", "hold", "release", "raise", "withdraw", "accept",
+    "dismiss",
 ]  # fmt: skip
 
 
@@ -98,8 +99,9 @@ def jobs(
 
     list and show print jobs. retry starts a failed job again, cancel ends a job, send-now retries a postponed
     delivery at once, delete removes a study with its results and jobs. hold keeps a queued job waiting until
-    release, raise puts one before all others. accept and dismiss settle a conflict: accept uses the later
-    versions of the instances, dismiss keeps the earlier ones.
+    release, raise puts one before all others. withdraw asks every destination to reject the results. accept
+    and dismiss settle a conflict: accept uses the later versions of the instances, dismiss keeps the earlier
+    ones.
 
     Parameters
     ----------
@@ -112,6 +114,19 @@ def jobs(
 
     node = node_settings({"data": data, "database": database}, config=config)
     return jobs_command(node, action, job_id, json_, accession)
+
+
+def notify(target: str | None = None, /, *, config: Config = None) -> int:
+    """Send a test message to every target of `messages`, or to TARGET, also in quiet hours.
+
+    Parameters
+    ----------
+    target
+        Name of the target in app.yaml.
+    """
+    from app.node.service.command import node_settings, notify_command
+
+    return notify_command(node_settings({}, config=config), target)
 
 
 def check(

@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from app.run.record import SELECTED, SeriesRecord, StageRecord
-from app.run.results import FALLBACKS, FILES, KEY_OBJECTS, NAMES, PAGE, PICTURES, PREVIEW, SR, TURNTABLE
+from app.run.results import (
+    FALLBACKS,
+    FILES,
+    KEY_OBJECTS,
+    NAMES,
+    PAGE,
+    PDF,
+    PICTURES,
+    PREVIEW,
+    SR,
+    SUMMARY,
+    TURNTABLE,
+)
 from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
@@ -32,7 +44,7 @@ from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
 # Together under one key of the report
-OTHERS = (KEY_OBJECTS, *FALLBACKS, NAMES)
+OTHERS = (KEY_OBJECTS, SUMMARY, PDF, *FALLBACKS, NAMES)
 
 
 def report(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from operators.results.image_kinds import ImageKind
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
+SUMMARY, PDF = "summary", "pdf"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
 NIFTI, NAMES, MASK = "nifti", "names", "mask"
 
@@ -67,6 +68,12 @@ def _picture(written: Written) -> ResultName:
     return _kind(written).check_picture(written.path, written.series)
 
 
+def _pdf(written: Written) -> ResultName:
+    from operators.dicom.capture.summary_page import check_pdf
+
+    return check_pdf(written.path, written.series)
+
+
 def _other(written: Written) -> ResultName:
     return check_result(written.path, written.series)
 
@@ -75,6 +82,8 @@ def _other(written: Written) -> ResultName:
 RESULTS: dict[str, Result] = {
     SEG: Result("segmentation", ".dcm", True, _seg),
     SR: Result("measurements", ".dcm", True, _report),
+    SUMMARY: Result("summary", ".dcm", True, _picture),
+    PDF: Result("summary-pdf", ".dcm", True, _pdf),
     PICTURES: Result("pictures", "", True, _picture),
     TURNTABLE: Result("turntable", "", True, _picture),
     KEY_OBJECTS: Result("key-objects", ".dcm", True, _other),

@@ -26,6 +26,7 @@ PAGES: tuple[tuple[str, str, Role], ...] = (
     ("/", "Studies", "viewer"),
     ("/queue", "Queue", "viewer"),
     ("/peers", "Peers", "viewer"),
+    ("/messages", "Messages", "viewer"),
     ("/rules", "Rules", "viewer"),
     ("/models", "Models", "viewer"),
     ("/settings", "Settings", "operator"),

@@ -24,8 +24,10 @@ from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
 from operators.measure.projection_flags import measure_and_flag
 from operators.render.fracture_pictures import FracturePicture, fracture_pictures
+from operators.render.page.sheet import Captioned
 from operators.render.preview import draw_preview
 from operators.render.projection_pictures import draw_outlines, projection_pictures
+from operators.render.summary_page import fracture_figures, radiograph_figures
 from operators.render.surface_view import Picture
 from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
@@ -39,7 +41,8 @@ class ImageKind:
 
     `preview_among` gives the preview from what `draw_pictures` gives, where it is one of the pictures.
     `draw_pictures` gives what `write_pictures` writes as secondary captures; `write_key_objects` is given the
-    same, or None where they could not be drawn. A result that does not exist for the type has no function.
+    same, or None where they could not be drawn; `page_figures` chooses those of the summary page among them
+    and the preview. A result that does not exist for the type has no function.
     `write_seg` takes a profile last and `write_report` the path of the SEG third. `fallbacks` is by the rows
     of FALLBACK_ENCODINGS. The checks read a result again before it is sent, and raise OutputError.
     """
@@ -53,6 +56,7 @@ class ImageKind:
     write_pictures: Callable[[Pictures, Provenance, Path], object]
     write_key_objects: Callable[[Pictures | None, Provenance, Path], object] | None
     write_turntable: Callable[[Segmentation, Provenance, Path], object] | None
+    page_figures: Callable[[Any, Picture | None], tuple[Captioned, ...]]
     fallbacks: Mapping[str, Callable[[Segmentation, Provenance, Path], object]]
     check_seg: Callable[[Path, Segmentation, Series], ResultName]
     check_report: Callable[[Path, str | None, Series], ResultName]
@@ -91,6 +95,7 @@ IMAGE_KINDS: dict[str, ImageKind] = {
         write_pictures=write_pictures,
         write_key_objects=_write_key_slices,
         write_turntable=_write_views,
+        page_figures=fracture_figures,
         fallbacks=FALLBACK_ENCODINGS,
         check_seg=check_seg,
         check_report=check_report,
@@ -106,6 +111,7 @@ IMAGE_KINDS: dict[str, ImageKind] = {
         write_pictures=write_pictures,
         write_key_objects=None,  # there is one image, and all results refer to it
         write_turntable=None,
+        page_figures=radiograph_figures,
         fallbacks=PROJECTION_ENCODINGS,
         check_seg=check_projection_seg,
         check_report=check_projection_report,

@@ -31,6 +31,8 @@ TIMES = {
 UTF8 = "UTF8"
 STUDIES = "studies"
 # The workflow that sends a storage commitment report
+# Follows the id of a delivery in that of the delivery that withdraws its results
+WITHDRAWAL = "~withdrawal"
 REPORT = "report_commitment"
 
 
@@ -158,7 +160,7 @@ def unavailable(error: Exception) -> TransientError:
 
 def delivery_queue(peer_name: str) -> str:
     """Returns the name of a destination's queue; each has its own, so that none waits for another."""
-    return f"deliveries-{peer_name}"
+    return f"deliveries-{peer_name.removesuffix(WITHDRAWAL)}"
 
 
 def report_queue(peer_name: str) -> str:

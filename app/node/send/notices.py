@@ -19,6 +19,7 @@ from app.node.queue.findings import FRACTURE, finding_of
 from app.node.queue.job import Json
 from app.node.queue.jobs.job_state import JobState
 from app.node.queue.workflow import NOTICE, Attempt
+from app.node.send.message_events import put_outcome
 from app.node.settings.configuration import NodeSettings
 from operators.errors import OutputError, TransientError
 
@@ -87,11 +88,12 @@ def announce(settings: NodeSettings, client: DBOSClient, notice: Notice) -> None
 
 
 def announce_finding(settings: NodeSettings, job: Json, outcome: Json) -> None:
-    """Queues a notice of a fracture if the settings ask for one; called by the job's own workflow.
+    """Queues a notice and a message of a fracture if the settings ask for them; called by the job's workflow.
 
     Nothing of the job has been delivered yet, so the id of the notice depends only on the job's id: there is
     one for each job.
     """
+    put_outcome(settings, job, outcome)
     finding = finding_of(outcome)
     if not (settings.notice_url and settings.notice_findings) or finding is None or finding.code != FRACTURE:
         return

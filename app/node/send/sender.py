@@ -20,6 +20,7 @@ from app.node.segment.segmenting import sha256_of
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.send.delivery import deliver_result
 from app.node.send.notices import post
+from app.node.send.withdrawal import NOT_TAKEN, WITHDRAWN, WITHDRAWN_AT, rejection_of
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import FallbackEncoding, Peer
 from app.node.storage.file_lock import try_lock
@@ -37,8 +38,6 @@ from operators.errors import (
 
 log = structlog.get_logger()
 
-# The code of a delivery of which the peer has not accepted everything
-NOT_TAKEN = "not_taken"
 # The code of a delivery for which the study has no result of the kinds that the peer receives
 NOTHING_TO_SEND = "nothing_to_send"
 # The code with which an encoding refuses what has no place in the patient
@@ -47,7 +46,7 @@ NO_FRAME_OF_REFERENCE = "no_frame_of_reference"
 
 def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attempt:
     """Attempts a delivery once, writes the audit trail and returns the outcome."""
-    if job_folder(settings.data, delivery["job_id"]).former.exists():
+    if job_folder(settings.data, delivery["job_id"]).former.exists() and WITHDRAWN_AT not in delivery:
         log.warning("delivery_cancelled", job=delivery["job_id"], peer=delivery["peer"], code=FORMER_DATA)
         return Attempt("cancelled", FORMER_DATA, "patient or study data were corrected before it was sent")
     outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
@@ -84,6 +83,8 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
         wanted = " and ".join(peer.results)
         text = f"{peer.name} receives only {wanted}, of which the study has none; nothing was sent to it"
         return Attempt("delivered", NOTHING_TO_SEND, text)
+    if WITHDRAWN_AT in delivery:
+        return send_rejection(delivery, peer, settings)
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
     captures = [outgoing(each, job_id, settings) for each in delivery.get("captures", ())]
     make = partial(fallbacks, peer, captures)
@@ -92,6 +93,17 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
         ask(list(done.files), peer, settings, transaction_of(delivery))
     log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
+
+
+def send_rejection(delivery: Json, peer: Peer, settings: NodeSettings) -> Attempt:
+    """Sends the note that withdraws what a delivery has sent. Raises the error with which it is refused."""
+    note = rejection_of(delivery, settings)
+    if refused := store([note], peer, settings):
+        raise refused[0].error
+    if peer.commitment:
+        ask([note], peer, settings, transaction_of(delivery))
+    log.info("withdrawn", job=delivery["job_id"], peer=peer.name)
+    return Attempt("delivered", WITHDRAWN, f"its results were withdrawn at {peer.name}", 1)
 
 
 def fallbacks(

@@ -9,6 +9,7 @@ from datetime import datetime
 from dbos import DBOSClient
 
 from app.node.receive.watched_folder import WatchedFolder
+from app.node.service.messages import message_loops
 from app.node.service.parts import now_s
 from app.node.settings.configuration import NodeSettings
 from app.node.storage.disk import MEGABYTE, Disk
@@ -34,6 +35,7 @@ def background_loops(
         Loop("disk", disk.look, STATE_S, STATE_SILENT_S),
         Loop("database", lambda: ask_database(client), STATE_S, STATE_SILENT_S),
     ]
+    found += message_loops(settings, disk)
     if "receive" not in settings.roles:
         return found
     found += [

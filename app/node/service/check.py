@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.node.queue.database import database_file, open_connection, prepare_database, require_not_lost
+from app.node.send.message_sending import require_library, service_of
 from app.node.send.peer_states import echo
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.ignored import ignored_settings
@@ -39,6 +40,7 @@ def findings(settings: Settings) -> Iterator[CheckFinding]:
     yield database(settings.node)
     yield port(settings.node)
     yield from peers(settings.node)
+    yield from messages(settings.node)
     yield from (CheckFinding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
 
 
@@ -128,3 +130,14 @@ def peers(node: NodeSettings) -> Iterator[CheckFinding]:
             yield CheckFinding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
         except OsteonError as error:
             yield CheckFinding(error.exit_code, f"peer {peer.name}: {error}")
+
+
+def messages(node: NodeSettings) -> Iterator[CheckFinding]:
+    """Checks that apprise is installed and knows each address; `osteon notify` sends a message."""
+    for name, target in node.messages.targets.items() if node.messages else ():
+        try:
+            require_library()
+            service_of(name, target)
+            yield CheckFinding(0, f"messages {name}: the address is known; osteon notify sends a test")
+        except OsteonError as error:
+            yield CheckFinding(error.exit_code, f"messages {name}: {error}")

@@ -15,7 +15,7 @@ from rich.console import Console
 from app.node.queue.jobs.job_names import named_job, short_ids
 from app.printable import counted, printable_json, printable_text
 from app.settings import Settings, read_settings
-from operators.errors import UsageError
+from operators.errors import OsteonError, UsageError
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -99,9 +99,9 @@ def perform(settings: Settings, client: DBOSClient, action: str, job_id: str) ->
     said = act(Acting(settings.node, client, getuser()), action, job_id)
     if action == "delete":
         print(f"{job_id}: the study, its results and its jobs are removed")
-    elif action == "send-now":
+    elif action in ("send-now", "withdraw"):
         print("\n".join(said))
-    return action not in ("delete", "send-now")
+    return action not in ("delete", "send-now", "withdraw")
 
 
 def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: bool) -> None:
@@ -189,6 +189,24 @@ def files_of(paths: list[Path]) -> list[Path]:
     if not found:
         raise UsageError(f"expected DICOM files, got {'empty folders' if paths else 'none'}")
     return found
+
+
+def notify_command(settings: Settings, target: str | None) -> int:
+    """Sends a test message to one target or all, and returns the highest exit code."""
+    from app.node.send.message_sending import send_test
+
+    messages = settings.node.messages
+    if messages is None:
+        raise UsageError("expected targets of messages in app.yaml under osteon, node, messages, got none")
+    worst = 0
+    for name in messages.targets if target is None else (target,):
+        try:
+            send_test(name, settings.node)
+            print(f"{name}: took a test message")
+        except OsteonError as error:
+            print(f"{name}: {error}")
+            worst = max(worst, error.exit_code)
+    return worst
 
 
 def check_command(settings: Settings) -> int:

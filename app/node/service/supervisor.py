@@ -16,6 +16,7 @@ from app.library_messages import error_values
 from app.node.queue.database import open_connection, prepare_database
 from app.node.segment.time_limit import Deadline, Worker
 from app.node.service.background_loops import background_loops
+from app.node.service.messages import messages_part
 from app.node.service.parts import executor_name, listener_part, now_s, sender_part, worker_part
 from app.node.service.web import Web
 from app.node.settings.ignored import ignored_settings
@@ -62,6 +63,8 @@ class Node:
             "segment": workers,
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
+        if self.node.messages is not None and "send" in self.node.roles:
+            self.parts.append(ServicePart("messages", messages_part, (settings,)))
         if page is not None and self.node.web is not None:
             self.parts.append(ServicePart("web", page, (settings, self.board)))
         self.loops = background_loops(self.node, self.client, self.disk, self.watch_data_folder)

@@ -22,6 +22,7 @@ from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
 from app.node.receive.reception import Store
+from app.node.send.message_outbox import status_of
 from app.node.service.account_guard import AccountGuard
 from app.node.service.http_server import http_server
 from app.node.settings.ports import bound, http_socket
@@ -59,6 +60,7 @@ class NodeCollector(Collector):
         for part in self.node.parts:
             restarts.add_metric([part.name], part.restarts)
         yield restarts
+        yield from self._messages()
         yield from self._health()
 
     def _count(self) -> Counter[str]:
@@ -77,6 +79,13 @@ class NodeCollector(Collector):
             yield GaugeMetricFamily("osteon_disk_free_bytes", "Free bytes on the disk", disk.free_bytes)
         least = disk.minimum_free_bytes
         yield GaugeMetricFamily("osteon_disk_minimum_free_bytes", "Nothing is received below it", least)
+
+    def _messages(self) -> Iterator[GaugeMetricFamily]:
+        node = self.node.node
+        family = GaugeMetricFamily("osteon_messages_waiting", "Messages not sent yet", labels=["target"])
+        for target in node.messages.targets if node.messages else ():
+            family.add_metric([target], status_of(node.data, target).waiting)
+        yield family
 
     def _health(self) -> Iterator[GaugeMetricFamily]:
         ill = self.node.ill(time.monotonic())

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from app.node.settings.messages import MessageSettings
 from app.node.settings.patterns import checked_pattern
 from app.node.settings.peer import Frozen, Peer, Role, Secret, TlsFiles, Urgency
 from app.node.settings.redaction import revealed
@@ -127,6 +128,9 @@ class NodeSettings(Frozen):
     )
     notice_findings: bool = Field(
         False, description="Whether notice_url is also notified of each job whose results show a fracture"
+    )
+    messages: MessageSettings | None = Field(
+        None, description="Messages to people by mail, chat or webhook; empty: none"
     )
     audit: Path | None = Field(
         None, description="File of the audit trail; empty: audit.xml in the data folder"

@@ -15,7 +15,7 @@ from app.node.settings.redaction import SecretUrl, revealed
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "sc", "turntable", "kos", "labelmap", "rtstruct"]
+Result = Literal["seg", "sr", "summary", "pdf", "sc", "turntable", "kos", "labelmap", "rtstruct"]
 FallbackEncoding = Literal["labelmap", "rtstruct", "sc"]
 # A URL that may hold a password, which no message shows
 Secret = Annotated[str, AfterValidator(SecretUrl)]
@@ -55,10 +55,11 @@ class Peer(Frozen):
     commitment: bool = Field(False, description="Whether to request storage commitment for sent results")
     tls: bool = Field(False, description="Whether to connect to the peer by TLS")
     results: tuple[Result, ...] = Field(
-        ("seg", "sr"),
+        ("seg", "sr", "summary"),
         min_length=1,
-        description="Results to send: seg (segmentation), sr (report), sc (pictures), turntable (rotating "
-        "view of the bones), kos (key slices), labelmap, rtstruct",
+        description="Results to send: seg (segmentation), sr (report), summary (one page, as a picture), pdf "
+        "(the same page), sc (pictures), turntable (rotating view of the bones), kos (key slices), labelmap, "
+        "rtstruct",
     )
     instead: tuple[FallbackEncoding, ...] = Field(
         ("labelmap", "rtstruct", "sc"),

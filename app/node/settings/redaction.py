@@ -13,7 +13,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
 # The parameter that libpq also accepts, in a URL's query or in a connection string
 _PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
-_SECRET = frozenset(("database", "notice_url", "stow"))
+_SECRET = frozenset(("database", "notice_url", "stow", "url"))
 
 
 class SecretUrl(str):
@@ -32,6 +32,19 @@ class SecretUrl(str):
 
     def __format__(self, specification: str) -> str:
         return format(str(self), specification)
+
+
+class SecretAddress(SecretUrl):
+    """An address of which any part may be secret, as in many of apprise's: only its scheme is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __str__(self) -> str:
+        scheme, mark, _ = revealed(self).partition("://")
+        return f"{scheme}{mark}{HIDDEN}" if mark else HIDDEN if scheme else ""
 
 
 def revealed(text: str) -> str:

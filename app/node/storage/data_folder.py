@@ -27,6 +27,7 @@ PATIENCE_S = 1.0
 # Everything that a node creates in its data folder; it cannot work if something else has one of these names
 FOLDERS = (
     "inbox", "incoming", "conflicts", "jobs", "replaced", "trash", "commitments", "locks", "metrics", "signs",
+    "messages",
 )  # fmt: skip
 FILES = ("audit.xml", "osteon.sqlite", "accounts.json", "accounts.lock")
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"

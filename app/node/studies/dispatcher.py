@@ -17,6 +17,7 @@ from app.node.queue.job import JobFolder, StudyJob, job_folder, priority, take_i
 from app.node.queue.jobs.job_state import MOVED, UNDER_WAY, JobState
 from app.node.queue.study_attempts import StudyAttempts
 from app.node.queue.workflow import SEGMENT
+from app.node.send.message_events import put_urgent
 from app.node.send.notices import Notice, announce
 from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.node.settings.peer import Urgency
@@ -123,7 +124,10 @@ class Dispatcher:
             text = f"{', '.join(keywords)} were corrected; it replaces {earlier.ids[-1]}"
             self._announce("correction", JobState(job_id, "queued", "corrected", text))
         self._supersede(earlier, job_id, keywords)
-        self._enqueue(job, priority(now.timestamp(), self._urgency(rule, earlier)), content.corrections)
+        urgency = self._urgency(rule, earlier)
+        if urgency == "urgent":
+            put_urgent(self.settings, JobState(job_id, "queued"))
+        self._enqueue(job, priority(now.timestamp(), urgency), content.corrections)
         log.info("study_queued", job=job_id, images=job.images, revision=job.revision)
         return True
 

@@ -12,6 +12,7 @@ from app.node.queue.database import REPORT
 from app.node.queue.jobs.job_list import list_jobs, require_job
 from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.queue.workflow import NOTICE
+from app.node.send.message_events import put_ended
 from app.node.send.notices import announce_failed, job_of
 from app.node.settings.configuration import NodeSettings
 from app.node.studies.removal import Removal, recover, remove_study
@@ -29,6 +30,7 @@ def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
     recover(settings.data, client, trail)
     jobs = list_jobs(client)
     announce_failed(settings, client, jobs)
+    put_ended(settings, jobs, now_ms)
     studies: dict[str, list[JobState]] = {}
     for job in jobs:
         studies.setdefault(job.study_instance_uid, []).append(job)

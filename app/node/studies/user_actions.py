@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from dbos import DBOSClient
 
+from app.node.queue.database import WITHDRAWAL
 from app.node.queue.jobs import job_actions
 from app.node.queue.jobs.job_list import require_job
 from app.node.queue.jobs.job_state import ENDS, HELD, JobState, study_of
 from app.node.queue.jobs.queue_places import QueuePlaces
+from app.node.send.withdrawal import withdraw
 from app.node.settings.configuration import NodeSettings
 from app.node.studies import retention
 from app.node.watch.audit import USER_ACTIONS, audit_trail
@@ -121,6 +124,12 @@ ACTIONS: Mapping[str, UserAction] = {
         lambda acting, job: settle(acting, job, "dismiss"),
         _is_open,
     ),
+    "withdraw": UserAction(
+        "Withdraw the results",
+        "The results are being withdrawn.",
+        lambda acting, job: withdraw(acting.client, job, acting.node.data, datetime.now().astimezone()),
+        lambda job: job.state in ENDS and _is_in_use(job),
+    ),
     "delete": UserAction(
         "Delete the study",
         "The study, its results and its jobs are removed.",
@@ -128,6 +137,13 @@ ACTIONS: Mapping[str, UserAction] = {
         lambda job: job.state in ENDS or _is_open(job),
     ),
 }
+
+
+def _is_in_use(job: JobState) -> bool:
+    """Returns whether any destination has the results, and none was told to reject them."""
+    names = [name for name, _ in job.deliveries]
+    received = any(state == "delivered" for _, state in job.deliveries)
+    return received and not any(name.endswith(WITHDRAWAL) for name in names)
 
 
 def _postponed(job: JobState) -> bool:

@@ -49,6 +49,7 @@ USER_ACTIONS = {
     "hold": ("hold", "A queued job is held"),
     "release": ("release", "A held job is released"),
     "raise": ("raise", "A queued job goes before all others"),
+    "withdraw": ("withdraw", "Results are withdrawn from all destinations"),
 }
 # PS3.16 8: the DICOM controlled terminology
 DCM = "DCM"

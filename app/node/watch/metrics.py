@@ -62,6 +62,13 @@ def step_seconds() -> Histogram:
     return Histogram("osteon_step_seconds", "Seconds for each durable step", ["step"], buckets=SECONDS)
 
 
+def messages() -> Counter:
+    """Returns the counter of messages to people, by target and outcome."""
+    from prometheus_client import Counter
+
+    return Counter("osteon_messages", "Messages sent or attempted", ["target", "state"])
+
+
 def deliveries() -> Counter:
     """Returns the counter of delivery attempts, by destination and outcome."""
     from prometheus_client import Counter

@@ -31,6 +31,8 @@ CONFIRMED = {
     "cancel": "The job ends, and nothing more of it is sent.",
     "delete": "The images, the results and all jobs of the study are removed from this node. What was sent "
     "elsewhere stays there.",
+    "withdraw": "Every destination that has the results is sent a rejection note, which asks it to hide "
+    "them. This cannot be undone.",
     "accept": "The later versions of the instances are used, and a new job is made.",
 }
 # Everything else needs an operator

@@ -1,4 +1,4 @@
-"""Reads the accession number of a study from one of its files."""
+"""Reads the accession number and the patient of a study from one of its files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
+
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 
 def accession_number(folder: Path) -> str:
@@ -16,5 +18,17 @@ def accession_number(folder: Path) -> str:
     try:
         dataset = dcmread(path, specific_tags=["AccessionNumber"], stop_before_pixels=True)
         return str(dataset.get("AccessionNumber", "") or "").strip()
-    except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError):
+    except (InvalidDicomError, OSError, EOFError, *UNREADABLE):
         return ""
+
+
+def patient_of(folder: Path) -> dict[str, str]:
+    """Returns patient_name, patient_id and accession_number of any one file below `folder`, '' if unknown."""
+    tags = {"patient_name": "PatientName", "patient_id": "PatientID", "accession_number": "AccessionNumber"}
+    try:
+        dataset = dcmread(
+            next(folder.rglob("*.dcm")), specific_tags=[*tags.values()], stop_before_pixels=True
+        )
+        return {name: str(dataset.get(tag, "") or "").strip() for name, tag in tags.items()}
+    except (StopIteration, InvalidDicomError, OSError, EOFError, *UNREADABLE):
+        return dict.fromkeys(tags, "")

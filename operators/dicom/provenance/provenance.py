@@ -22,7 +22,8 @@ from operators.segmentation.merging import network_runs_of
 from operators.segmentation.segmentation import NetworkRun
 
 LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
-NOTICE = " (AI, not for diagnosis)"
+# How each series description begins and ends
+MARK, NOTICE = "AI ", " (not for diagnosis)"
 NOT_FOR_DIAGNOSIS = "For research, not for diagnosis"
 MANUFACTURER = "Osteon"
 
@@ -73,13 +74,13 @@ class Provenance:
         return first + self.revision - 1
 
     def description(self, what: str) -> str:
-        """Returns the series description: `what`, of which series; shortens the package's title to fit."""
+        """Returns the series description: AI, `what`, of which series; shortens the title to fit."""
         number = hint((decode_texts(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
         rest = f"{what}{of}{replaced}{NOTICE}"
-        title = whole_words(self.package.title, LONG_STRING - len(rest) - 1)
-        return f"{title} {rest}".strip()[:LONG_STRING]
+        title = whole_words(self.package.title, LONG_STRING - len(MARK) - len(rest) - 1)
+        return f"{MARK}{f'{title} {rest}'.strip()}"[:LONG_STRING]
 
 
 def whole_words(text: str, length: int) -> str:

@@ -15,9 +15,16 @@ def name_sources(dataset: Dataset, series: Series) -> None:
     cost.
     """
     _name_frames(dataset, series)
-    named = {uid: _references(series, frames) for uid, frames in series.frames_by_series().items()}
-    dataset.SourceImageSequence = [reference for references in named.values() for reference in references]
-    dataset.ReferencedSeriesSequence = [_referenced_series(uid, each) for uid, each in named.items()]
+    named = series.frames_by_series().items()
+    dataset.SourceImageSequence = referenced_instances(series)
+    dataset.ReferencedSeriesSequence = [
+        _referenced_series(uid, _references(series, frames)) for uid, frames in named
+    ]
+
+
+def referenced_instances(series: Series) -> list[Dataset]:
+    """Returns a reference to each instance of the series, which may be parts of several in DICOM's terms."""
+    return [each for frames in series.frames_by_series().values() for each in _references(series, frames)]
 
 
 def _references(series: Series, frames: Sequence[Frame]) -> list[Dataset]:

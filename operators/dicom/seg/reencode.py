@@ -17,7 +17,7 @@ from pydicom.valuerep import DA, TM
 from operators.dicom.elements.attributes import items, uid
 from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.headers.series import Frame, Series
-from operators.dicom.provenance.provenance import MANUFACTURER, Provenance
+from operators.dicom.provenance.provenance import MANUFACTURER, MARK, Provenance
 from operators.dicom.seg.seg_geometry import placement_of
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
 from operators.dicom.seg.seg_writer import SERIES_NUMBER
@@ -96,7 +96,7 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
     return kind(
         name=str(dataset.SoftwareVersions[1]).partition(" ")[0],
         version=str(algorithm.AlgorithmVersion),
-        title=str(dataset.SeriesDescription).partition(" segments")[0],
+        title=str(dataset.SeriesDescription).removeprefix(MARK).partition(" segments")[0],
         algorithm_name=str(algorithm.AlgorithmName),
         accepts=NOTHING_ACCEPTED,
         labels=(),

@@ -133,7 +133,7 @@ def test_the_preview_shows_every_segment_in_its_colour(packaged_run: Finished) -
 
 RESULTS = (
     "segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm",
-    "key-objects.dcm", "structures.dcm",
+    "key-objects.dcm", "structures.dcm", "summary.dcm", "summary-pdf.dcm",
 )  # fmt: skip
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from app.node.queue.jobs.job_state import JobState
+from app.node.send.message_events import put_urgent
+from app.node.send.message_outbox import write_status
+from app.node.settings.messages import MessageSettings
 from app.node.studies.user_actions import Acting, act
 from app.web.site import Site
 from tests.service.app.node.studies.test_retention import Node
@@ -32,7 +37,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Node:
     """A node with an ended study and a queued one."""
-    node = node_with_peers(tmp_path_factory.mktemp("node"))
+    targets = {
+        "desk": {"url": "json://127.0.0.1:1/"},
+        "pager": {"url": "json://127.0.0.1:1/", "events": ["urgent"]},
+    }
+    messages = MessageSettings.model_validate({"targets": targets, "quiet_hours": "22:00-07:00"})
+    node = node_with_peers(tmp_path_factory.mktemp("node"), messages=messages)
+    put_urgent(node.settings, JobState("1.2-0123456789abcdef", "queued"))
+    write_status(node.settings.data, "desk", datetime.now(UTC), "failed", "expected desk to take a message")
     receive(node, 1, **PATIENT)
     work_off(node, REFUSED)
     receive(node, 2, AccessionNumber="ACC-9", PatientID="PAT-9")
@@ -87,7 +99,17 @@ def first_study(site: Site) -> str:
 
 
 def addresses(site: Site) -> tuple[str, ...]:
-    pages = ("/", "/queue", "/peers", "/rules", "/models", "/models/pelvis", "/settings", "/users")
+    pages = (
+        "/",
+        "/queue",
+        "/peers",
+        "/messages",
+        "/rules",
+        "/models",
+        "/models/pelvis",
+        "/settings",
+        "/users",
+    )
     return (*pages, first_study(site), "/nothing")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +14,15 @@ from PIL import Image
 
 from app.node.queue.jobs.job_search import GROUPS
 from app.node.queue.jobs.job_state import JobState
+from app.node.send.message_events import put_urgent
 from app.node.settings.configuration import RoutingRule
+from app.node.settings.messages import MessageSettings
 from app.node.settings.peer import Peer
 from app.web.site import Site
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
 from operators.render.fracture_pictures import FracturePicture
+from tests.service.app.node.send.test_notices import Hook
 from tests.service.app.node.studies.test_retention import STUDY, Node
 from tests.service.app.run.test_page import case
 from tests.support.dicom.seg_cases import grid, provenance, series
@@ -27,7 +31,18 @@ from tests.support.node.queue_cases import SEGMENTED
 
 FRACTURE = SEGMENTED | {"finding": {"code": "fracture", "probability": 0.93}, "seconds": {"read": 1.5}}
 REFUSED = {"state": "refused", "code": "no_anatomy", "sentence": "expected bones, got <b>none</b>"}
-PAGES = ("/", "/queue", "/queue/now", "/peers", "/rules", "/models", "/models/pelvis", "/settings", "/users")
+PAGES = (
+    "/",
+    "/queue",
+    "/queue/now",
+    "/peers",
+    "/messages",
+    "/rules",
+    "/models",
+    "/models/pelvis",
+    "/settings",
+    "/users",
+)
 PATIENT = {"AccessionNumber": "ACC-4711", "PatientID": "PAT-0815"}
 
 
@@ -287,6 +302,31 @@ def test_settings_hide_passwords(tmp_path: Path) -> None:
     for address in ("/settings", "/peers", "/rules"):
         assert "secret" not in browser.get(address).text
     assert "https://***@pacs.example/dicom" in browser.get("/settings").text
+
+
+def test_messages_show_what_waits_and_an_administrator_may_send_a_test(tmp_path: Path) -> None:
+    hook = Hook()
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    urls = {"desk": f"json://127.0.0.1:{hook.server_port}/s3cret", "pager": "json://127.0.0.1:1/s3cret"}
+    messages = MessageSettings.model_validate({"targets": {name: {"url": url} for name, url in urls.items()}})
+    here = node_with_peers(tmp_path, messages=messages)
+    put_urgent(here.settings, JobState("1.2-0123456789abcdef", "queued"))
+    browser = Browser(made_site(here))
+    text = browser.get("/messages").text
+    assert '<td data-name="Waiting">1</td>' in text
+    assert "desk: took a test message." in browser.post("/messages/desk/test").text
+    assert hook.bodies[0]["title"] == "OSTEON: test"
+    assert "expected the message target pager to take a message" in browser.post("/messages/pager/test").text
+    assert browser.post("/messages/nobody/test").status_code == 404
+    for address in ("/messages", "/settings"):
+        assert "s3cret" not in browser.get(address).text
+    assert "desk" in browser.get("/settings").text
+    hook.shutdown()
+    hook.server_close()
+
+
+def test_without_messages_the_page_says_so(browser: Browser) -> None:
+    assert "Nobody is told" in browser.get("/messages").text
 
 
 def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

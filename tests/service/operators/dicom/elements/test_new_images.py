@@ -91,6 +91,8 @@ def test_no_form_of_a_result_counts_as_an_image() -> None:
     forms = {
         "seg": SegmentationStorage,
         "sr": "1.2.840.10008.5.1.4.1.1.88.34",
+        "summary": SecondaryCaptureImageStorage,
+        "pdf": EncapsulatedPDFStorage,
         "sc": SecondaryCaptureImageStorage,
         "turntable": SecondaryCaptureImageStorage,
         "kos": KeyObjectSelectionDocumentStorage,

@@ -50,7 +50,7 @@ def test_what_it_is_of_is_said_and_that_it_is_not_for_diagnosis(tmp_path: Path) 
         if item.ValueType == "TEXT" and item.ConceptNameCodeSequence[0].CodeValue == "113012"
     ]
     assert text == "Left hip bone, slice 3; slice 6. For research, not for diagnosis."
-    assert dataset.SeriesDescription == "Bones and fragments key slices, series 4 (AI, not for diagnosis)"
+    assert dataset.SeriesDescription == "AI Bones and fragments key slices, series 4 (not for diagnosis)"
 
 
 def test_frames_of_a_multi_frame_source_are_named_by_their_numbers(tmp_path: Path) -> None:

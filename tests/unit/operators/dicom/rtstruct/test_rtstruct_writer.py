@@ -104,7 +104,7 @@ def test_every_region_carries_its_name_colour_and_codes(tmp_path: Path) -> None:
     assert fragment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == LESION.value
     algorithm = dataset.StructureSetROISequence[0].ROIDerivationAlgorithmIdentificationSequence[0]
     assert "ab" * 32 in algorithm.AlgorithmParameters
-    assert dataset.SeriesDescription == "Bones and fragments contours, series 4 (AI, not for diagnosis)"
+    assert dataset.SeriesDescription == "AI Bones and fragments contours, series 4 (not for diagnosis)"
     assert dataset.ApprovalStatus == "UNAPPROVED"
 
 

@@ -70,8 +70,8 @@ def test_tracking_uids_differ_by_fragment_and_stay_the_same_when_made_again(tmp_
 
 def test_the_series_says_what_it_is_of_which_series_and_that_it_is_not_for_diagnosis(tmp_path: Path) -> None:
     described = written(tmp_path, SeriesNumber=4).SeriesDescription
-    assert described == "Bones and fragments segments, series 4 (AI, not for diagnosis)"
-    assert written(tmp_path).SeriesDescription == "Bones and fragments segments (AI, not for diagnosis)"
+    assert described == "AI Bones and fragments segments, series 4 (not for diagnosis)"
+    assert written(tmp_path).SeriesDescription == "AI Bones and fragments segments (not for diagnosis)"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_title_that_is_cut_or_left_out_leaves_one_space(title: str, text: str)
     source = series(grid(), header(SeriesNumber=1))
     made = replace(provenance(MADE, source), revision=10)
     described = replace(made, package=replace(made.package, title=title)).description("segments")
-    assert described == f"{text}, series 1, replaces v9 (AI, not for diagnosis)"
+    assert described == f"AI {text}, series 1, replaces v9 (not for diagnosis)"
     assert len(described) <= 64
 
 

@@ -25,14 +25,14 @@ $(READY): requirements.txt pyproject.toml
 
 setup: $(READY)  ## Make the virtual environment
 
-# System packages for the tests: a PACS, DCMTK's senders, PostgreSQL, a browser, another program that writes RTSTRUCT
-tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, openssl, a C compiler if missing (Debian, needs root)
+# System packages for the tests: a PACS, DCMTK's senders, PostgreSQL, a browser, other programs that write RTSTRUCT and read PDF
+tools:  ## Install Orthanc, DCMTK, PostgreSQL, Chromium, plastimatch, poppler, openssl, a C compiler if missing (Debian, needs root)
 	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so && test -x /usr/bin/storescu \
 	&& command -v openssl >/dev/null && command -v cc >/dev/null && command -v chromium >/dev/null \
-	&& command -v plastimatch >/dev/null \
+	&& command -v plastimatch >/dev/null && command -v pdftotext >/dev/null \
 	&& ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	|| { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-	apt-get install -y -q orthanc orthanc-dicomweb dcmtk postgresql chromium plastimatch openssl gcc libc6-dev; }
+	apt-get install -y -q orthanc orthanc-dicomweb dcmtk postgresql chromium plastimatch poppler-utils openssl gcc libc6-dev; }
 
 demo: $(READY)  ## Simulate a CT of a fractured pelvis, segment it, show the result
 	$(BIN)/osteon demo

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
-import pytest
 from pydicom import dcmread
 
 from app.node.peers.destination import Outgoing, store
@@ -53,7 +51,6 @@ def test_orthanc_stores_the_page_as_picture_and_as_pdf(tmp_path: Path) -> None:
         pacs.stop()
 
 
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler is not installed")
 def test_the_text_of_the_pdf_can_be_copied(tmp_path: Path) -> None:
     outgoing("pdf", tmp_path)
     (tmp_path / "page.pdf").write_bytes(dcmread(tmp_path / "pdf.dcm").EncapsulatedDocument)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.commands import app
+from app.cli.corrections import corrections_app
 from app.cli.data import data_app
 from app.cli.map import config_app
 from app.cli.models.packages import models_app
@@ -25,6 +26,7 @@ OSTEON = [sys.executable, "-W", "ignore", "-c", "from app.cli.commands import ma
 # The names of Python's errors, and the number of the operating system's
 BARE = re.compile(r"\b\w+Error\b|\bErrno\b|Traceback|\bNone\b")
 
+UNKNOWN = "expected one of the packages femur, humerus, pelvis, radiograph, got"
 # Command, exit code, and a part of the sentence. `text` is a folder with a file that is no DICOM.
 CASES = [
     ("run none -o out", 2, "expected an input folder or file, none does not exist"),
@@ -34,7 +36,11 @@ CASES = [
     ("run text -o out", 4, "expected DICOM files, got 1 other file"),
     ("run text -o file.txt", 6, "expected an output folder that can be written, got file.txt: File exists"),
     ("run text -o file.txt/x", 6, "got file.txt/x: Not a directory"),
-    ("run text -o out --package nobody", 2, "expected one of the packages pelvis, radiograph, got"),
+    (
+        "run text -o out --package nobody",
+        2,
+        UNKNOWN,
+    ),
     ("run text -o out -m empty", 5, "expected a folder of model packages"),
     ("run text -o out -m broken", 5, "expected a model package in one/package.toml, could not read it: "),
     ("run text -o out -m toml", 5, "could not read it: Invalid value (at "),
@@ -52,14 +58,27 @@ CASES = [
     ("export none -o out", 2, "expected a file with segments and an output folder; try: osteon export SEG"),
     ("export file.txt -o out", 4, "expected a DICOM SEG at file.txt, got a file that is not DICOM"),
     ("export file.txt", 2, "expected a file with segments and an output folder"),
-    ("evaluate none none", 2, "expected a file, or a folder that holds"),
-    ("evaluate empty empty", 2, "expected a file, or a folder that holds"),
-    ("evaluate file.txt file.txt", 4, "expected a DICOM SEG at file.txt, got a file that is not DICOM"),
-    ("evaluate broken.nii.gz broken.nii.gz", 4, "expected a NIfTI label map at broken.nii.gz, got: "),
+    ("evaluate none none --package pelvis", 2, "expected a file, or a folder that holds"),
+    ("evaluate empty empty --package pelvis", 2, "expected a file, or a folder that holds"),
+    (
+        "evaluate file.txt file.txt --package pelvis",
+        4,
+        "expected a DICOM SEG at file.txt, got a file that is not DICOM",
+    ),
+    (
+        "evaluate broken.nii.gz broken.nii.gz --package pelvis",
+        4,
+        "expected a NIfTI label map at broken.nii.gz, got: ",
+    ),
+    (
+        "evaluate file.txt file.txt",
+        2,
+        "expected --package NAME: label values mean different bones in femur, ",
+    ),
     (
         "evaluate file.txt file.txt --package nobody",
         2,
-        "expected one of the packages pelvis, radiograph, got",
+        UNKNOWN,
     ),
     ("train nobody --data empty", 2, "expected a recipe nobody/training.toml in the models folder"),
     ("train pelvis --data none", 2, "in the data folder, found none"),
@@ -67,7 +86,10 @@ CASES = [
     ("train pelvis --data empty --network nobody", 2, "expected one of the networks coarse, fine, "),
     ("train pelvis --data empty --start-from none", 2, "at --start-from, none is not a file"),
     ("train pelvis --data empty --runs file.txt", 6, "expected file.txt to be readable and writable"),
-    ("train pelvis", 2, "parameter --data requires an argument"),
+    ("train pelvis", 2, "expected --data with a folder, got none"),
+    ("corrections add", 2, "parameter --package requires an argument"),
+    ("models rollback nobody", 2, UNKNOWN),
+    ("notify --config none", 2, "expected a configuration file at --config, got none, which "),
     ("data import none --to out", 2, "expected a folder with labelled images, got none"),
     ("data import empty --to set", 3, "expected labelled images in empty (nnU-Net raw"),
     ("data import empty", 2, "parameter --to requires an argument"),
@@ -101,15 +123,15 @@ CASES = [
     ("jobs --data file.txt", 2, "got file.txt, which is a file"),
     ("models list -m none", 5, "expected a folder of model packages, got none, which does not exist"),
     ("models list -m file.txt", 5, "got file.txt, which is a file"),
-    ("models show nobody", 2, "expected one of the packages pelvis, radiograph, got"),
+    ("models show nobody", 2, UNKNOWN),
     ("models show one -m broken", 5, "could not read it: version: expected a value, but the key is missing"),
     ("models import none", 2, "expected a folder with a published model, got none"),
     ("models import empty", 5, "got empty with none of them"),
     ("models import empty --orientation ABC", 2, "expected an orientation such as LPS or RAS, got ABC"),
-    ("models verify nobody", 2, "expected one of the packages pelvis, radiograph, got"),
+    ("models verify nobody", 2, UNKNOWN),
     ("models verify -m empty", 5, "expected a folder of model packages, found none in empty"),
     ("models verify -m toml", 5, "could not read it: Invalid value"),
-    ("models bench nobody", 2, "expected one of the packages pelvis, radiograph, got"),
+    ("models bench nobody", 2, UNKNOWN),
     ("models bench --device abacus", 2, "setting device: "),
     ("config check none.yaml", 2, "expected a configuration file at none.yaml, got: No such file"),
     ("config check empty", 2, "expected a configuration file at empty, got: Is a directory"),
@@ -179,7 +201,8 @@ def test_what_a_command_cannot_take_is_said_in_one_sentence(
 
 def test_every_command_has_a_case() -> None:
     commands = {name for name in app.resolved_commands() if not name.startswith("-")}
-    groups = {group.name[0]: group for group in (models_app, config_app, data_app, users_app)}
+    apps = (models_app, config_app, corrections_app, data_app, users_app)
+    groups = {group.name[0]: group for group in apps}
     for name, group in groups.items():
         commands |= {f"{name} {each}" for each in group.resolved_commands() if each[0] != "-"}
     tried = {" ".join(line.split()[:n]) for line, _, _ in CASES for n in (1, 2)}

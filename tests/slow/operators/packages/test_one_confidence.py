@@ -45,7 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         dataset = dcmread(path)
         dataset.BodyPartExamined = "ABDOMEN"
         dataset.save_as(folder / "in" / path.name)
-    code, printed = osteon("run", folder / "in", "-o", folder / "out", COLUMNS="200")
+    code, printed = osteon("run", folder / "in", "-o", folder / "out", "--package", "pelvis", COLUMNS="200")
     assert code == 0
     (series,) = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))["series"]
     return Results(folder / "out", printed, series)

@@ -8,7 +8,7 @@
         print(segment.label, round(segment.volume_ml), "ml")
     result.write_seg("segmentation.dcm")                 # only for a scan read from DICOM
     result.write_nifti("segmentation.nii.gz")
-    (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz")
+    (case,) = osteon.evaluate("segmentation.nii.gz", "truth.nii.gz", package="...")
     print(case.metrics.anatomy.iou)
 
 For research, not for clinical use. All errors are subclasses of `OsteonError`; their text says what was

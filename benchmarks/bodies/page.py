@@ -111,7 +111,8 @@ def real_rows(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
 
 def remarks(cases: Cases, rows: Sequence[Row]) -> Iterator[str]:
     """Yields a sentence for each case with a remark, and for each with structures that are not there."""
-    yield from (f"- {case.name}: {case.remark}" for case in cases.bodies if case.remark)
+    run = {row["case"] for row in rows}
+    yield from (f"- {one.name}: {one.remark}" for one in cases.bodies if one.remark and one.name in run)
     for row in rows:
         if row["not_there"]:
             yield f"- {row['case']}: found but not there: {', '.join(row['not_there'])}."

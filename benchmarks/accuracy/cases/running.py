@@ -19,6 +19,7 @@ from benchmarks.accuracy.cases.panel import Case
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.turns import other_side
 from benchmarks.accuracy.rows import Row, picture_name
+from benchmarks.panel import PANEL
 from operators.bones.find import FINDERS
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, LabelMap
@@ -120,7 +121,7 @@ def run_through_files(series: Path, truth: Path, out: Path) -> Row:
         ("run", series, "-o", out),
         ("evaluate", out / "segmentation.dcm", truth, "-o", out / "evaluation"),
     ):
-        subprocess.run([*OSTEON, *map(str, command)], check=True)
+        subprocess.run([*OSTEON, *map(str, command), "--package", PANEL.package], check=True)
     content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     return metrics_row(content["cases"][0]["detail"])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.evaluation.surface_distance import dice
 from operators.geometry.volume import CtVolume, LabelMap
 from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
@@ -59,9 +60,9 @@ def score_cases(
         if case.name not in done:
             began = time.monotonic()
             image, truth = read_case(dataset, by_name[case.name])
-            dice, invented = compare(image, truth, values, dataset.tables.ignore, package, networks)
+            found, invented = compare(image, truth, values, dataset.tables.ignore, package, networks)
             seconds = round(time.monotonic() - began, 1)
-            done[case.name] = CaseScore(case.name, case.patient, dice, invented, seconds)
+            done[case.name] = CaseScore(case.name, case.patient, found, invented, seconds)
             write_json(path, [asdict(one) for one in done.values()])
         tell(EVALUATE, number / len(cases), f"{case.name}, {number} of {len(cases)} held out")
     return [done[case.name] for case in cases]
@@ -87,15 +88,15 @@ def compare(
     except AnatomyNotFoundError:
         anatomy = Anatomy(image, (), package)
     known = truth.labels != ignore if ignore is not None else np.True_
-    dice, invented = dict[str, float](), list[str]()
+    scores, invented = dict[str, float](), list[str]()
     for name, own in values.items():
         true, found = np.isin(truth.labels, own), found_in(anatomy, name, truth.labels.shape) & known
-        if true.any():
-            both = np.count_nonzero(true & found)
-            dice[name] = round(2 * both / (np.count_nonzero(true) + np.count_nonzero(found)), 4)
+        agreement = dice(true, found)
+        if true.any() and agreement is not None:
+            scores[name] = round(agreement, 4)
         elif found.any():
             invented.append(name)
-    return dice, invented
+    return scores, invented
 
 
 def found_in(anatomy: Anatomy, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -129,10 +130,10 @@ def figures_of(scores: Sequence[CaseScore], classes: Sequence[str]) -> list[Figu
     return [*rows, figure("mean", [(one.patient, one.mean) for one in scores if one.dice])]
 
 
-def figure(name: str, dice: Sequence[tuple[str, float]], invented: int = 0) -> Figure:
+def figure(name: str, scores: Sequence[tuple[str, float]], invented: int = 0) -> Figure:
     """Returns the mean over patients, each with the mean of its cases."""
     of_patient: dict[str, list[float]] = {}
-    for patient, value in dice:
+    for patient, value in scores:
         of_patient.setdefault(patient, []).append(value)
     means = np.array([np.mean(values) for values in of_patient.values()])
     if not len(means):

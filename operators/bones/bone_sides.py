@@ -104,7 +104,7 @@ def side_by_trunk(bone: Mask, grid: Grid, plane: MidlinePlane) -> Side | None:
     """
     if plane.trunk_lps is None:
         return None
-    points = np.argwhere(bone) @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
+    points = grid.to_lps(np.argwhere(bone))
     away_mm = np.linalg.norm(points - plane.trunk_lps, axis=1)
     near = points[away_mm <= np.quantile(away_mm, NEAREST_SHARE)]
     return "left" if np.median(plane.height_mm(near)) > 0 else "right"

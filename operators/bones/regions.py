@@ -62,8 +62,9 @@ def sides_plane(
     """
     classes = {side: side_classes(package, side) for side in ("left", "right", None)}
     unpaired = classes[None] - classes["left"] - classes["right"] | set(package.sides.middle)
-    trunk = trunk_points(probabilities, grid, [spec.classes.index(name) for name in unpaired])
-    winner, grid = probabilities[(slice(None), *box)].argmax(axis=0), grid.crop(box)
+    winner = probabilities.argmax(axis=0)
+    trunk = trunk_points(winner, probabilities, grid, [spec.classes.index(name) for name in unpaired])
+    winner, grid = winner[box.slices], grid.crop(box)
     middle = cloud(winner, grid, spec, unpaired)
     middle = middle if len(middle) else trunk
     if classes["left"] & classes["right"]:
@@ -83,9 +84,7 @@ def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
 
 def cloud(winner: NDArray[np.intp], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
     """Returns the centres (N, 3), LPS mm, of all voxels assigned to the classes `names`."""
-    ijk = np.argwhere(np.isin(winner, [spec.classes.index(name) for name in names]))
-    points: NDArray[np.float64] = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
-    return points
+    return grid.to_lps(np.argwhere(np.isin(winner, [spec.classes.index(name) for name in names])))
 
 
 def kept_classes(package: CoarseToFinePackage) -> tuple[str, ...]:

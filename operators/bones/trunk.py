@@ -16,17 +16,16 @@ Points = NDArray[np.float64]
 LEAST_ML, LEAST_MEAN = 20.0, 0.8
 
 
-def trunk_points(probabilities: Array, grid: Grid, middle: list[int]) -> Points:
+def trunk_points(winner: NDArray[np.intp], probabilities: Array, grid: Grid, middle: list[int]) -> Points:
     """Returns the centres (N, 3), LPS mm, of the voxels of bones of the midline that are there without doubt.
 
-    `probabilities` is (classes, I, J, K) on `grid`, of which `middle` are the numbers of unpaired bones.
+    `winner` (I, J, K) is the likeliest class of `probabilities` (classes, I, J, K) on `grid`; `middle` are
+    the numbers of the unpaired bones.
     """
-    found = np.isin(probabilities.argmax(axis=0), middle)
+    found = np.isin(winner, middle)
     pieces, count = ndimage.label(found)
     numbers = np.arange(1, count + 1)
     ml = ndimage.sum_labels(found, pieces, numbers) * grid.voxel_volume_mm3 / 1000
     mean = ndimage.mean(probabilities[middle].max(axis=0), pieces, numbers) if count else ml
     sure = numbers[(ml >= LEAST_ML) & (np.asarray(mean) >= LEAST_MEAN)]
-    ijk = np.argwhere(np.isin(pieces, sure))
-    points: Points = ijk @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
-    return points
+    return grid.to_lps(np.argwhere(np.isin(pieces, sure)))

@@ -69,7 +69,7 @@ def mesh_of(mask: NDArray[np.bool_], grid: Grid) -> Mesh:
     voxel: a blur would lose thin plates. Raises ValueError for an empty mask.
     """
     vertices, faces, _, _ = marching_cubes(np.pad(mask, 1).astype(np.float32), HALF)
-    placed = smoothed(vertices - 1, faces) @ grid.ijk_to_lps[:3, :3].T + grid.ijk_to_lps[:3, 3]
+    placed = grid.to_lps(smoothed(vertices - 1, faces))
     mesh = Mesh(placed.astype(np.float32), faces.astype(np.int32))
     return mesh if mesh.volume_mm3 >= 0 else Mesh(mesh.vertices_lps, mesh.faces[:, ::-1].copy())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,17 @@ class Grid:
     def lps_to_ijk(self) -> NDArray[np.float64]:
         """Matrix (4x4) from patient coordinates in mm to array index."""
         return np.linalg.inv(self.ijk_to_lps).astype(np.float64)
+
+    def to_lps(self, ijk: NDArray[Any]) -> NDArray[np.float64]:
+        """Returns the positions (N, 3), LPS mm, of array indices (N, 3)."""
+        points: NDArray[np.float64] = ijk @ self.ijk_to_lps[:3, :3].T + self.ijk_to_lps[:3, 3]
+        return points
+
+    def to_ijk(self, points_lps: NDArray[Any]) -> NDArray[np.float64]:
+        """Returns the array indices (N, 3), with fractions, of positions (N, 3), LPS mm."""
+        inverse = self.lps_to_ijk
+        indices: NDArray[np.float64] = points_lps @ inverse[:3, :3].T + inverse[:3, 3]
+        return indices
 
     def crop(self, box: Box) -> Grid:
         """Returns the grid of the voxels inside `box`."""

@@ -119,7 +119,7 @@ class MeasuredBone:
     def on_border(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Returns which points (N, 3) lie where the scan ends."""
         grid = self.label_map.grid
-        ijk = points @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
+        ijk = grid.to_ijk(points)
         margin = BORDER_MM / np.array(grid.spacing_mm)
         outside = (ijk < margin) | (ijk > np.array(grid.shape) - 1 - margin)
         return np.asarray(outside.any(axis=1), np.bool_)

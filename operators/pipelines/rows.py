@@ -216,8 +216,7 @@ def is_shown_beside(found: Instance, row: Row, source: Grid, beside_mm: float) -
     reach = beside_mm / row.grid.spacing_mm[0]
     sides = np.array([middle, middle])
     sides[:, 0] = found.box.start[0] - reach, found.box.stop[0] - 1 + reach
-    lps = sides @ row.grid.ijk_to_lps[:3, :3].T + row.grid.ijk_to_lps[:3, 3]
-    ijk = lps @ source.lps_to_ijk[:3, :3].T + source.lps_to_ijk[:3, 3]
+    ijk = source.to_ijk(row.grid.to_lps(sides))
     return bool(((ijk > -0.5) & (ijk < np.array(source.shape) - 0.5)).all())
 
 

@@ -110,8 +110,8 @@ def sample(surfaces: Sequence[tuple[Points, Points]]) -> tuple[Points, Points]:
 def fits(frame: Frame, points: Points, normals: Points, image: CtVolume) -> bool:
     """Whether the surfaces lie inside the image, and it is denser below them than above."""
     placed = frame.place(points)
-    inside = (indices_of(placed, image.grid) >= -0.5) & (
-        indices_of(placed, image.grid) <= np.array(image.grid.shape) - 0.5
+    inside = (image.grid.to_ijk(placed) >= -0.5) & (
+        image.grid.to_ijk(placed) <= np.array(image.grid.shape) - 0.5
     )
     if inside.all(axis=1).mean() < LEAST_INSIDE:
         return False
@@ -120,14 +120,9 @@ def fits(frame: Frame, points: Points, normals: Points, image: CtVolume) -> bool
     return float(np.median(below - above)) >= LEAST_STEP_HU
 
 
-def indices_of(points_lps: Points, grid: Grid) -> Points:
-    """Array indices of points."""
-    return points_lps @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
-
-
 def hu_at(points_lps: Points, image: CtVolume) -> Points:
     """Hounsfield units at points, between voxels linearly."""
-    places = indices_of(points_lps, image.grid).T
+    places = image.grid.to_ijk(points_lps).T
     values: Points = map_coordinates(image.hu, places, output=np.float64, order=1, mode="nearest")
     return values
 

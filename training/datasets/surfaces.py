@@ -127,7 +127,7 @@ def masks_of(named: Sequence[tuple[str, Surface]], frame: Frame, grid: Grid) -> 
 
 def voxelise(points_lps: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> NDArray[np.bool_]:
     """The voxels (I, J, K) of a grid whose centres lie inside a closed surface; the rest of it is cut off."""
-    indices = points_lps @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
+    indices = grid.to_ijk(points_lps)
     box, within = voxels_inside(Part("", indices, faces), np.zeros(3), 1.0)
     inside = np.zeros(grid.shape, bool)
     low = [max(-part.start, 0) for part in box]

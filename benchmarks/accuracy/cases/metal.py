@@ -33,7 +33,7 @@ def implant(scan: Scan) -> NDArray[np.bool_]:
     """Returns a plate along z on the lateral side of the largest bone at half its height, with screws."""
     bone, counts = scan.truth.labels, np.bincount(scan.truth.labels.ravel())[1:]
     voxels = np.argwhere(bone == 1 + int(np.argmax(counts)))
-    lps = voxels @ scan.grid.ijk_to_lps[:3, :3].T + scan.grid.ijk_to_lps[:3, 3]
+    lps = scan.grid.to_lps(voxels)
     middle_x = float(np.median((scan.grid.ijk_to_lps @ [*(np.array(scan.grid.shape) / 2), 1.0])[0]))
     outward = 1.0 if lps[:, 0].mean() > middle_x else -1.0
     level = lps[np.abs(lps[:, 2] - lps[:, 2].mean()) <= scan.grid.spacing_mm[2]]

@@ -108,7 +108,7 @@ def _label_map(dataset: Dataset, grid: Grid) -> LabelMap:
 def _by_slice(item: Dataset, grid: Grid) -> dict[int, list[NDArray[np.float64]]]:
     slices: dict[int, list[NDArray[np.float64]]] = {}
     for points in _contours(item):
-        indices = points @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3]
+        indices = grid.to_ijk(points)
         k = round(float(indices[:, 2].mean()))
         off = float(np.abs(indices[:, 2] - k).max())
         if off > ON_SLICE or not 0 <= k < grid.shape[2]:

@@ -59,7 +59,7 @@ def sample(field: NDArray[np.float32], grid: Grid, axes: BodyAxes) -> NDArray[np
     across = np.arange(-BAND * axes.half_width_mm, BAND * axes.half_width_mm + STEP_MM, STEP_MM)
     along = np.arange(-GREATEST_MM / 2, GREATEST_MM / 2 + STEP_MM, STEP_MM)
     points = np.stack(np.meshgrid(across, along, along, indexing="ij"), axis=-1)
-    ijk = axes.to_lps(points) @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3] + 2
+    ijk = grid.to_ijk(axes.to_lps(points)) + 2
     found: NDArray[np.float32] = ndimage.map_coordinates(field, np.moveaxis(ijk, -1, 0), order=1, cval=0.0)
     return found
 
@@ -127,6 +127,6 @@ def trabecular_hu(shape: BodyShape, mask: Mask, grid: Grid, volume: CtVolume) ->
 
 def value_at(array: NDArray[np.generic], points: Points, grid: Grid, pad: int) -> Points:
     """Returns the values of an array, padded by so many voxels around its grid, at points (N, 3) LPS."""
-    ijk = points @ grid.lps_to_ijk[:3, :3].T + grid.lps_to_ijk[:3, 3] + pad
+    ijk = grid.to_ijk(points) + pad
     found: Points = ndimage.map_coordinates(array, ijk.T, output=np.float64, order=1, mode="nearest")
     return found

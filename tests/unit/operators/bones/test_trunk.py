@@ -20,20 +20,24 @@ def look(*blocks: tuple[tuple[slice, slice, slice], float]) -> NDArray[np.float3
     return np.stack([1 - bone, bone])
 
 
+def trunk_of(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    return trunk_points(probabilities.argmax(axis=0), probabilities, GRID, [1])
+
+
 LARGE = (slice(2, 12), slice(2, 12), slice(2, 12))
 SMALL = (slice(24, 28), slice(2, 6), slice(2, 6))
 
 
 def test_the_trunk_is_what_the_network_is_sure_of() -> None:
-    points = trunk_points(look((LARGE, 0.9), (SMALL, 0.99)), GRID, [1])
+    points = trunk_of(look((LARGE, 0.9), (SMALL, 0.99)))
     assert len(points) == 1000
     assert np.median(points, axis=0) == pytest.approx([26.0, 26.0, 26.0])
 
 
 @pytest.mark.parametrize("block", [(LARGE, 0.7), (SMALL, 0.99)])
 def test_what_is_doubtful_or_small_is_no_trunk(block: tuple[tuple[slice, slice, slice], float]) -> None:
-    assert trunk_points(look(block), GRID, [1]).shape == (0, 3)
+    assert trunk_of(look(block)).shape == (0, 3)
 
 
 def test_an_empty_scan_has_no_trunk() -> None:
-    assert trunk_points(look(), GRID, [1]).shape == (0, 3)
+    assert trunk_of(look()).shape == (0, 3)

@@ -7,77 +7,45 @@ A case is run unless its row in docs/body-accuracy/rows.json comes from the same
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from benchmarks.accuracy.pictures import save_small
 from benchmarks.bodies.cases import BodyCase, Cases, RealCase, Simulation, read_cases
-from benchmarks.bodies.measuring import Row, score_body, segment
+from benchmarks.bodies.measuring import score_body, segment
 from benchmarks.bodies.page import write_page
+from benchmarks.kept_rows import KeptRows, Row, command_line, fingerprint
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import read_structures
-from operators.render.preview import draw_preview
 from training.calibrate.intact import read_ct
 
 MODELS, WORK, PAGE = Path("models"), Path("out/bodies"), Path("docs/body-accuracy.md")
-PICTURES = PAGE.with_suffix("")
-ROWS = PICTURES / "rows.json"
 
 
 def main() -> None:
     """Runs the cases, then writes the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--only", nargs="*", default=[], help="words of the names of cases to run")
-    given = parser.parse_args()
-    cases = read_cases()
-    rows: dict[str, Row] = json.loads(ROWS.read_text(encoding="utf-8")) if ROWS.exists() else {}
+    given = command_line(__doc__).parse_args()
+    cases, kept = read_cases(), KeptRows(PAGE)
     if given.data is not None:
-        run_cases(cases, given.data, given.only, rows)
-    write_page([rows[name] for name in names_of(cases) if name in rows], cases, PICTURES, PAGE)
+        packages = [read_package(MODELS / name / PACKAGE_FILE) for name in cases.packages]
+        kept.run(runs_of(cases, given.data, packages, kept), fingerprint(packages), given.only)
+    names = (*(case.name for case in cases.bodies), *(case.path for case in cases.real))
+    write_page([kept.rows[name] for name in names if name in kept.rows], cases, kept.pictures, PAGE)
 
 
-def names_of(cases: Cases) -> Iterator[str]:
-    """Yields the names of all cases."""
-    yield from (case.name for case in cases.bodies)
-    yield from (case.path for case in cases.real)
-
-
-def run_cases(cases: Cases, data: Path, only: Sequence[str], rows: dict[str, Row]) -> None:
-    """Runs the cases without a present row; writes the rows after each."""
-    packages = [read_package(MODELS / name / PACKAGE_FILE) for name in cases.packages]
-    weights = fingerprint(packages)
+def runs_of(
+    cases: Cases, data: Path, packages: Sequence[ModelPackage], kept: KeptRows
+) -> dict[str, Callable[[], Row]]:
+    """Returns what makes the row of each case, by its name."""
     simulation, networks = Simulation.of(cases, MODELS, data, WORK), Networks(Device("auto", 1))
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    every: tuple[BodyCase | RealCase, ...] = (*cases.bodies, *cases.real)
-    for case in every:
-        name = case.name if isinstance(case, BodyCase) else case.path
-        if rows.get(name, {}).get("weights") == weights or (only and not any(word in name for word in only)):
-            continue
-        if isinstance(case, BodyCase):
-            row = run_body(case, simulation, packages, networks)
-        else:
-            row = run_real(case, data, packages, networks)
-        rows[name] = {"case": name, "weights": weights, **row}
-        ROWS.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-        print(rows[name], flush=True)
-
-
-def fingerprint(packages: Sequence[ModelPackage]) -> str:
-    """Returns a short checksum of all networks of the packages."""
-    sums = "".join(network.sha256 for package in packages for network in package.networks)
-    return hashlib.sha256(sums.encode()).hexdigest()[:16]
+    return {
+        **{case.name: partial(run_body, case, simulation, packages, networks) for case in cases.bodies},
+        **{case.path: partial(run_real, case, data, packages, networks, kept) for case in cases.real},
+    }
 
 
 def run_body(
@@ -87,23 +55,21 @@ def run_body(
     scan = simulation.scan(case)
     found = segment(scan.ct, packages, networks)
     said = [] if isinstance(found, str) else list(found.warnings)
-    return {"warnings": said} | score_body(
-        scan, list(simulation.classes), simulation.cases, read_structures(MODELS), found
-    )
+    names, structures = list(simulation.classes), read_structures(MODELS)
+    return {"warnings": said} | score_body(scan, names, simulation.cases, structures, found)
 
 
-def run_real(case: RealCase, data: Path, packages: Sequence[ModelPackage], networks: Networks) -> Row:
+def run_real(
+    case: RealCase, data: Path, packages: Sequence[ModelPackage], networks: Networks, kept: KeptRows
+) -> Row:
     """Returns the row of a real CT, and draws its picture."""
     ct = read_ct(data / case.path)
     made = segment(ct, packages, networks)
     if isinstance(made, str):
         return {"shows": case.shows, "code": made, "found": {}, "picture": "", "warnings": []}
-    name = f"{Path(case.path).name.split('.')[0]}.png"
-    WORK.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw_preview(ct, made.label_map, made.segments)).save(WORK / name)
-    save_small(WORK / name, PICTURES / name)
+    picture = kept.draw(ct, made, f"{Path(case.path).name.split('.')[0]}.png", WORK)
     found = Counter(segment.bone for segment in made.segments)
-    row = {"shows": case.shows, "code": "segmented", "found": dict(found), "picture": name}
+    row = {"shows": case.shows, "code": "segmented", "found": dict(found), "picture": picture}
     return row | {"warnings": list(made.warnings)}
 
 

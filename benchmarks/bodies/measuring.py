@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.cases.running import quiet, rounded
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.bodies.cases import SIDES, Cases
+from benchmarks.kept_rows import Row
 from operators.errors import UnsuitableError
 from operators.geometry.meshes import mesh_of
 from operators.geometry.spheres import Sphere, find_sphere
@@ -25,7 +25,6 @@ from operators.pipelines import several
 from operators.segmentation.segmentation import Segmentation
 
 Mask = NDArray[np.bool_]
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

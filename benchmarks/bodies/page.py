@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy.tables import NONE, markdown, number, percent
 from benchmarks.bodies.cases import Cases
+from benchmarks.kept_rows import Row
 
-Row = dict[str, Any]
 INTRODUCTION = """# Accuracy on whole bodies
 
 Packages ({packages}) on simulated CTs of shapes that training never saw, unless a remark says otherwise, and

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.cases.running import rounded
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.bodies.measuring import segment
+from benchmarks.kept_rows import Row
 from operators.evaluation.row_evaluation import RowMetrics, evaluate_row
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.measure.flags import LEVEL_UNCERTAIN, flag_result
@@ -21,7 +21,6 @@ from operators.networks.registry import Networks
 from operators.packages.packages import ModelPackage
 from operators.segmentation.segmentation import Segment, Segmentation
 
-Row = dict[str, Any]
 Mask = NDArray[np.bool_]
 # Smaller parts of a bone in the field of view are not scored
 LEAST_VOXELS = 1000

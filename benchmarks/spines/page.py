@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy.tables import NONE, markdown, number
+from benchmarks.kept_rows import Row
 
-Row = dict[str, Any]
 SCANS = ("scan", "bones", "identified", "right", "flagged", "doubled", "skipped", "false", "shifted, no flag",
          "Dice of outlines", "height mm")  # fmt: skip
 

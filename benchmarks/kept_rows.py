@@ -1,0 +1,63 @@
+"""Rows of a page, kept in a file beside it and made again where they come from other weights."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from benchmarks.accuracy.pictures import save_small
+from operators.geometry.volume import CtVolume
+from operators.packages.packages import ModelPackage
+from operators.render.preview import draw_preview
+from operators.segmentation.segmentation import Segmentation
+
+Row = dict[str, Any]
+
+
+def command_line(text: str) -> argparse.ArgumentParser:
+    """Returns a command line with the options of all pages of rows."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], help="words of the names of cases to run")
+    return parser
+
+
+def fingerprint(packages: Sequence[ModelPackage]) -> str:
+    """Returns a short checksum of all networks of the packages."""
+    sums = "".join(network.sha256 for package in packages for network in package.networks)
+    return hashlib.sha256(sums.encode()).hexdigest()[:16]
+
+
+class KeptRows:
+    """The rows of a page by the name of their case; its pictures lie in the same folder as the rows."""
+
+    def __init__(self, page: Path) -> None:
+        self.pictures = page.with_suffix("")
+        self.file = self.pictures / "rows.json"
+        self.rows: dict[str, Row] = (
+            json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
+        )
+
+    def run(self, cases: Mapping[str, Callable[[], Row]], weights: str, only: Sequence[str]) -> None:
+        """Runs the cases without a row of these weights, or those of `only`; writes the rows after each."""
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        for name, run in cases.items():
+            present = self.rows.get(name, {}).get("weights") == weights
+            if present or (only and not any(word in name for word in only)):
+                continue
+            self.rows[name] = {"case": name, "weights": weights, **run()}
+            self.file.write_text(json.dumps(self.rows, indent=1), encoding="utf-8")
+            print(self.rows[name], flush=True)
+
+    def draw(self, ct: CtVolume, made: Segmentation, name: str, work: Path) -> str:
+        """Draws a result, in full size in `work` and small beside the rows; returns the picture's name."""
+        work.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_preview(ct, made.label_map, made.segments)).save(work / name)
+        save_small(work / name, self.pictures / name)
+        return name

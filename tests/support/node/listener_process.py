@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.node.node_processes import free_port
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -18,12 +20,6 @@ running.inbox.recover()
 running.listener.serve()
 """
 START_S = 120.0
-
-
-def free_port() -> int:
-    """Returns a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class ListenerProcess:

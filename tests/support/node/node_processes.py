@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -29,11 +31,21 @@ MAIN = "from app.cli.commands import main; main()"
 DICOM_WEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
+# Below those that systems give outgoing connections, and others for each process that runs tests
+PORTS = itertools.count(10_000 + 1000 * (os.getpid() % 20))
+
+
 def free_port() -> int:
-    """Returns a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Returns a port on which nothing listens, and which this function has not returned before."""
+    return next(port for port in PORTS if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    """Returns whether a port can be bound."""
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:

@@ -69,7 +69,9 @@ class JobIndex:
     def _look(self) -> None:
         looked_s, settled_ms = self.now_s(), self.time_of_day_s() * 1000 - SETTLED_MS
         now = self.read_stamps()
-        changed = {job_of(row) for row in {**self.seen, **now} if self.seen.get(row) != now.get(row)}
+        changed = {job_of(row) for row in now if self.seen.get(row) != now[row]}
+        # A job that goes right after it changed is not among the settled ones that `seen` keeps
+        changed |= ({job_of(row) for row in self.seen} | self.known.keys()) - {job_of(row) for row in now}
         if changed or self.under_way or not self.version:
             self._update(changed, now)
         self.seen = {row: stamp for row, stamp in now.items() if stamp[0] < settled_ms}

@@ -152,6 +152,20 @@ def test_a_look_reads_only_the_jobs_that_changed(tmp_path: Path, monkeypatch: py
     assert read == [[index.jobs[2].job_id]]
 
 
+def test_a_job_that_goes_right_after_it_changed_is_gone_from_the_index(tmp_path: Path) -> None:
+    here, now_s = node(tmp_path), time.time()
+    for study in (1, 2):
+        arrives(here, study, "pelvis", NOON)
+    index = JobIndex(here.client, QueuePlaces(here.settings).stamps, time_of_day_s=lambda: now_s + 60)
+    first, _ = jobs(here)
+    assert QueuePlaces(here.settings, lambda: now_s + 60).hold(first.job_id)
+    assert [number(job) for job in index.fresh()] == [1, 2]
+    act(acting(here), "cancel", first.job_id)
+    act(acting(here), "delete", first.job_id)
+    index.forget_age()
+    assert [number(job) for job in index.fresh()] == [2]
+
+
 def test_accession_and_patient_are_read_from_the_files_and_forgotten_with_the_job(tmp_path: Path) -> None:
     here = node(tmp_path)
     edit = setting(StudyDescription="pelvis", AccessionNumber="A-77", PatientID="P 5")

@@ -16,8 +16,9 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
+from operators.segmentation.lost_pieces import without_pieces
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
-from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.segmentation import Contact, Segmentation
 from tests.support.packages.limbs_package import (
     AFFINE,
     BREAK_MM,
@@ -133,6 +134,57 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
         assert share == 1.0 if wins else share < 1.0
         assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
         assert any("claimed by two packages" in text for text in made.warnings)
+
+
+@pytest.mark.parametrize(("share", "fragments"), [(0.6, [None]), (0.4, [1, 2])])
+def test_a_fragment_most_of_which_another_bone_claims_is_none(
+    packages: Sequence[CoarseToFinePackage], share: float, fragments: list[int | None]
+) -> None:
+    bones, limbs = packages
+    first, other = found_by(bones), found_by(limbs)
+    small = next(s for s in other.segments if s.bone == "rod_left" and s.fragment == 2)
+    voxels = np.argwhere(other.label_map.labels == small.value)
+    claimed = tuple(voxels[: int(share * len(voxels))].T)
+    labels, grid = first.label_map.labels.copy(), first.label_map.grid
+    labels[claimed] = first.segments[0].value
+    sure = tuple(replace(each, network_mean=2.0) for each in first.segments)
+    made = merge_segmentations([replace(first, label_map=LabelMap(labels, grid), segments=sure), other], grid)
+    rod = [segment for segment in made.segments if segment.bone == "rod_left"]
+    assert [segment.fragment for segment in rod] == fragments
+    assert {segment.bone for segment in made.segments} == set(ALL)
+    assert sum(segment.volume_ml for segment in made.segments) == pytest.approx(
+        np.count_nonzero(made.label_map.labels) * 0.027
+    )
+    said = [text for text in made.warnings if "left out, as most of it belongs to another bone" in text]
+    assert len(said) == (fragments == [None])
+    assert len([face for face in made.contacts if face.bone == "rod_left"]) == (fragments == [1, 2]) * len(
+        other.contacts
+    )
+
+
+def test_of_three_fragments_two_are_left(packages: Sequence[CoarseToFinePackage]) -> None:
+    made = found_by(packages[1])
+    one, two = (s for s in made.segments if s.bone == "rod_left")
+    labels = made.label_map.labels.copy()
+    middle = tuple(np.argwhere(labels == one.value)[::2].T)
+    labels[middle] = two.value + 1
+    three = replace(two, value=two.value + 1, fragment=3)
+    faces = [Contact("rod_left", pair, 0.9) for pair in ((1, 2), (1, 3), (2, 3))]
+    segments = (*(s for s in made.segments if s.bone != "rod_left"), one, two, three)
+    broken = replace(
+        made,
+        label_map=LabelMap(labels, made.label_map.grid),
+        segments=segments,
+        contacts=tuple(faces),
+    )
+    rest = without_pieces(broken, {two.value})
+    rod = [s for s in rest.segments if s.bone == "rod_left"]
+    assert [(s.value, s.fragment, s.label[-10:]) for s in rod] == [
+        (one.value, 1, "fragment 1"),
+        (two.value, 2, "fragment 2"),
+    ]
+    assert rest.contacts == (Contact("rod_left", (1, 2), 0.9),)
+    np.testing.assert_array_equal(rest.label_map.labels == two.value, labels == three.value)
 
 
 def test_a_segmentation_on_a_block_of_the_grid_comes_back_whole(

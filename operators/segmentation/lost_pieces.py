@@ -47,10 +47,7 @@ def without_pieces(made: Segmentation, lost: Collection[int]) -> Segmentation:
         label_map=LabelMap(table[made.label_map.labels], made.label_map.grid),
         segments=tuple(shown),
         contacts=tuple(contacts_between(made.contacts, numbers)),
-        warnings=(
-            *made.warnings,
-            *(f"{label}: left out, as most of it belongs to another bone." for label in gone),
-        ),
+        warnings=(*made.warnings, *gone),
     )
 
 

@@ -12,6 +12,7 @@ from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, s
 from operators.packages.joint import allocate_values, join_packages, network_name
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import merge_seen
+from operators.segmentation.colours import recoloured
 from operators.segmentation.lost_pieces import lost_pieces, without_pieces
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 
@@ -51,7 +52,7 @@ def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentatio
     bones = {segment.bone for segment in shown}
     return Segmentation(
         LabelMap(labels, grid),
-        shown,
+        recoloured(shown, package.labels),
         package,
         warnings=(*(text for each in made for text in each.warnings), *_claim_warnings(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),

@@ -16,6 +16,7 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
+from operators.segmentation.colours import cielab
 from operators.segmentation.lost_pieces import without_pieces
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
 from operators.segmentation.segmentation import Contact, Segmentation
@@ -185,6 +186,30 @@ def test_of_three_fragments_two_are_left(packages: Sequence[CoarseToFinePackage]
     ]
     assert rest.contacts == (Contact("rod_left", (1, 2), 0.9),)
     np.testing.assert_array_equal(rest.label_map.labels == two.value, labels == three.value)
+
+
+def test_fragments_look_unlike_the_bones_of_the_other_packages(
+    packages: Sequence[CoarseToFinePackage],
+) -> None:
+    bones, limbs = packages
+    other = found_by(limbs)
+    (taken,) = (segment.rgb for segment in other.segments if segment.fragment == 1)
+    alike = tuple(
+        replace(label, structure=replace(label.structure, rgb=taken)) if label.name == "middle" else label
+        for label in bones.labels
+    )
+    first = found_by(replace(bones, labels=alike))
+    made = merge_segmentations([first, other], first.label_map.grid)
+    shown = [segment.rgb for segment in made.segments]
+    assert taken in shown
+    apart = [
+        float(np.linalg.norm(cielab(np.array(one)) - cielab(np.array(two))))
+        for segment, one in zip(made.segments, shown, strict=True)
+        for two in shown
+        if segment.fragment is not None and one is not two
+    ]
+    assert len(apart) == 2 * (len(shown) - 1)
+    assert min(apart) > 25
 
 
 def test_a_segmentation_on_a_block_of_the_grid_comes_back_whole(

@@ -46,6 +46,17 @@ def referenced_series(path: Path) -> str:
     return str(series[0].get("SeriesInstanceUID", "")) if series else ""
 
 
+def referenced_instances(path: Path) -> frozenset[str]:
+    """Returns the SOP instance UIDs of the images that a SEG was made from; none if it does not say."""
+    try:
+        dataset = dcmread(path, stop_before_pixels=True)
+        series = items(dataset, "ReferencedSeriesSequence")
+        named = [each for one in series for each in items(one, "ReferencedInstanceSequence")]
+    except READ_ERRORS:
+        return frozenset()
+    return frozenset(str(each.get("ReferencedSOPInstanceUID", "")) for each in named)
+
+
 def _sop_class_uid(path: Path) -> str:
     try:
         dataset = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from app.node.studies.edit_differences import change_sentence, compared_edits
+from app.node.studies.edited_results import EditedResult
 from app.web.viewing.nifti_stream import compressed, stream, stream_bytes
 from app.web.viewing.radiographs import outlines_of, picture_of
 from app.web.viewing.stored_result import StoredResult
@@ -29,7 +31,15 @@ def volume_page(result: StoredResult) -> dict[str, Any]:
         "fractures": fracture_rows(infos, result.report),
         "grades": GRADES,
         "windows": WINDOWS_HU,
+        "edits": edit_rows(result),
     }
+
+
+def edit_rows(result: StoredResult) -> list[tuple[EditedResult, str]]:
+    """Returns the corrected results, each with what it changes."""
+    corrects = result.seg.name if result.seg else "none"
+    edits = compared_edits(result.data, result.job_id, corrects)
+    return [(each, change_sentence(each.changes)) for each in edits]
 
 
 def radiograph_page(views: Views, result: StoredResult) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from app.node.queue.jobs.job_log import series_of
-from app.web.access import RefusedError, Visitor, allowed, site_of
+from app.web.access import RefusedError, Visitor, allowed, posted, site_of
 from app.web.pages.job import NOT_FOUND, named
 from app.web.rendering import page
 from app.web.viewing.stored_result import StoredResult
@@ -70,7 +71,31 @@ def shown(request: Request, name: str, visitor: Viewer, result: Viewed) -> Respo
         content = answers.volume_page(result)
     # While the browser gets ready
     threading.Thread(target=answers.prepare, args=(views, result), daemon=True).start()
-    return page(request, "viewer.html", visitor, **where, **content)
+    may_correct = visitor.may("operator") and bool(content["rows"])
+    return page(request, "viewer.html", visitor, may_correct=may_correct, **where, **content)
+
+
+@router.post("/corrections")
+def corrected(
+    request: Request,
+    result: Viewed,
+    sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator", files=1))],
+) -> Response:
+    """Files the labels that a user drew as a corrected result."""
+    from app.web.viewing import answers
+
+    (visitor, form), site = sent, site_of(request)
+    labels = form.get("labels")
+    if not isinstance(labels, UploadFile):
+        raise RefusedError(400, "Expected labels, got none.")
+    now, who = site.now(), visitor.account.name
+    try:
+        views = site.views.opened(result)
+        answers.file_drawn(result, views, labels.file.read(), who, now, site.trail)
+    except OsteonError as error:
+        raise RefusedError(NOT_SHOWN, f"Not filed: {error}.") from error
+    visitor.session.messages.append("The corrected result is filed.")
+    return Response(status_code=201)
 
 
 @router.get("/picture.png")

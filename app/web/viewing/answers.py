@@ -9,6 +9,7 @@ from typing import Any
 
 from app.node.studies.edit_differences import change_sentence, compared_edits
 from app.node.studies.edited_results import EditedResult
+from app.web.viewing.drawn_labels import file_drawn as file_drawn
 from app.web.viewing.nifti_stream import compressed, stream, stream_bytes
 from app.web.viewing.radiographs import outlines_of, picture_of
 from app.web.viewing.stored_result import StoredResult

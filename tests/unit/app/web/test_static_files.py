@@ -14,7 +14,7 @@ from app.web.pictures import bars, curve
 from app.web.rendering import HERE, templates
 
 SOURCES = tomllib.loads((HERE / "static" / "SOURCES.toml").read_text(encoding="utf-8"))
-OWN = {"SOURCES.toml", "page.css", "page.js", "icon.svg", "viewer.js", "radiograph.js"}
+OWN = {"SOURCES.toml", "page.css", "page.js", "icon.svg", "viewer.js", "correct.js", "radiograph.js"}
 
 
 def test_each_file_of_others_has_its_version_licence_and_checksum() -> None:

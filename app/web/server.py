@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,6 +31,9 @@ NEEDED = ("argon2", "markdown_it")
 # Files are read this many at a time, between other work
 IDENTITIES_AT_ONCE, IDENTITIES_PAUSE_S = 50, 1.0
 CERTIFICATE_LOOK_S = 5.0
+VIEWS_PAUSE_S = 60.0
+# What shows images, and what reading them imports on first use
+VIEWING = ("app.web.viewing.answers", "scipy.signal")
 SILENT_S = 600.0
 
 
@@ -103,6 +107,7 @@ def loops_of(site: Site, server: uvicorn.Server) -> list[Loop]:
     """Returns the loops of the page, none of them started."""
     found = [
         Loop("samples", lambda: sample(site), SAMPLE_S, SILENT_S),
+        Loop("views", lambda: forget_views(site), VIEWS_PAUSE_S, SILENT_S),
         Loop("identities", lambda: read_identities(site), IDENTITIES_PAUSE_S, SILENT_S),
     ]
     if site.web.echo_s:
@@ -116,6 +121,13 @@ def sample(site: Site) -> None:
     """Adds the present figures to the pictures."""
     free_bytes = shutil.disk_usage(site.node.data).free
     site.samples.add(int(time.time() * 1000), free_bytes, count_states(site.index.fresh()))
+
+
+def forget_views(site: Site) -> None:
+    """Forgets images that nobody looks at any more; the first time, loads what shows images."""
+    for library in VIEWING:
+        import_module(library)
+    site.views.forget_old()
 
 
 def read_identities(site: Site) -> None:

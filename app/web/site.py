@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dbos import DBOSClient
 
@@ -25,6 +27,9 @@ from app.settings import Settings
 from app.web.samples import Samples
 from operators.errors import OsteonError
 from operators.packages.packages import ModelPackage
+
+if TYPE_CHECKING:
+    from app.web.viewing.volumes import Views
 
 # Logins: five at once, then one every 20 s, for each name and for each address
 LOGINS_AT_ONCE, LOGIN_EVERY_S = 5, 20.0
@@ -55,6 +60,14 @@ class Site:
     def node(self) -> NodeSettings:
         """Returns the settings of the node."""
         return self.settings.node
+
+    @cached_property
+    def views(self) -> Views:
+        """Returns the images that users look at."""
+        # Needs libraries that take a second and 120 MB
+        from app.web.viewing.volumes import Views
+
+        return Views()
 
     @property
     def is_open(self) -> bool:

@@ -48,6 +48,9 @@ class NetworkTable(Table):
     batch: int = 1
     class_weights: tuple[float, ...] | None = None
     dice_of_absent: bool = False
+    loss: Literal["dice_ce", "distance_weighted"] = "dice_ce"
+    """Of anatomy and fracture networks: Dice with cross-entropy, or the same with errors weighted by the
+    distance from where bones or fragments touch, which takes effect gradually (FracSegNet)."""
     guide: tuple[str, ...] = ()
     """Conditioning channels: classes of the coarse network."""
     anywhere: float = 0.1
@@ -197,6 +200,8 @@ def problems(network: NetworkRecipe) -> Iterator[str]:
     of_one = network.kind in ("instance", "level")
     if of_one and len(network.guide) != 1:
         yield f"one conditioning channel, which says what is outlined, got {network.guide}"
+    if of_one and network.loss != "dice_ce":
+        yield f"a loss of anatomy or fracture networks only, got loss = {network.loss!r}"
     levels = sum(region.levels for region in network.row.regions)
     if network.kind == "level" and levels != len(network.classes) - len(network.row.regions) - 2:
         yield f"row.regions of all classes of the recipe, got {levels} levels"

@@ -122,21 +122,39 @@ def train(
     return 0
 
 
+# Options that a training does not read; given all the same, they would be ignored
+NOT_OF: dict[str, tuple[str, ...]] = {
+    "PACKAGE": ("label", "plan_only", "corrections", "better", "worse"),
+    "--new": ("network", "calibration_cases", "corrections", "better", "worse"),
+    "--from-corrections": ("data", "network", "calibration_cases", "start_from", "plan_only"),
+}
+
+
+def require_read(options: TrainOptions, training: str) -> None:
+    """Raises UsageError for an option that this training does not read."""
+    given = [name for name in NOT_OF[training] if getattr(options, name) != getattr(TrainOptions(), name)]
+    if given:
+        said = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(
+            f"expected options of a training with {training}, got {said}, which it does not read"
+        )
+
+
 def lines_of(package: str | None, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Returns the sentences of the training that was asked for. Raises UsageError."""
     if options.new is not None and package is None:
         from app.cli.train_new import train_new
 
+        require_read(options, "--new")
         return train_new(options.new, options, tell)
     if options.from_corrections and package is not None and options.new is None:
         from app.cli.train_new import train_on_corrections
 
+        require_read(options, "--from-corrections")
         return train_on_corrections(package, options, tell)
-    if package is None or options.new is not None or options.label or options.plan_only:
-        raise UsageError(
-            "expected either PACKAGE, or --new NAME with --label and --plan-only where wanted, got "
-            + (f"{package} with options of --new" if package else "neither")
-        )
+    if package is None or options.new is not None:
+        raise UsageError(f"expected either PACKAGE or --new NAME, got {'both' if package else 'neither'}")
+    require_read(options, "PACKAGE")
     start = options.start_from
     if start is not None and not start.is_file():
         raise UsageError(f"expected a checkpoint or safetensors at --start-from, {start} is not a file")

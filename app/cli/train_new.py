@@ -47,8 +47,6 @@ def train_on_corrections(name: str, options: TrainOptions, tell: Tell) -> Iterat
     from training.labelled_ct.corrections import read_record
     from training.labelled_ct.refinement import Margins, refine
 
-    if options.start_from or options.plan_only:
-        raise UsageError("expected neither --start-from nor --plan-only with --from-corrections")
     dataset = read_dataset(options.corrections / name)
     models = read_settings(options.config, models=options.models).models
     folder = options.runs / f"{name}-{CORRECTIONS}-{len(read_record(dataset.folder))}"
@@ -62,8 +60,6 @@ def labelled_run(
     """Returns the training that the options describe."""
     from training.labelled_ct.fold_training import LabelledCtRun
 
-    if options.network:
-        raise UsageError("expected no --network: a package needs all of its networks")
     return LabelledCtRun(
         name,
         dataset,
@@ -101,14 +97,25 @@ def starting_networks(start: Path | None, models: Path) -> Mapping[str, NetworkS
 def train_on_radiographs(
     name: str, dataset: Dataset, models: Path, options: TrainOptions, tell: Tell
 ) -> Iterator[str]:
-    """Raises UsageError: a package of radiographs says which body parts and views it tells, which no data
-    set does.
-    """
-    del dataset, options, tell
-    raise UsageError(
-        f"expected CTs for --new, got radiographs, which need a package.toml of theirs: make {models / name} "
-        f"as docs/radiograph-training.md says, then: osteon train {name} --data DATASET"
+    """Trains on radiographs with outlined fractures; see `training.radiograph.new_package`."""
+    from training.radiograph.new_package import NewRadiographs, plan_of, train_new
+    from training.radiograph.radiograph_run import RadiographRun
+
+    if options.start_from or options.label:
+        raise UsageError(f"expected neither --start-from nor --label for radiographs, got one with {name}")
+    new, folder = NewRadiographs(name, dataset.tables.title, models), options.runs / name
+    run = RadiographRun(
+        plan_of(new, folder, len(dataset.cases)),
+        dataset.folder,
+        folder,
+        folder / "package",
+        steps=options.steps,
+        minutes=options.minutes,
+        seed=options.seed,
+        workers=options.workers,
+        tell=tell,
     )
+    return train_new(new, run, options.folds, options.plan_only)
 
 
 # By the kind of data set

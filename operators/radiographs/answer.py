@@ -118,7 +118,9 @@ def verdict(probability: float, threshold: float, uncertain: tuple[float, float]
 
 
 def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:
-    """The most probable of some attributes; `nothing` if none is more likely than not."""
+    """The most probable of some attributes; `nothing` if none is more likely than not, or none is known."""
+    if not names:
+        return Recognised(nothing, 0.0)
     name = max(names, key=lambda each: recognised[each])
     if recognised[name] < LIKELY:
         return Recognised(nothing, round(1 - recognised[name], 2))

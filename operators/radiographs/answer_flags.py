@@ -9,7 +9,7 @@ from operators.geometry.projection import Projection
 from operators.packages.confidence import percent
 from operators.packages.radiograph import RadiographPackage
 from operators.radiographs.answer import LIKELY, OTHER, RadiographOutput
-from operators.segmentation.radiograph_answer import RadiographAnswer
+from operators.segmentation.radiograph_answer import RadiographAnswer, Recognised
 from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
@@ -28,10 +28,27 @@ def reasons(
     said: RadiographAnswer, image: Projection, found: RadiographOutput, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
     """The code and sentence of each flag."""
-    known = ", ".join(package.body_parts)
     limit = package.decision.typical_distance
-    part, named = said.body_part, named_parts(image, package)
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
+    if package.body_parts:
+        yield from body_part_reasons(said.body_part, image, package)
+    if found.distance > limit:
+        yield (
+            OTHER_IMAGE_KIND,
+            f"Unlike the radiographs that the networks were trained on: {found.distance:.1f} times the usual "
+            f"deviation of their features, at most {limit:.1f} expected.",
+        )
+    if said.hardware >= LIKELY:
+        yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
+    if recognised.get("multiscan", 0.0) >= LIKELY:
+        yield SEVERAL_EXPOSURES, "Several exposures in one image: each is smaller than the networks expect."
+
+
+def body_part_reasons(
+    part: Recognised, image: Projection, package: RadiographPackage
+) -> Iterator[tuple[str, str]]:
+    """The flag where header, image and the body parts that the networks know do not agree."""
+    known, named = ", ".join(package.body_parts), named_parts(image, package)
     if names_other_part(image.body_part, package):
         yield (
             OTHER_BODY_PART,
@@ -45,16 +62,6 @@ def reasons(
             f"The header names {' or '.join(named)}, the image looks like {part.name} "
             f"({percent(part.probability)}): one of them may be of another examination.",
         )
-    if found.distance > limit:
-        yield (
-            OTHER_IMAGE_KIND,
-            f"Unlike the radiographs that the networks were trained on: {found.distance:.1f} times the usual "
-            f"deviation of their features, at most {limit:.1f} expected.",
-        )
-    if said.hardware >= LIKELY:
-        yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
-    if recognised.get("multiscan", 0.0) >= LIKELY:
-        yield SEVERAL_EXPOSURES, "Several exposures in one image: each is smaller than the networks expect."
 
 
 def names_other_part(named: str, package: RadiographPackage) -> bool:

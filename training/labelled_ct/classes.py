@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from operators.errors import UsageError
 from operators.packages.structures import STRUCTURES_FILE, Side, Structures, structure_named
@@ -35,6 +36,23 @@ def names_of_values(dataset: Dataset, told: Sequence[str], structures: Structure
     if not found:
         raise UsageError(f"expected a label to train on, got none in {dataset.folder.name}")
     return found
+
+
+def require_as_planned(
+    planned: Mapping[str, str], plan: Path, dataset: Dataset, told: Sequence[str], structures: Structures
+) -> None:
+    """Raises UsageError if the user's own structures are others than those of a plan that is there already.
+
+    `planned` is the class of each label value in the file `plan`.
+    """
+    for name, meaning in read_told(told, dataset).items():
+        wanted = LEFT_OUT if meaning == LEFT_OUT else class_name(meaning, structures)
+        own = {planned.get(str(value), LEFT_OUT) for value, each in dataset.names.items() if each == name}
+        if own != {wanted}:
+            raise UsageError(
+                f"expected {name} to be {', '.join(sorted(own))}, as {plan} says, got --label "
+                f"{name}={meaning}; change it there, or use another --runs"
+            )
 
 
 def read_told(told: Sequence[str], dataset: Dataset) -> dict[str, str]:

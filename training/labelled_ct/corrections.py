@@ -113,14 +113,27 @@ def add_corrections(
 
 
 def link_files(sources: Sequence[Path], folder: Path) -> None:
-    """Makes one folder of files and of what is below folders, so that names and headers pair them."""
-    for number, source in enumerate(sources):
-        paths = [source] if source.is_file() else sorted(each for each in source.rglob("*") if each.is_file())
-        for path in paths:
-            place = Path(path.name) if source.is_file() else path.relative_to(source)
-            target = folder / place if source.is_file() else folder / f"{number}" / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(path.resolve())
+    """Makes one folder of files and of what is below folders, so that names and headers pair them.
+
+    Files lie beside each other; if two have the same name, those of each folder lie apart.
+    """
+    given = list(dict.fromkeys(source.absolute() for source in sources))
+    files = [source for source in given if source.is_file()]
+    apart = len({file.name for file in files}) < len(files)
+    parents = list(dict.fromkeys(file.parent for file in files))
+    for number, source in enumerate(given):
+        if source.is_file():
+            place = f"files{parents.index(source.parent)}" if apart else "."
+            link(source, folder / place / source.name)
+        else:
+            for path in sorted(each for each in source.rglob("*") if each.is_file()):
+                link(path, folder / f"{number}" / path.relative_to(source))
+
+
+def link(path: Path, target: Path) -> None:
+    """Makes `target` a link to a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(path.resolve())
 
 
 def table_of(package: CoarseToFinePackage, structures: Structures) -> LabelTable:

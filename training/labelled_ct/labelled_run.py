@@ -3,6 +3,7 @@
 RUNS/NAME/
   training.toml    the plan, to read and change
   folds.csv        case, patient, fold
+  options.json     options that every later command must repeat
   facts.json       what was measured of the cases
   curves.svg       learning curves, drawn anew at every reading
   cache/           cases as they are trained on
@@ -11,6 +12,7 @@ RUNS/NAME/
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -19,9 +21,9 @@ from operators.errors import UsageError
 from operators.importing.install import require_free
 from operators.packages.structures import read_structures
 from training.device import training_device
-from training.files import csv_text, write_text
+from training.files import csv_text, write_json, write_text
 from training.labelled_ct.case_facts import MeasuredCase, measure_cases
-from training.labelled_ct.classes import names_of_values
+from training.labelled_ct.classes import names_of_values, require_as_planned
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import Fold, folds_of, rows_of
 from training.labelled_ct.installation import install_best
@@ -30,7 +32,7 @@ from training.labelled_ct.package_tables import package_tables, shared_fracture
 from training.labelled_ct.planning import PLAN_FILE, Machine, plan_text
 from training.recipe import Recipe, read_recipe
 
-FOLDS_FILE = "folds.csv"
+FOLDS_FILE, OPTIONS_FILE = "folds.csv", "options.json"
 
 
 def train(run: LabelledCtRun, plan_only: bool = False) -> Iterator[str]:
@@ -42,6 +44,7 @@ def train(run: LabelledCtRun, plan_only: bool = False) -> Iterator[str]:
     require_free(run.models, run.name)
     make_folder(run.folder, "a folder for the training")
     plan, cases = make_plan(run)
+    keep_options(run)
     patients = len({case.patient for case in cases})
     yield f"plan: {run.folder / PLAN_FILE}, {len(cases)} cases of {patients} patients"
     yield from described(plan)
@@ -70,7 +73,9 @@ def make_plan(run: LabelledCtRun) -> tuple[Recipe, list[MeasuredCase]]:
         plan = read_recipe(path)
         if len(plan.sources.labelled_cts) != 1 or not {"coarse", "fine"} <= set(plan.networks):
             raise UsageError(f"expected one [[labelled_cts]] and the networks coarse and fine in {path}")
-        names = {int(value): name for value, name in plan.sources.labelled_cts[0].names.items()}
+        planned = plan.sources.labelled_cts[0].names
+        require_as_planned(planned, path, run.dataset, run.told, read_structures(run.models))
+        names = {int(value): name for value, name in planned.items()}
         return plan, measure_cases(run.dataset, names, run.folder, run.tell)
     names = names_of_values(run.dataset, run.told, read_structures(run.models))
     cases = measure_cases(run.dataset, names, run.folder, run.tell)
@@ -102,6 +107,24 @@ def described(plan: Recipe) -> Iterator[str]:
             f"{name}: voxels of {network.spacing_mm} mm, patches of {patch}, batch {network.batch}, "
             f"features {features}, {network.steps} steps at most"
         )
+
+
+def keep_options(run: LabelledCtRun) -> None:
+    """Writes options.json: the seed, and the networks that the training starts from.
+
+    Raises UsageError if an earlier command had others: parts of one training would not fit together.
+    """
+    path = run.folder / OPTIONS_FILE
+    start = ", ".join(spec.sha256[:12] for spec in run.start.values()) or "none"
+    own = {"--seed": str(run.seed), "--start-from": start}
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else own
+    for option, value in own.items():
+        if kept[option] != value:
+            raise UsageError(
+                f"expected {option} {kept[option]}, with which {run.folder} was begun, got {value}; use "
+                "another --runs"
+            )
+    write_json(path, own)
 
 
 def keep_folds(run: LabelledCtRun, folds: Sequence[Fold]) -> None:

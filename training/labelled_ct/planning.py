@@ -22,7 +22,7 @@ FINEST_MM, COARSEST_MM = 0.6, 2.5
 # The coarse network sees about so many voxels of a scan, none larger than those of the bundled networks
 COARSE_SIDE, COARSEST_LOOK_MM = 48, 4.0
 WINDOW_HU = (-200.0, 1300.0)
-LEARNING_RATE = 2e-3
+LEARNING_RATE, LOSS = 2e-3, "dice_ce"
 # Steps for each case, within limits; the watched patches end a training earlier
 STEPS_OF_CASE, LEAST_STEPS, MOST_STEPS = 400, 2000, 20000
 READINGS, PATIENCE, FALL, PATCHES = 40, 10, 0.15, 16
@@ -105,6 +105,7 @@ def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float], ste
         "batch": size.batch,
         "steps": steps,
         "learning_rate": LEARNING_RATE,
+        "loss": LOSS,
     }
 
 

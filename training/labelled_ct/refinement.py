@@ -20,10 +20,10 @@ from operators.packages.structures import read_structures
 from training.export import write_document
 from training.files import write_text
 from training.labelled_ct.case_facts import measure_cases
-from training.labelled_ct.classes import names_of_values
+from training.labelled_ct.classes import names_of_values, require_as_planned
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import folds_of, shown
-from training.labelled_ct.labelled_run import described, keep_folds
+from training.labelled_ct.labelled_run import described, keep_folds, keep_options
 from training.labelled_ct.model_card import CARD_FILE, FoldResult, best_of, number
 from training.labelled_ct.package_tables import text_of
 from training.labelled_ct.planning import PLAN_FILE
@@ -51,6 +51,7 @@ def refine(run: LabelledCtRun, margins: Margins) -> Iterator[str]:
     package = read_coarse_to_fine_package(folder / PACKAGE_FILE)
     run = replace(run, start={spec.name: spec for spec in (package.coarse, package.fine)})
     plan = refined_plan(run, folder)
+    keep_options(run)
     names = {int(value): name for value, name in plan.sources.labelled_cts[0].names.items()}
     cases = measure_cases(run.dataset, names, run.folder, run.tell)
     yield from described(plan)
@@ -72,7 +73,10 @@ def refined_plan(run: LabelledCtRun, folder: Path) -> Recipe:
     """Returns the plan of a package for its corrections, made if there is none yet. Raises UsageError."""
     path, own = run.folder / PLAN_FILE, folder / PLAN_FILE
     if path.is_file():
-        return read_recipe(path)
+        plan = read_recipe(path)
+        planned = plan.sources.labelled_cts[0].names
+        require_as_planned(planned, path, run.dataset, run.told, read_structures(run.models))
+        return plan
     if not own.is_file() or not read_recipe(own).sources.labelled_cts:
         raise UsageError(f"expected a package that was trained on a data set, got {run.name}, which was not")
     document = tomlkit.parse(own.read_text(encoding="utf-8"))

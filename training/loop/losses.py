@@ -1,102 +1,32 @@
-"""Losses: MONAI's Dice with cross-entropy, and one for patches where only the absence of classes is known."""
+"""Which loss a network is trained with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
-from monai.losses import DiceLoss
-from torch.nn.functional import cross_entropy
-
+from training.loop.class_loss import ClassLoss
+from training.loop.distance_weighted_loss import DistanceWeightedLoss
 from training.loop.row_losses import InstanceLoss, LevelLoss
 from training.recipe import NetworkRecipe
-from training.subjects.subjects import LEAST_UNKNOWN, NOT_OURS
 
-# With less smoothing, a few stray voxels of a nearly absent class cost as much as missing a whole bone, and
-# that noise hid the signal.
-SMOOTH_VOXELS = 100.0
-
-
-class TrainingLoss:
-    """Dice + cross-entropy; unknown voxels penalise only classes that are known to be absent.
-
-    `absent` are the classes that may not appear in unknown voxels: those marked NOT_OURS, those marked one
-    less, and so on. Dice counts only the classes present in a
-    patch, unless `dice_of_absent`: many patches lack the rarer bones, and a Dice of 0 drove their
-    probability so low that they were never found again. Cross-entropy penalises their false positives.
-    """
-
-    def __init__(
-        self,
-        weights: tuple[float, ...] | None,
-        absent: Sequence[tuple[int, ...]],
-        dice_of_absent: bool = False,
-    ) -> None:
-        weight = torch.tensor(weights) if weights else None
-        self.dice = DiceLoss(
-            to_onehot_y=True,
-            softmax=True,
-            include_background=False,
-            batch=True,
-            reduction="none",
-            smooth_nr=SMOOTH_VOXELS,
-            smooth_dr=SMOOTH_VOXELS,
-        )
-        self.cross_entropy = torch.nn.CrossEntropyLoss(weight=weight)
-        self.absent = absent
-        self.dice_of_absent = dice_of_absent
-        self.share_done = 0.0
-
-    def to(self, device: torch.device) -> TrainingLoss:
-        """Returns this loss with its class weights on `device`."""
-        self.cross_entropy.to(device)
-        return self
-
-    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Returns the loss of logits (N, C, I, J, K) and targets (N, I, J, K)."""
-        partly = (target >= LEAST_UNKNOWN).flatten(1).any(dim=1)
-        if not partly.any():
-            return self.of_known(logits, target)
-        each = [self.of_absence(logits[[n]], target[[n]]) for n in torch.nonzero(partly).flatten().tolist()]
-        if not partly.all():
-            each += [self.of_known(logits[~partly], target[~partly])] * int((~partly).sum())
-        return torch.stack(each).mean()
-
-    def of_known(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Returns Dice + cross-entropy of patches in which every voxel is known."""
-        entropy: torch.Tensor = self.cross_entropy(logits, target)
-        return self.mean_dice(logits, target) + entropy
-
-    def of_absence(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Returns the loss of a patch in which unknown voxels may be anything but the absent classes."""
-        unknown = target >= LEAST_UNKNOWN
-        group = NOT_OURS - int(target.max())
-        allowed = [c for c in range(logits.shape[1]) if c not in self.absent[group]]
-        log_total = torch.logsumexp(logits, dim=1)
-        elsewhere = (log_total - torch.logsumexp(logits[:, allowed], dim=1))[unknown].mean()
-        if unknown.all():
-            return elsewhere
-        return elsewhere + cross_entropy(logits, target.masked_fill(unknown, -1), ignore_index=-1)
-
-    def mean_dice(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Returns the mean Dice loss over the classes that count in this patch; 0 where there are none."""
-        each: torch.Tensor = self.dice(logits, target[:, None]).flatten()
-        if self.dice_of_absent:
-            return each.mean()
-        there = torch.bincount(target.flatten(), minlength=len(each) + 1)[1:] > 0
-        return each[there].sum() / max(int(there.sum()), 1)
+# What the recipe's negatives do not show, see ClassLoss
+Absent = Sequence[tuple[int, ...]]
+TrainingLoss = ClassLoss | InstanceLoss | LevelLoss
+# The fracture network's class of contact surfaces
+CONTACT = "contact"
 
 
-def class_loss(network: NetworkRecipe, absent: Sequence[tuple[int, ...]]) -> TrainingLoss:
+def class_loss(network: NetworkRecipe, absent: Absent) -> ClassLoss:
     """Returns the loss of a network that tells the class of each voxel."""
-    return TrainingLoss(network.class_weights, absent, network.dice_of_absent)
+    given = network.class_weights, absent, network.dice_of_absent
+    if network.loss == "distance_weighted":
+        contact = network.classes.index(CONTACT) if CONTACT in network.classes else None
+        return DistanceWeightedLoss(*given, contact)
+    return ClassLoss(*given)
 
 
-# The loss of a network by its kind, and by what its recipe's negatives do not show. Some depend on how far
-# the training is
-LOSSES: dict[
-    str, Callable[[NetworkRecipe, Sequence[tuple[int, ...]]], TrainingLoss | InstanceLoss | LevelLoss]
-] = {
+# By the kind of network. Some losses depend on how far the training is
+LOSSES: dict[str, Callable[[NetworkRecipe, Absent], TrainingLoss]] = {
     "anatomy": class_loss,
     "fracture": class_loss,
     "instance": lambda network, _: InstanceLoss(network.row),

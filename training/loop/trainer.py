@@ -18,7 +18,6 @@ from training.device import has_bfloat16, training_device
 from training.files import append_line
 from training.loop.checkpoints import State, resume, save, state_of
 from training.loop.losses import LOSSES, TrainingLoss
-from training.loop.row_losses import InstanceLoss, LevelLoss
 from training.loop.runs import TrainingRun, facts
 from training.loop.starting_weights import starting_weights
 from training.loop.validation import SCORES, Watched
@@ -37,7 +36,7 @@ class Session:
     run: TrainingRun
     state: State
     device: torch.device
-    loss: TrainingLoss | InstanceLoss | LevelLoss
+    loss: TrainingLoss
     half: bool
     started: float
     facts: dict[str, Any]

@@ -41,6 +41,7 @@ NOT_OF_PATCHES = {
     "batch",
     "class_weights",
     "dice_of_absent",
+    "loss",
     "gpu",
 }
 # What decides which patches are drawn

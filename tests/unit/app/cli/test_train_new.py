@@ -9,6 +9,7 @@ import pytest
 from app.cli.command_line import execute
 from app.cli.commands import app
 from tests.support.training.synthetic_datasets import write_raw
+from tests.support.training.training_cases import ROOT
 from tests.unit.training.labelled_ct.test_folds import DIGEST
 from training.datasets.importing import Wishes, import_dataset
 from training.datasets.layout import Case, DatasetTables, write_dataset
@@ -22,9 +23,9 @@ def osteon(*words: object) -> object:
 
 def test_a_training_is_of_a_package_or_a_new_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert osteon("train", "--data", tmp_path) == 2
-    assert "expected either PACKAGE, or --new NAME" in capsys.readouterr().err
+    assert "expected either PACKAGE or --new NAME, got neither" in capsys.readouterr().err
     assert osteon("train", "bones", "--data", tmp_path, "--new", "other") == 2
-    assert "got bones with options of --new" in capsys.readouterr().err
+    assert "expected either PACKAGE or --new NAME, got both" in capsys.readouterr().err
     assert osteon("train", "--new", "bones") == 2
     assert "expected --data with a folder, got none" in capsys.readouterr().err
     assert osteon("train", "--new", "bones", "--data", tmp_path) == 4
@@ -46,6 +47,33 @@ def test_a_label_without_a_structure_is_asked_for_before_anything_is_read(
     assert "plan:" in (said := capsys.readouterr()).out
     assert "b measured, 2 of 2" in said.err
     assert not (tmp_path / "models" / "thighs").exists()
+
+
+def test_an_option_that_contradicts_the_plan_or_the_training_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = write_raw(tmp_path / "source", {"a": 1, "b": 2})
+    import_dataset(source, tmp_path / "dataset", Wishes())
+    places = ("--runs", tmp_path / "runs", "--models", tmp_path / "models", "--data", tmp_path / "dataset")
+    plan = ("train", "--new", "thighs", *places, "--folds", "2", "--plan-only")
+    assert osteon(*plan, "--label", "thing=-") == 0
+    assert osteon(*plan, "--label", "thing=-", "--label", "femur_left=femur:left") == 0
+    assert osteon(*plan) == 0
+    capsys.readouterr()
+    for option, text in {
+        ("--label", "thing=sacrum"): "expected thing to be -, as ",
+        ("--label", "femur_left=-"): "expected femur_left to be femur_left, as ",
+        ("--seed", "3"): "expected --seed 0, with which ",
+        ("--start-from", ROOT / "models/pelvis"): "expected --start-from none, with which ",
+        ("--better", "0.5"): "got --better, which it does not read",
+        ("--network", "coarse"): "got --network, which it does not read",
+    }.items():
+        assert osteon(*plan, *option) == 2
+        assert text in capsys.readouterr().err
+    assert osteon("train", "thighs", "--from-corrections", "--data", tmp_path, "--plan-only") == 2
+    assert "got --data, --plan-only, which it does not read" in capsys.readouterr().err
+    assert osteon("train", "pelvis", "--data", tmp_path, "--label", "a=femur") == 2
+    assert "got --label, which it does not read" in capsys.readouterr().err
 
 
 def test_radiographs_are_told_where_their_training_is(

@@ -11,45 +11,7 @@ from operators.networks.architectures.own_unets import SubpixelUNet
 from research.comparison.decoding import THRESHOLDS, decoded
 from research.comparison.deep_supervision import LEVELS, SupervisedUNet
 from research.comparison.encodings import ENCODINGS
-from research.comparison.losses import LOSSES, distance_weight, weighted_dice, weighted_entropy
-from training.loop.losses import SMOOTH_VOXELS
-
-LINE = torch.tensor([0, 2, 1, 1, 1, 0]).reshape(6, 1, 1)
-
-
-def test_the_distance_weight_is_that_of_the_paper() -> None:
-    weight = distance_weight(LINE).flatten()
-    expected = [0.2, *(0.8 / (1 + np.exp(10 * distance / 3 - 5)) + 0.2 for distance in (0, 1, 2, 3)), 0.2]
-    assert weight.tolist() == pytest.approx(expected)
-    assert distance_weight(torch.ones(3, 3, 3)).unique().tolist() == pytest.approx([0.2])
-
-
-def test_equal_weights_give_plain_dice_and_entropy() -> None:
-    target = torch.tensor([0, 1, 1, 2]).reshape(1, 4, 1, 1)
-    logits = torch.zeros(1, 3, 4, 1, 1)
-    ones = torch.ones(1, 4, 1, 1)
-    dice = [1 - (2 * n / 3 + SMOOTH_VOXELS) / (4 / 3 + n + SMOOTH_VOXELS) for n in (2, 1)]
-    assert float(weighted_dice(logits, target, ones)) == pytest.approx(np.mean(dice))
-    assert float(weighted_entropy(logits, target, ones, torch.ones(3))) == pytest.approx(np.log(3))
-
-
-def test_heavier_voxels_count_more() -> None:
-    target = torch.tensor([1, 1]).reshape(1, 2, 1, 1)
-    logits = torch.tensor([[0.0, 5.0], [5.0, 0.0]]).reshape(1, 2, 2, 1, 1)
-    first = torch.tensor([3.0, 1.0]).reshape(1, 2, 1, 1)
-    right, wrong = np.log1p(np.exp(-5)), 5 + np.log1p(np.exp(-5))
-    found = float(weighted_entropy(logits, target, first, torch.ones(2)))
-    assert found == pytest.approx((3 * right + wrong) / 4, rel=1e-4)
-
-
-def test_the_weighted_loss_begins_without_weights() -> None:
-    target = torch.randint(0, 3, (1, 4, 4, 4), generator=torch.Generator().manual_seed(1))
-    logits = torch.randn(1, 3, 4, 4, 4, generator=torch.Generator().manual_seed(2))
-    loss, of_class = LOSSES["distance_weighted"]((1.0, 1.0, 1.0)), torch.ones(3)
-    ones = torch.ones(1, 4, 4, 4)
-    plain = weighted_dice(logits, target, ones) + weighted_entropy(logits, target, ones, of_class)
-    assert torch.allclose(loss(logits, target, 0.0), plain)
-    assert not torch.allclose(loss(logits, target, 1.0), plain)
+from research.comparison.losses import LOSSES
 
 
 def test_deep_supervision_counts_each_head_half_of_the_one_above() -> None:

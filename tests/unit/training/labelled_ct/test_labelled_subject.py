@@ -12,7 +12,7 @@ import torch
 from operators.errors import UsageError
 from operators.geometry.volume import LabelMap
 from tests.support.training.synthetic_datasets import BONE_HU, TISSUE_HU, made_case, write_image, write_mask
-from training.loop.losses import TrainingLoss
+from training.loop.class_loss import ClassLoss
 from training.recipe_file import LabelledCtTable
 from training.simulate.patches import LABELLED_POSE, has_both_sides, mirrored, pose_of, side_swaps
 from training.simulate.simulated_ct import Sample, simulate
@@ -63,7 +63,7 @@ def test_voxels_that_nobody_labelled_add_nothing_to_the_loss(tmp_path: Path) -> 
     target = torch.from_numpy(subject.targets[:24, :24, :16].astype(np.int64))[None]
     assert (target == NOT_OURS).any()
     assert (target < NOT_OURS).any()
-    loss, logits = TrainingLoss(None, ((),)), torch.zeros(1, 3, 24, 24, 16)
+    loss, logits = ClassLoss(None, ((),)), torch.zeros(1, 3, 24, 24, 16)
     other = logits.clone()
     other[:, 2][target == NOT_OURS] = 9.0
     assert loss(other, target) == pytest.approx(float(loss(logits, target)))

@@ -27,6 +27,7 @@ from app.web.site import Site, make_site
 from operators.errors import UsageError
 
 NEEDED = ("argon2", "markdown_it")
+NEEDED_FOR_OPENID = ("authlib", "joserfc")
 # Files are read this many at a time, between other work
 IDENTITIES_AT_ONCE, IDENTITIES_PAUSE_S = 50, 1.0
 CERTIFICATE_LOOK_S = 5.0
@@ -40,7 +41,7 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     """
     web = settings.node.web
     assert web is not None
-    require_libraries()
+    require_libraries(web)
     site = make_site(settings, web, open_connection(settings.node, lazy=True), board)
     require_accounts(site)
     server = server_of(site)
@@ -56,9 +57,10 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     thread.join(5.0)
 
 
-def require_libraries() -> None:
+def require_libraries(web: WebSettings) -> None:
     """Raises UsageError if the extra `web` is not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    needed = NEEDED + (NEEDED_FOR_OPENID if web.openid else ())
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UsageError(
             f"expected the extra `web` for the page (pip install 'osteon[web]'), {missing} are missing"
@@ -67,9 +69,10 @@ def require_libraries() -> None:
 
 def require_accounts(site: Site) -> None:
     """Raises UsageError if others reach the page and it has no accounts."""
-    if not site.web.is_local and not site.accounts.all():
+    if not (site.web.is_local or site.provider or site.accounts.all()):
         raise UsageError(
-            f"expected accounts for a page on {site.web.host}, got none: osteon users add NAME administrator"
+            f"expected accounts or openid for a page on {site.web.host}, got none: osteon users add NAME "
+            "administrator"
         )
 
 

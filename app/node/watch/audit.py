@@ -129,11 +129,18 @@ class AuditTrail:
         self._study(event, study_instance_uid)
         self._append(event, is_durable=True)
 
-    def user(self, kind: tuple[str, str], who: str, address: str, outcome: int = SUCCEEDED) -> None:
-        """Records that a user logs in or out, or changes an account (PS3.15 A.5.3.12)."""
+    def user(
+        self, kind: tuple[str, str], who: str, address: str, outcome: int = SUCCEEDED, known_as: str = ""
+    ) -> None:
+        """Records that a user logs in or out, or changes an account (PS3.15 A.5.3.12).
+
+        `known_as` is the user's identifier at an identity provider, '' for a local account.
+        """
         what = USER_AUTHENTICATION if kind in (LOGIN, LOGOUT) else SECURITY_ALERT
         event = self._event(what, "E", outcome, kind)
         participant = ElementTree.SubElement(event, "ActiveParticipant", UserID=who, UserIsRequestor="true")
+        if known_as:
+            participant.set("AlternativeUserID", known_as)
         if address:
             participant.set("NetworkAccessPointID", address)
             participant.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(address) else MACHINE_NAME)

@@ -12,7 +12,8 @@ from typing import Any
 from app.node.peers.http_client import ask
 from app.node.peers.http_stream import HttpLimits
 from app.node.settings.openid import OpenIdSettings, is_safe_address
-from operators.errors import OsteonError, TransientError, UsageError
+from app.node.settings.tls import trusting
+from operators.errors import OsteonError, TransientError
 
 NAMED = "the identity provider"
 ANSWER_S, ANSWER_BYTES = 10.0, 1 << 20
@@ -48,11 +49,7 @@ class ProviderDocuments:
     @cached_property
     def context(self) -> ssl.SSLContext:
         """Returns a context that trusts the setting's authorities. Raises UsageError for unreadable ones."""
-        try:
-            return ssl.create_default_context(cafile=self.settings.authority)
-        except OSError as error:
-            text = f"expected readable certificates in PEM in authority, got: {error.strerror}"
-            raise UsageError(text) from error
+        return trusting(self.settings.authority)
 
     def discovery(self) -> dict[str, Any]:
         """Returns the discovery document (OpenID Connect Discovery 1.0 4)."""

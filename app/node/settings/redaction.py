@@ -13,7 +13,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
 # The parameter that libpq also accepts, in a URL's query or in a connection string
 _PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
-_SECRET = frozenset(("database", "notice_url", "stow", "url", "client_secret"))
+_SECRET = frozenset(("database", "notice_url", "stow", "url", "fhir", "client_secret"))
 
 
 class SecretUrl(str):

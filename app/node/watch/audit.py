@@ -24,6 +24,7 @@ log = structlog.get_logger()
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 TRANSFERRED = ("110104", "DICOM Instances Transferred")
 ACCESSED = ("110103", "DICOM Instances Accessed")
+EXPORTED = ("110106", "Export")
 STUDY_DELETED = ("110105", "DICOM Study Deleted")
 STARTED, STOPPED = ("110120", "Application Start"), ("110121", "Application Stop")
 SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
@@ -89,6 +90,15 @@ class AuditTrail:
         """Records the outcome of a delivery to a peer."""
         us = Participant(self.ae_title, "", SOURCE, True)
         self._transfer("R", outcome, us, peer, {study_instance_uid: instances})
+
+    def reported(self, peer: Participant, study_instance_uid: str, outcome: int) -> None:
+        """Records the outcome of sending a report, which is no DICOM instance, to a peer."""
+        event = self._event(EXPORTED, "R", outcome)
+        self._participant(event, Participant(self.ae_title, "", SOURCE, True))
+        self._participant(event, peer)
+        self._source(event)
+        self._study(event, study_instance_uid)
+        self._append(event)
 
     def rejected(
         self, calling_ae: str, called_ae: str, address: str, reason: str, held_back: int = 0

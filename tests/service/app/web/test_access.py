@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.node.accounts.accounts import ROLES, Role
+from app.node.service.page_check import require_somebody
 from app.node.watch.rate_limit import RateLimits
 from app.web import application
 from app.web.access import COOKIE
 from app.web.pages import users
-from app.web.server import require_accounts
 from app.web.site import Site
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import Node
@@ -292,7 +292,7 @@ def test_an_address_that_others_reach_needs_accounts(here: Node) -> None:
     site = made_site(here, host="0.0.0.0", proxies=("192.0.2.1",))
     assert not site.is_open
     with pytest.raises(UsageError, match="expected accounts or openid for a page on"):
-        require_accounts(site)
+        require_somebody(site.node, site.web)
     assert Browser(site).get("/").status_code == 303
     site.accounts.add("ann", "administrator", PASSWORD)
-    require_accounts(site)
+    require_somebody(site.node, site.web)

@@ -14,10 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from app.node.accounts.accounts import Role
+from app.node.service.page_check import require_somebody
+from app.node.settings.web import WebSettings
 from app.node.watch.rate_limit import RateLimits
 from app.web.access import COOKIE
 from app.web.pages.openid import SIGN_IN_COOKIE
-from app.web.server import require_accounts
 from app.web.site import Site
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import Node
@@ -406,6 +407,6 @@ def test_a_page_without_a_provider_has_no_such_routes(node: Node) -> None:
 
 def test_a_provider_is_enough_for_a_page_that_others_reach(node: Node, provider: OpenIdProvider) -> None:
     web = {"host": "0.0.0.0", "proxies": ["127.0.0.1"]}
-    require_accounts(made_site(node, **web, openid=openid_of(provider)))
+    require_somebody(node.settings, WebSettings.model_validate(web | {"openid": openid_of(provider)}))
     with pytest.raises(UsageError, match="accounts or openid"):
-        require_accounts(made_site(node, **web))
+        require_somebody(node.settings, WebSettings.model_validate(web))

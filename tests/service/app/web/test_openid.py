@@ -214,7 +214,7 @@ WRONG_TOKENS: dict[str, tuple[Callable[[OpenIdProvider], None], str]] = {
             p,
             "sign",
             lambda c: jwt.encode(
-                {"alg": "HS256", "kid": "k1"}, c, OctKey.import_key(KEY.as_dict(private=False)["n"])
+                {"alg": "HS256", "kid": "k1"}, c, OctKey.import_key(str(KEY.as_dict(private=False)["n"]))
             ),
         ),
         "has signed",

@@ -155,7 +155,7 @@ def test_numbers_have_no_exponent(value: float) -> None:
 
 
 def cases(folder: Path) -> Iterator[ReportContent]:
-    yield content_of(folder / "nameless", **dict.fromkeys(("PatientName", "AccessionNumber"), ""))
+    yield content_of(folder / "nameless", PatientName="", AccessionNumber="")
     yield content_of(folder / "several", series=2)
     yield content_of(folder / "bad", PatientBirthDate="1950", PatientSex="", StudyDate="")
     yield content_of(folder / "lines", PatientID="a\r\nOBX|1|TX|x||Fracture", PatientName="山田^太郎")

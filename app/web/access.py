@@ -69,8 +69,7 @@ def visitor(request: Request) -> Visitor:
             request.state.new_token = token
         return Visitor(LOCAL, session, token)
     # An account that was changed or removed since has other values, or none
-    known = site.accounts.all()
-    if session is None or session.account is None or known.get(session.account.name) != session.account:
+    if session is None or session.account is None or not site.knows(session):
         raise LoginNeededError
     return Visitor(session.account, session, token)
 

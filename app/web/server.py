@@ -8,7 +8,6 @@ import threading
 import time
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
@@ -16,6 +15,7 @@ import uvicorn
 from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_index import count_states
 from app.node.service.http_server import http_server
+from app.node.service.page_check import require_libraries, require_pair, require_somebody
 from app.node.service.parts import begin
 from app.node.settings.ports import bound, http_socket
 from app.node.settings.web import WebSettings
@@ -25,9 +25,7 @@ from app.node.watch.loops import Loop
 from app.settings import Settings
 from app.web.samples import SAMPLE_S
 from app.web.site import Site, make_site
-from operators.errors import UsageError
 
-NEEDED = ("argon2", "markdown_it")
 # Files are read this many at a time, between other work
 IDENTITIES_AT_ONCE, IDENTITIES_PAUSE_S = 50, 1.0
 CERTIFICATE_LOOK_S = 5.0
@@ -44,9 +42,9 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     """
     web = settings.node.web
     assert web is not None
-    require_libraries()
+    require_libraries(web)
     site = make_site(settings, web, open_connection(settings.node, lazy=True), board)
-    require_accounts(site)
+    require_somebody(settings.node, web)
     server = server_of(site)
     listening = bound(partial(http_socket, web.host, web.port), web.host, web.port)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
@@ -58,23 +56,6 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     life.until_stopped([thread, *(loop.thread for loop in loops)])
     server.should_exit = True
     thread.join(5.0)
-
-
-def require_libraries() -> None:
-    """Raises UsageError if the extra `web` is not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"expected the extra `web` for the page (pip install 'osteon[web]'), {missing} are missing"
-        )
-
-
-def require_accounts(site: Site) -> None:
-    """Raises UsageError if others reach the page and it has no accounts."""
-    if not site.web.is_local and not site.accounts.all():
-        raise UsageError(
-            f"expected accounts for a page on {site.web.host}, got none: osteon users add NAME administrator"
-        )
 
 
 def server_of(site: Site) -> uvicorn.Server:
@@ -96,10 +77,7 @@ def tls_options(web: WebSettings) -> dict[str, Any]:
     """Returns uvicorn's options for HTTPS, none without a certificate. Raises UsageError for bad files."""
     if web.certificate is None or web.key is None:
         return {}
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key)
-    except OSError as error:
-        raise UsageError(f"expected readable certificate files in PEM, got: {error.strerror}") from error
+    require_pair(web.certificate, web.key)
     return {"ssl_certfile": web.certificate, "ssl_keyfile": web.key}
 
 

@@ -68,7 +68,7 @@ class Segmenter:
     ) -> None:
         self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
         self.latest: tuple[str, Decided] | None = None
-        wanted = {kind for peer in settings.node.destinations for kind in peer.results}
+        wanted = {kind for peer in settings.node.destinations for kind in peer.kinds}
         self.wanted = tuple(kind for kind in RESULTS if kind in wanted)
 
     def decide(self, values: Json) -> Json:

@@ -1,4 +1,4 @@
-"""A corrected SEG has the drawn voxels, the original's segments, and refers to the original and the images."""
+"""A corrected SEG has the drawn voxels and the original's segments, and refers to the original and the images."""
 
 from __future__ import annotations
 

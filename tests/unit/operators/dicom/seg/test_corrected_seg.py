@@ -1,4 +1,4 @@
-"""A corrected SEG has the drawn voxels and the original's segments, and refers to the original and the images."""
+"""A corrected SEG has the drawn voxels and the segments of the original, and refers to it and the images."""
 
 from __future__ import annotations
 

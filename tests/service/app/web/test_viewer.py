@@ -47,7 +47,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 @pytest.fixture(scope="module")
 def name(here: Node) -> str:
-    return segmented_study(here, **PATIENT)
+    return segmented_study(here, 1, **PATIENT)
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def key_places(result: StoredResult, opened: Opened) -> list[dict[str, object]]:
     """Returns the place of each key slice: its middle, or that of the segments in it."""
     keys = key_instances(result.key_objects) if result.key_objects else ()
     frames = {(frame.sop_instance_uid, frame.frame_number): frame for frame in opened.series.frames}
-    found = []
+    found: list[dict[str, object]] = []
     for frame in (frames[key] for key in keys if key in frames):
         k = min(round(frame.k / opened.step), opened.labels.grid.shape[2] - 1)
         found.append({"name": f"Slice {round(frame.k) + 1}", "mm": ras(opened.slice_middle(k))})

@@ -42,7 +42,7 @@ def drawn_labels(packed: bytes, opened: Opened) -> LabelMap:
     known[[0, *(info.value for info in opened.infos)]] = True
     if not known[turned].all():
         raise UnsuitableError("expected labels of the result's segments, got others")
-    labels = turn.undo(turned)
+    labels = turn.undo(turned).astype(np.uint8, copy=False)
     if np.array_equal(labels, opened.labels.labels):
         raise UnsuitableError("expected corrected labels, got those of the result")
     return LabelMap(labels, grid)

@@ -88,7 +88,7 @@ def make_corrected(
         transfer_syntax_uid=ExplicitVRLittleEndian,
         manufacturer=original.Manufacturer,
         manufacturer_model_name=original.ManufacturerModelName,
-        software_versions=list(original.SoftwareVersions),
+        software_versions=tuple(original.SoftwareVersions),
         device_serial_number=original.DeviceSerialNumber,
         content_description=NOT_FOR_DIAGNOSIS,
         content_creator_name=f"{made.who[: LONG_STRING - 1]}^",

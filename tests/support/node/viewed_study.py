@@ -64,11 +64,9 @@ def ct_array(labels: NDArray[np.uint8]) -> NDArray[np.int16]:
     return hu
 
 
-def segmented_study(
-    here: Node, study: int = 1, shape: tuple[int, int, int] = SHAPE, **attributes: str
-) -> str:
+def segmented_study(here: Node, study: int = 1, **attributes: str) -> str:
     """Receives a CT, ends its job with a SEG, key slices and a report, and returns the job's fingerprint."""
-    labels = label_array(shape)
+    labels = label_array()
     affine = phantoms.axial_affine(SPACING_MM, (-48.0, -42.0, -40.0))
     edit = setting(**({"StudyDescription": "pelvis"} | attributes))
     phantoms.write_ct(here.watch, ct_array(labels), affine, study=study, edit=edit)

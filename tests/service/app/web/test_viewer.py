@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
+import httpx2
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.node.accounts.accounts import Role
 from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_list import list_jobs
 from app.web.site import Site
 from app.web.viewing.volumes import Views
+from operators.dicom.seg.seg_reader import read_seg
 from tests.service.app.node.studies.test_retention import Node
 from tests.support.browsers.browser import Page, chromium
+from tests.support.node.node_processes import until
 from tests.support.node.page_site import Browser, made_site, node_with_peers, served, with_users
 from tests.support.node.viewed_study import (
     KEY_SLICE,
@@ -41,7 +47,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 @pytest.fixture(scope="module")
 def name(here: Node) -> str:
-    return segmented_study(here, **PATIENT)
+    return segmented_study(here, 1, **PATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,17 @@ def test_key_slices_and_fractures_have_a_place(site: Site, address: str) -> None
     assert [mark["values"] for mark in found["marks"]] == [[1], [2], [3], [1, 2]]
 
 
+@contextmanager
+def users_of(site: Site) -> Iterator[dict[Role, Browser]]:
+    """Users for a while; the last one to go is an administrator."""
+    users = with_users(site)
+    try:
+        yield users
+    finally:
+        for role in reversed(users):
+            site.accounts.remove(f"{role}-1")
+
+
 def test_what_is_not_there_is_refused_and_nobody_sees_images_without_logging_in(
     here: Node, address: str, name: str
 ) -> None:
@@ -105,14 +122,51 @@ def test_what_is_not_there_is_refused_and_nobody_sees_images_without_logging_in(
     for missing in (f"/jobs/{name}/series/1", f"/jobs/{name}/series/-1/ct.nii", "/jobs/0/series/0/ct.nii"):
         assert Browser(site).get(missing).status_code == 404, missing
     assert Browser(site).get(f"{address}/picture.png").status_code == 409
-    users = with_users(site)
-    try:
+    with users_of(site) as users:
         for data in ("", *(f"/{each}" for each in DATA)):
             assert Browser(site).get(address + data).headers["location"] == "/login", data
             assert users["viewer"].get(address + data).status_code == 200, data
-    finally:
-        for role in ("viewer", "operator", "administrator"):
-            site.accounts.remove(f"{role}-1")
+
+
+def sent(browser: Browser, address: str, labels: bytes, token: str | None = None) -> httpx2.Response:
+    """Sends drawn labels."""
+    form = {"csrf": browser.token if token is None else token}
+    return browser.client.post(f"{address}/corrections", data=form, files={"labels": ("labels.gz", labels)})
+
+
+def test_who_may_correct_sends_labels_and_what_is_wrong_is_refused(here: Node) -> None:
+    name = segmented_study(here, 4)
+    address, site = f"/jobs/{name}/series/0", made_site(here)
+    content = Browser(site).get(f"{address}/labels.nii").content
+    drawn = np.frombuffer(content[352:], np.uint8).copy()
+    unchanged = gzip.compress(drawn.tobytes())
+    drawn[drawn == 3] = 1
+    good = gzip.compress(drawn.tobytes())
+    with users_of(site) as users:
+        assert "correct.js" not in users["viewer"].get(address).text
+        assert sent(users["viewer"], address, good).status_code == 403
+        operator = users["operator"]
+        assert "correct.js" in operator.get(address).text
+        assert sent(operator, address, good, token="other").status_code == 403
+        wrong = {
+            "packed by gzip": b"no",
+            "for each voxel": gzip.compress(drawn.tobytes()[:-1]),
+            "a label for each": gzip.compress(drawn.tobytes() + bytes(1)),
+            "segments, got others": gzip.compress(np.full_like(drawn, 9).tobytes()),
+            "those of the result": unchanged,
+        }
+        for sentence, labels in wrong.items():
+            answer = sent(operator, address, labels)
+            assert answer.status_code == 409
+            assert sentence in answer.text
+        for path, length in ((f"{address}/corrections", (32 << 20) + 1), (f"/jobs/{name}/hold", 40_000)):
+            refused = operator.client.post(path, headers={"Content-Length": str(length)})
+            assert refused.status_code == 413
+        assert sent(operator, address, good).status_code == 201
+        text = operator.get(address).text
+        assert "The corrected result is filed." in text
+        assert "Right hip bone: Dice 0.000, 0.0 ml added" in text
+    assert (here.settings.data / "audit.xml").read_text().count("corrected-result") == 1
 
 
 def test_images_that_cannot_be_read_are_told_in_a_sentence(here: Node) -> None:
@@ -226,3 +280,73 @@ def test_the_labels_are_sent_packed(page: Page) -> None:
         ".map(each => [each.encodedBodySize, each.decodedBodySize])[0]"
     )
     assert sizes[0] * 10 < sizes[1] == int(np.prod(SHAPE)) + 352
+
+
+def mouse(page: Page, kind: str, x: float, y: float) -> None:
+    page.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+
+def choose(page: Page, field: str, value: str) -> None:
+    change = f"e.value = '{value}'; e.dispatchEvent(new Event('change'))"
+    page.run(f"(e => {{ {change} }})(document.getElementById('{field}'))")
+
+
+def click(page: Page, selector: str) -> None:
+    page.run(f"document.querySelector('{selector}').click()")
+
+
+def said(page: Page) -> str:
+    return str(page.run("document.getElementById('corrected').textContent"))
+
+
+def test_segments_are_relabelled_merged_drawn_undone_and_filed(page: Page, here: Node, name: str) -> None:
+    (job,) = [each for each in list_jobs(here.client) if each.job_id.endswith(name)]
+    edits = job_folder(here.settings.data, job.job_id).edits
+    page.resize(1280, 900)
+    stored = np.searchsorted([0, 11, 12, 21], label_array())
+    sizes = np.bincount(stored.ravel()).tolist()
+    click(page, "#correct summary")
+    page.run("scrollTo(0, 0)")
+    click(page, '[data-mark="1"]')
+    choose(page, "segment", "3")
+    click(page, "#relabel")
+    assert said(page) == f"{sizes[1]} voxels changed."
+    for button, expected in (("", "Right hip bone"), ("#undo", "fragment 1")):
+        if button:
+            click(page, button)
+        click(page, '[data-mark="1"]')
+        assert location(page).endswith(expected)
+    choose(page, "merged", "2")
+    choose(page, "segment", "1")
+    click(page, "#merge")
+    assert said(page) == f"{sizes[2]} voxels changed."
+    choose(page, "tool", "brush")
+    choose(page, "segment", "3")
+    box = json.loads(page.run("JSON.stringify(document.getElementById('planes').getBoundingClientRect())"))
+    # A short stroke through the axial plane, which is the lower left one
+    x, y = box["left"] + box["width"] * 0.32, box["top"] + box["height"] * 0.75
+    mouse(page, "mousePressed", x, y)
+    for step in range(5):
+        mouse(page, "mouseMoved", x + 3 * step, y)
+    mouse(page, "mouseReleased", x + 12, y)
+    click(page, "#save")
+    until(lambda: list(edits.glob("*.json")) != [])
+    until(lambda: is_told(page))
+    (path,) = edits.glob("*.dcm")
+    label_map, infos = read_seg(path)
+    assert [info.label for info in infos] == ["Left hip bone, fragment 1", "Right hip bone"]
+    merged, drawn = (int((label_map.labels == info.value).sum()) for info in infos)
+    assert 0 < drawn - sizes[3] < 500
+    assert sizes[1] + sizes[2] - (drawn - sizes[3]) <= merged <= sizes[1] + sizes[2]
+    assert "Right hip bone: Dice" in page.run("document.getElementById('edits').textContent")
+    assert page.errors == []
+
+
+def is_told(page: Page) -> bool:
+    """Whether the page was loaded again and says that a correction is filed."""
+    try:
+        return bool(
+            page.run("document.querySelector('.messages')?.textContent.includes('is filed') === true")
+        )
+    except RuntimeError:  # between two pages
+        return False

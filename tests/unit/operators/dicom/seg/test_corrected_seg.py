@@ -1,4 +1,4 @@
-"""A corrected SEG has the drawn voxels and the segments of the original, and refers to it and the images."""
+"""A corrected SEG has the drawn voxels, the original's segments, and refers to it and the images."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_holds_what_was_drawn_also_on_slices_that_were_empty(tmp_path: Path, 
         (each.label, each.type, each.rgb) for each in before
     ]
     dataset = dcmread(path)
-    assert dataset.ContentCreatorName == "eve"
+    assert dataset.ContentCreatorName == "eve^"
     assert {item.SegmentAlgorithmType for item in dataset.SegmentSequence} == {"SEMIAUTOMATIC"}
     assert dataset.PatientID == "P1"
 
@@ -67,9 +67,8 @@ def test_it_refers_to_the_images_first_and_to_the_original(tmp_path: Path) -> No
     assert corrects.sop_instance_uid in corrected.sources
     assert corrected.is_made_from(corrects)
     assert not corrects.is_made_from(corrects)
-    assert not replace(
-        corrects, sop_instance_uid="1", tracking_uids=frozenset(), names=frozenset(("lung",))
-    ).is_made_from(corrects)
+    unnamed = replace(corrects, sop_instance_uid="1", tracking_uids=frozenset(), names=frozenset(("lung",)))
+    assert not unnamed.is_made_from(corrects)
     assert replace(corrects, sop_instance_uid="1", tracking_uids=frozenset()).is_made_from(corrects)
 
 

@@ -23,6 +23,7 @@ from app.settings import Settings
 from operators.package_files.package_schema import (
     CoarseToFineTables,
     MonaiBundleTables,
+    NnUNetFragmentsTables,
     NnUNetPerBoneTables,
     NnUNetTables,
 )
@@ -50,6 +51,7 @@ def main() -> int:
                 ('kind = "coarse_to_fine"', CoarseToFineTables),
                 ('kind = "nnunet"', NnUNetTables),
                 ('kind = "nnunet_per_bone"', NnUNetPerBoneTables),
+                ('kind = "nnunet_fragments"', NnUNetFragmentsTables),
                 ('kind = "monai_bundle"', MonaiBundleTables),
                 ('kind = "radiograph"', RadiographTables),
             ],

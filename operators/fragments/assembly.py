@@ -13,8 +13,8 @@ from operators.bones.outlines import OutlinedBone
 from operators.fragments.evidence import Fragments
 from operators.geometry.resampling import covering_box, interpolate_scalar
 from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, slabs
-from operators.packages.coarse_to_fine import CoarseToFinePackage
-from operators.packages.confidence import Confidence, log_odds, stated_probability
+from operators.packages.confidence import CERTAIN, Confidence, log_odds, stated_probability
+from operators.packages.plans import SplittingPackage
 from operators.segmentation.segmentation import Contact, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
@@ -30,8 +30,13 @@ class FracturedBone:
     grid: Grid
 
 
+def unsplit(bone: OutlinedBone) -> FracturedBone:
+    """Returns a bone that is delivered whole, without any evidence of fractures."""
+    return FracturedBone(bone, Fragments(np.ones((1, 1, 1), np.uint16), {}, -CERTAIN), bone.region.grid)
+
+
 def assemble_segmentation(
-    source: Grid, bones: tuple[FracturedBone, ...], package: CoarseToFinePackage
+    source: Grid, bones: tuple[FracturedBone, ...], package: SplittingPackage
 ) -> Segmentation:
     """Returns all bones as one label map on the source grid; only bone-sized blocks are interpolated."""
     labels = background(source.shape, package.highest_value)
@@ -127,7 +132,7 @@ def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
 
 
 def segments_of(
-    bone: FracturedBone, labels: Labels, source: Grid, package: CoarseToFinePackage
+    bone: FracturedBone, labels: Labels, source: Grid, package: SplittingPackage
 ) -> list[Segment]:
     """Describes each label value of one bone; values without a voxel on the source grid are left out."""
     label = bone.outline.region.label
@@ -155,7 +160,7 @@ def contacts_of(bone: FracturedBone, shown: list[Segment], confidence: Confidenc
 
 
 def fragment_of(
-    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: CoarseToFinePackage
+    bone: FracturedBone, value: int, fragment: int | None, volume_ml: float, package: SplittingPackage
 ) -> Segment:
     """Returns one segment with its probabilities, the ones by which pieces were shown or left out."""
     label, found, confidence = bone.outline.region.label, bone.fragments, package.confidence
@@ -165,7 +170,10 @@ def fragment_of(
     return replace(
         segment_of(label, package.labels, value, fragment, volume_ml, sure),
         bone_probability=stated_probability(confidence.bone, log_odds(sure)),
-        fracture_probability=stated_probability(confidence.of_fractures, found.fractured),
+        # Nobody looked for fractures of a bone that has one value
+        fracture_probability=(
+            stated_probability(confidence.of_fractures, found.fractured) if len(label.values) > 1 else None
+        ),
         fragment_probability=own,
         evidence=bone.outline.region.evidence,
     )

@@ -17,6 +17,7 @@ from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.errors import ModelError, UsageError
 from operators.importing.package_tables import Table, model_tables
 from operators.importing.published import Published
+from operators.importing.shared_fracture import SharedFracture
 from operators.networks.architectures.architecture_table import build
 from operators.networks.weights import fill, load_weights
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, lacks_code, read_package
@@ -44,12 +45,15 @@ DRAFT_NOTE = """\
 
 @dataclass(frozen=True)
 class NewPackage:
-    """A new package: its name, title, labels and orientation."""
+    """A new package: its name, title, labels and orientation, and the fracture network that splits its bones,
+    if one does.
+    """
 
     name: str
     title: str
     labels: list[dict[str, Any]]
     orientation: str
+    shared: SharedFracture | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,7 +79,7 @@ def install_all(
     """
     with new_packages(models, [new.name for _, new in made]) as folders:
         for (model, new), folder, files in zip(made, folders, texts or [{}] * len(made), strict=True):
-            write(model, new, folder)
+            write(model, new, models, folder)
             for name, text in files.items():
                 (folder / name).write_text(text, encoding="utf-8")
     return [models / new.name for _, new in made]
@@ -124,9 +128,13 @@ def require_name(name: str) -> str:
     return name
 
 
-def write(model: Published, new: NewPackage, folder: Path) -> None:
+def write(model: Published, new: NewPackage, models: Path, folder: Path) -> None:
     """Writes the weights and the package file."""
-    text = package_text(model, new, model_tables(model, new.orientation, folder))
+    tables = model_tables(model, new.orientation, folder)
+    if new.shared is not None and any(map(new.shared.splits, new.labels)):
+        tables["networks"] = {"fracture": new.shared.network(models, folder)}
+        tables |= new.shared.package(new.labels)
+    text = package_text(model, new, tables)
     name = PACKAGE_FILE if new.complete else DRAFT_FILE
     (folder / name).write_text(text, encoding="utf-8")
     if new.complete:
@@ -137,7 +145,7 @@ def package_text(model: Published, new: NewPackage, tables: Table) -> str:
     """Returns the text of package.toml."""
     head = {"name": new.name, "version": "1", "title": new.title, "algorithm_name": new.title[:64]}
     content = {"kind": tables["kind"], **head, "origin": asdict(model.origin), "accepts": ACCEPTS}
-    content |= {**tables, "labels": new.labels}
+    content |= {**tables, "labels": tables.get("labels", new.labels)}
     note = "" if new.complete else DRAFT_NOTE.format(name=new.name)
     return note + tomlkit.dumps({key: compact(value) for key, value in content.items()})
 

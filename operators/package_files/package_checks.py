@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from operators.bones.find import FINDERS
 from operators.fragments.fragments import FRAGMENTS
@@ -15,7 +16,13 @@ from operators.packages.iterative import MEMORY, ONE_BY_ONE_CLASSES
 from operators.packages.monai_bundle import STEP_ARGUMENTS, MonaiBundlePackage, Step
 from operators.packages.operating_points import check_operating_points
 from operators.packages.packages import MEASURABLE, NAMED, Label, ModelPackage, NetworkSpec
-from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, Stage
+from operators.packages.plans import (
+    NnUNetFragmentsPackage,
+    NnUNetPackage,
+    NnUNetPerBonePackage,
+    SplittingPackage,
+    Stage,
+)
 from operators.packages.radiograph import RadiographPackage
 from operators.packages.structures import SIDES
 
@@ -32,16 +39,9 @@ def check_package(package: ModelPackage) -> None:
     require_row("names", package.names, NAMED)
     for spec in package.networks:
         check_network(spec)
-    if isinstance(package, CoarseToFinePackage):
-        check_coarse_to_fine(package)
-    if isinstance(package, NnUNetPackage):
-        check_nnunet(package)
-    if isinstance(package, NnUNetPerBonePackage):
-        check_per_bone(package)
-    if isinstance(package, MonaiBundlePackage):
-        check_bundle(package)
-    if isinstance(package, RadiographPackage):
-        check_radiograph(package)
+    for kind, check in CHECKS.items():
+        if isinstance(package, kind):
+            check(package)
 
 
 def check_values(labels: Iterable[Label]) -> None:
@@ -80,10 +80,17 @@ def check_network(spec: NetworkSpec) -> None:
 def check_coarse_to_fine(package: CoarseToFinePackage) -> None:
     """Checks that strategies exist, classes are those of the networks, and numbers are in their ranges."""
     require_row("find.keep", package.find.keep, FINDERS)
-    require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
+    check_fracture(package)
     check_classes(package)
     check_ball_joints(package)
     check_rows(package)
+
+
+def check_fracture(package: SplittingPackage) -> None:
+    """Checks the network that splits bones, its strategy and its calibration."""
+    require_row("fragments.strategy", package.fragments.strategy, FRAGMENTS)
+    if package.fracture.classes != FRACTURE_CLASSES:
+        raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     check_confidence(package.confidence)
 
 
@@ -125,8 +132,6 @@ def check_classes(package: CoarseToFinePackage) -> None:
     strange = {*package.sides.middle, *package.sides.lateral} - coarse
     if strange:
         raise ValueError(f"sides: expected classes of {package.coarse.name}, got {sorted(strange)}")
-    if package.fracture.classes != FRACTURE_CLASSES:
-        raise ValueError(f"networks.fracture.classes: expected {FRACTURE_CLASSES}")
     for spec in (package.coarse, package.fine, package.fracture):
         if set(spec.guide) - coarse or (spec.guide and spec is package.coarse):
             raise ValueError(f"networks.{spec.name}.guide: expected classes of {package.coarse.name}")
@@ -170,11 +175,24 @@ def check_per_bone(package: NnUNetPerBonePackage) -> None:
     """Checks that the bones and the network that splits them fit each other."""
     for stage in package.fracture:
         check_stage(stage)
-    if len(set(package.bones)) < len(package.bones):
-        raise ValueError(f"labels: expected a unique value for each bone, got {package.bones}")
+    check_bones(package.bones)
     known = package.fracture[-1].values
     if set(package.splitting.pieces) - set(known):
         raise ValueError(f"fracture.pieces: expected some of {list(known)}, got {package.splitting.pieces}")
+
+
+def check_fragments(package: NnUNetFragmentsPackage) -> None:
+    """Checks that the bones and the network that splits them fit each other."""
+    check_bones(package.bones)
+    check_fracture(package)
+    if package.fracture.guide:
+        raise ValueError(f"networks.fracture.guide: expected none, got {package.fracture.guide}")
+
+
+def check_bones(values: Sequence[int]) -> None:
+    """Checks that an anatomy network writes a value of its own for each bone."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"labels: expected a unique value for each bone, got {tuple(values)}")
 
 
 def check_stage(stage: Stage) -> None:
@@ -224,8 +242,6 @@ def check_radiograph(package: RadiographPackage) -> None:
         )
     if unknown := package.body_part_terms.keys() - package.body_parts.keys():
         raise ValueError(f"body_part_terms: expected names of body_parts, got {sorted(unknown)}")
-    if not package.body_parts or not package.views:
-        raise ValueError("body_parts, views: expected at least one of each, got none")
     if package.folds[0].arguments.get("attributes") != len(package.attributes):
         raise ValueError(f"network.arguments.attributes: expected {len(package.attributes)}")
     if any(side % 32 for side in package.folds[0].patch):
@@ -243,3 +259,14 @@ def require_step(step: Step) -> None:
     if not is_orientation(str(step.arguments.get("directions", "LPS"))):
         got = step.arguments["directions"]
         raise ValueError(f"steps.orientation: expected such as RAS, got {got!r}")
+
+
+# Of each kind of package; those of a kind that others extend apply to these too
+CHECKS: dict[type[ModelPackage], Callable[[Any], None]] = {
+    CoarseToFinePackage: check_coarse_to_fine,
+    NnUNetPackage: check_nnunet,
+    NnUNetPerBonePackage: check_per_bone,
+    NnUNetFragmentsPackage: check_fragments,
+    MonaiBundlePackage: check_bundle,
+    RadiographPackage: check_radiograph,
+}

@@ -35,7 +35,12 @@ from operators.packages.iterative import IterativeRules
 from operators.packages.levels import LevelRules
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage, SlidingWindow, Step
 from operators.packages.packages import MEASURED, NAMED, Acceptance, QualityRules
-from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, WeightsOrigin
+from operators.packages.plans import (
+    NnUNetFragmentsPackage,
+    NnUNetPackage,
+    NnUNetPerBonePackage,
+    WeightsOrigin,
+)
 from operators.packages.structures import Structures
 
 
@@ -112,6 +117,29 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
         )
 
 
+class NnUNetFragmentsTables(PackageTables, StageTables):
+    """An nnU-Net of an anatomy, whose bones a fracture network of Osteon's own splits one by one."""
+
+    kind: Literal["nnunet_fragments"]
+    origin: WeightsOrigin
+    networks: dict[Literal["fracture"], TrainedNetworkTable] = Field(min_length=1)
+    """The fracture network, which packages share."""
+    fragments: FragmentRules
+    confidence: Confidence = UNCALIBRATED
+    labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
+
+    def package(self, folder: Path, structures: Structures) -> NnUNetFragmentsPackage:
+        """The package of a folder."""
+        return self.make(
+            NnUNetFragmentsPackage,
+            folder,
+            labels=tuple(row.label(structures) for row in self.labels),
+            stages=self.stages(folder),
+            bones=tuple(row.value for row in self.labels),
+            fracture=self.networks["fracture"].spec("fracture", self.networks["fracture"], folder),
+        )
+
+
 class MonaiBundleTables(PackageTables):
     """A MONAI bundle whose classes are the labels."""
 
@@ -145,7 +173,14 @@ def step_of(row: Mapping[str, Any]) -> Step:
     return step
 
 
-PackageFile = CoarseToFineTables | NnUNetTables | NnUNetPerBoneTables | MonaiBundleTables | RadiographTables
+PackageFile = (
+    CoarseToFineTables
+    | NnUNetTables
+    | NnUNetPerBoneTables
+    | NnUNetFragmentsTables
+    | MonaiBundleTables
+    | RadiographTables
+)
 PACKAGE_FILE_MODEL: TypeAdapter[PackageFile] = TypeAdapter(
     Annotated[PackageFile, Field(discriminator="kind")]
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, with_config
 
 from operators.geometry.largest_component import Largest
+from operators.packages.coarse_to_fine import CoarseToFinePackage, FragmentRules
+from operators.packages.confidence import UNCALIBRATED, Confidence
+from operators.packages.operating_points import SPECIFIC
 from operators.packages.packages import ModelPackage, NetworkSpec
 from operators.packages.toml_files import STRICT
 
@@ -152,3 +155,38 @@ class NnUNetPerBonePackage(NnUNetPackage):
     def networks(self) -> tuple[NetworkSpec, ...]:
         """See ModelPackage."""
         return super().networks + tuple(spec for stage in self.fracture for spec in stage.folds)
+
+
+@dataclass(frozen=True)
+class NnUNetFragmentsPackage(NnUNetPackage):
+    """An nnU-Net whose bones go through a fracture network of Osteon's own, and on as its own bones do.
+
+    `bones` are the values that the nnU-Net writes for each label. A label with one value is delivered whole.
+    """
+
+    kind: ClassVar[str] = "nnunet_fragments"
+
+    bones: tuple[int, ...]
+    fracture: NetworkSpec
+    fragments: FragmentRules
+    confidence: Confidence = UNCALIBRATED
+    operating_point: str = field(default=SPECIFIC, kw_only=True)
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """See NnUNetPackage."""
+        return self.bones
+
+    @property
+    def least_probability(self) -> float:
+        """The least probability with which a bone is shown as fractured."""
+        return self.confidence.least_probability(self.operating_point)
+
+    @property
+    def networks(self) -> tuple[NetworkSpec, ...]:
+        """See ModelPackage."""
+        return *super().networks, self.fracture
+
+
+# What Osteon's own fracture network splits the bones of
+SplittingPackage = CoarseToFinePackage | NnUNetFragmentsPackage

@@ -16,7 +16,7 @@ from operators.bones.find import region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import BoneRegions, sides_plane
-from operators.fragments.assembly import FracturedBone, assemble_segmentation
+from operators.fragments.assembly import FracturedBone, assemble_segmentation, unsplit
 from operators.fragments.evidence import FractureEvidence, LeastOdds
 from operators.fragments.fragments import split
 from operators.geometry.resampling import interpolate_mask, isotropic_grid, resample_hu
@@ -25,6 +25,7 @@ from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import least_odds
+from operators.packages.plans import SplittingPackage
 from operators.packages.seen import AnatomyNotFoundError, SeenStructure
 from operators.pipelines.rows import with_gaps
 from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
@@ -47,7 +48,7 @@ class Anatomy:
 
     source: CtVolume
     bones: tuple[OutlinedBone, ...]
-    package: CoarseToFinePackage
+    package: SplittingPackage
     left_out: tuple[str, ...] = ()
     seen: tuple[SeenStructure, ...] = ()
 
@@ -150,25 +151,27 @@ def not_found(
 
 
 def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) -> Segmentation:
-    """Splits each bone into fragments, on the source grid.
+    """Splits each bone into fragments, on the source grid; one whose label has a single value stays whole.
 
     While the network runs on a bone, the next is cut out and the previous one is split, each on its own core.
     """
     rules, least = anatomy.package.fragments, least_odds_of(anatomy)
-    blocks = prefetch(block_of(anatomy, bone) for bone in anatomy.bones)
+    bones = [bone for bone in anatomy.bones if len(bone.region.label.values) > 1]
+    whole = tuple(unsplit(bone) for bone in anatomy.bones if len(bone.region.label.values) == 1)
+    blocks = prefetch(block_of(anatomy, bone) for bone in bones)
     with ThreadPoolExecutor(max_workers=1) as splitting:
         waiting = []
-        for number, (bone, block) in enumerate(zip(anatomy.bones, blocks, strict=True)):
+        for number, (bone, block) in enumerate(zip(bones, blocks, strict=True)):
 
             def step(stage: str, done: float, n: int = number) -> None:
-                progress(stage, (n + done) / len(anatomy.bones))
+                progress(stage, (n + done) / len(bones))
 
             evidence = fracture_evidence(block, anatomy.package, networks, step)
             waiting.append((bone, splitting.submit(split, evidence, rules, least), block.grid))
             del evidence, block
         fractured = tuple(FracturedBone(bone, found.result(), grid) for bone, found, grid in waiting)
     network_runs = networks.network_runs(anatomy.package.networks, "own", Window().overlap)
-    made = assemble_segmentation(anatomy.source.grid, fractured, anatomy.package)
+    made = assemble_segmentation(anatomy.source.grid, (*fractured, *whole), anatomy.package)
     warnings = (*anatomy.left_out, *made.warnings)
     return replace(made, network_runs=network_runs, warnings=warnings, seen=anatomy.seen)
 
@@ -190,7 +193,7 @@ def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
 
 
 def fracture_evidence(
-    block: Block, package: CoarseToFinePackage, networks: Networks, progress: Progress
+    block: Block, package: SplittingPackage, networks: Networks, progress: Progress
 ) -> FractureEvidence:
     """Runs the fracture network on one bone."""
     spec = package.fracture

@@ -12,9 +12,16 @@ from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.monai_bundle import MonaiBundlePackage
 from operators.packages.packages import ModelPackage
-from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage
+from operators.packages.plans import NnUNetFragmentsPackage, NnUNetPackage, NnUNetPerBonePackage
 from operators.packages.radiograph import RadiographPackage
-from operators.pipelines import coarse_to_fine, monai_bundle, nnunet, nnunet_per_bone, radiograph
+from operators.pipelines import (
+    coarse_to_fine,
+    monai_bundle,
+    nnunet,
+    nnunet_fragments,
+    nnunet_per_bone,
+    radiograph,
+)
 from operators.pipelines.network_output import to_segmentation
 from operators.process.progress import Progress, part_of
 from operators.segmentation.segmentation import Segmentation
@@ -74,6 +81,9 @@ PIPELINES: dict[type[ModelPackage], Pipeline] = {
     NnUNetPackage: Pipeline(prepare_each(nnunet.prepare), run_each(nnunet.run_networks), to_segmentation),
     NnUNetPerBonePackage: Pipeline(
         prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet_per_bone.split_bones
+    ),
+    NnUNetFragmentsPackage: Pipeline(
+        prepare_each(nnunet.prepare), run_each(nnunet.run_networks), nnunet_fragments.split_bones
     ),
     MonaiBundlePackage: Pipeline(
         prepare_each(monai_bundle.prepare), run_each(monai_bundle.run_network), to_segmentation

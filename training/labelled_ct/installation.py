@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from operators.errors import ModelError
 from operators.importing.install import new_packages
+from operators.importing.shared_fracture import place_weights
 from operators.package_files.package_reader import PACKAGE_FILE
 from training.files import write_text
 from training.labelled_ct.curves import CURVES_FILE
@@ -18,8 +17,6 @@ from training.labelled_ct.model_card import CARD_FILE, FoldResult, best_of, card
 from training.labelled_ct.package_tables import text_of
 from training.labelled_ct.planning import PLAN_FILE
 from training.loop.report import report_file
-
-FRACTURE_FILE = "fracture.safetensors"
 
 
 def install_best(training: LabelledCtTraining, results: Sequence[FoldResult]) -> str:
@@ -39,23 +36,14 @@ def install_best(training: LabelledCtTraining, results: Sequence[FoldResult]) ->
         for name in training.plan.networks:
             for path in (training.weights(best, name), report_file(training.weights(best, name))):
                 shutil.copyfile(path, folder / path.name)
-        place_fracture(tables, run.models, folder)
+        fracture = tables["networks"]["fracture"]
+        fracture["weights"] = place_weights(Path(fracture["weights"]), run.models, folder)
         for name in (CURVES_FILE, PLAN_FILE):
             shutil.copyfile(run.folder / name, folder / name)
         title, facts = run.dataset.tables.title, facts_of(training)
         write_text(folder / CARD_FILE, card_text(run.name, title, results, training.classes, facts))
         write_text(folder / PACKAGE_FILE, text_of(tables))
     return f"installed in {run.models / run.name}: the networks of fold {best.number} of {len(results)}"
-
-
-def place_fracture(tables: dict[str, Any], models: Path, folder: Path) -> None:
-    """Names the shared fracture network by its place in the models folder, or copies it from elsewhere."""
-    weights = Path(tables["networks"]["fracture"]["weights"])
-    if weights.is_relative_to(models.resolve()):
-        place = os.path.relpath(weights, models.resolve() / folder.name)
-    else:
-        place = shutil.copyfile(weights, folder / FRACTURE_FILE).name
-    tables["networks"]["fracture"] = {**tables["networks"]["fracture"], "weights": place}
 
 
 def facts_of(training: LabelledCtTraining) -> list[str]:

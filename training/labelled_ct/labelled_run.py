@@ -19,6 +19,7 @@ from functools import partial
 from operators.dicom.elements.atomic_file import make_folder
 from operators.errors import UsageError
 from operators.importing.install import require_free
+from operators.importing.shared_fracture import shared_fracture
 from operators.packages.structures import read_structures
 from training.device import training_device
 from training.files import csv_text, write_json, write_text
@@ -28,7 +29,7 @@ from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import Fold, folds_of, rows_of
 from training.labelled_ct.installation import install_best
 from training.labelled_ct.network_sizes import device_bytes
-from training.labelled_ct.package_tables import package_tables, shared_fracture
+from training.labelled_ct.package_tables import package_tables
 from training.labelled_ct.planning import PLAN_FILE, Machine, plan_text
 from training.recipe import Recipe, read_recipe
 

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
-from operators.errors import ModelError
 from operators.importing.install import ACCEPTS, compact
-from operators.package_files.package_reader import PACKAGE_FILE, package_of, read_package
+from operators.importing.shared_fracture import VALUES_OF_A_BONE, SharedFracture
+from operators.package_files.package_reader import package_of
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import LIKELY
 from operators.packages.structures import read_structures
-from operators.process.installation import bundled_models
 from training.labelled_ct.case_facts import MeasuredCase
 from training.labelled_ct.classes import structure_of
 from training.recipe import NetworkRecipe, Recipe
 
-# Values that a bone and its fragments get at least: as PENGWIN's convention counts them
-VALUES_OF_A_BONE = 10
 # A scan may show a part of a bone: less than the least of the data by half, but no noise
 PART, LEAST_ML = 0.5, 0.1
-# What a package takes from the one whose fracture network it shares: the rest is of that one's own bones
-SHARED_CONFIDENCE = ("fracture", "contact", "operating_points", "fitted_on")
-SHARED_QUALITY = ("thickest_mm", "coarsest_mm")
-
-
-@dataclass(frozen=True)
-class SharedFracture:
-    """The fracture network that packages share: its tables in the package that was read, and its weights."""
-
-    tables: Mapping[str, Any]
-    weights: Path
-
-
-def shared_fracture(models: Path) -> SharedFracture:
-    """Returns the fracture network of an installed package, else of a bundled one. Raises ModelError."""
-    for folder in (models, bundled_models()):
-        for path in sorted(folder.glob(f"*/{PACKAGE_FILE}")):
-            package = read_package(path)
-            if isinstance(package, CoarseToFinePackage) and package.fracture.weights.is_file():
-                tables = tomllib.loads(path.read_text(encoding="utf-8"))
-                return SharedFracture(tables, package.fracture.weights.resolve())
-    raise ModelError(f"expected a package with a fracture network in {models} to share it, found none")
 
 
 def package_tables(
@@ -58,10 +31,6 @@ def package_tables(
     sha256: Mapping[str, str],
 ) -> dict[str, Any]:
     """Returns the content of package.toml; `sha256` are those of the weights of coarse and fine."""
-    shared = fracture.tables
-    confidence = {
-        key: shared["confidence"][key] for key in SHARED_CONFIDENCE if key in shared.get("confidence", {})
-    }
     return {
         "kind": CoarseToFinePackage.kind,
         "name": name,
@@ -71,15 +40,11 @@ def package_tables(
         "accepts": {**ACCEPTS, "minimum_probability": LIKELY},
         "networks": {
             **{each: network_row(recipe.networks[each], sha256[each]) for each in sha256},
-            "fracture": {**shared["networks"]["fracture"], "weights": str(fracture.weights)},
+            "fracture": {**fracture.tables["networks"]["fracture"], "weights": str(fracture.weights)},
         },
         # Bones of a scan may lie apart
         "find": {"keep": "all"},
-        "fragments": shared["fragments"],
-        "quality": {
-            key: shared["quality"][key] for key in SHARED_QUALITY if key in shared.get("quality", {})
-        },
-        **({"confidence": confidence} if confidence else {}),
+        **fracture.rules,
         "labels": list(label_rows(recipe, cases)),
     }
 

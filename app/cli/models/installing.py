@@ -25,6 +25,7 @@ def install(
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     accept_licence: Annotated[bool, Parameter(negative="")] = False,
     catalogue: Path | None = None,
+    whole: Annotated[bool, Parameter(negative="")] = False,
     models: Models = None,
     config: Annotated[Path | None, Parameter(name="--config", help="Configuration file")] = None,
 ) -> int:
@@ -43,6 +44,8 @@ def install(
         Do not ask: you have read and accept the licence.
     catalogue
         A catalogue to read instead of Osteon's own, such as one with the addresses of a site's mirror.
+    whole
+        Deliver bones whole; otherwise the shared fracture network splits those that Osteon's packages split.
     """
     entries = read_catalogue(catalogue or CATALOGUE)
     if name is None:
@@ -50,12 +53,15 @@ def install(
         return 0
     from app.cli.models.importing import import_message
     from operators.importing.catalogue.installing import install_entry
+    from operators.importing.shared_fracture import shared_fracture
 
     entry = entry_named(entries, name)
     show_terms(entry)
     require_accepted(name, accept_licence)
+    folder = read_settings(config, models=models).models
     with training_display(Console(stderr=True)) as tell:
-        installed = install_entry(entry, read_settings(config, models=models).models, from_, tell)
+        shared = None if whole else shared_fracture(folder)
+        installed = install_entry(entry, folder, from_, tell, shared=shared)
     for each in installed:
         if each.left_out:
             print(f"{each.new.name}: does not deliver {', '.join(each.left_out)}")

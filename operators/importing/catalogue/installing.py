@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from operators.dicom.elements.atomic_file import make_folder
@@ -16,7 +16,8 @@ from operators.importing.catalogue.download import Open, Tell, download, open_ur
 from operators.importing.catalogue.listing import CatalogueEntry, CatalogueNetwork
 from operators.importing.descriptions import Description, describe, left_out, read_model
 from operators.importing.install import NewPackage, install_all, require_free
-from operators.importing.published import Published, Wanted
+from operators.importing.published import Published, PublishedModel, Wanted
+from operators.importing.shared_fracture import SharedFracture
 
 DOWNLOADS = ".downloads"
 CARD = "MODEL_CARD.md"
@@ -32,9 +33,16 @@ class Installed:
 
 
 def install_entry(
-    entry: CatalogueEntry, models: Path, source: Path | None, tell: Tell, open_: Open = open_url
+    entry: CatalogueEntry,
+    models: Path,
+    source: Path | None,
+    tell: Tell,
+    open_: Open = open_url,
+    shared: SharedFracture | None = None,
 ) -> list[Installed]:
     """Installs all networks of an entry as packages, from the network or from `source`, a file or folder.
+
+    The fracture network `shared` splits the bones of those that have no network of their own for that.
 
     Raises UsageError, ModelError, TransientError, OutputError; then no package was added.
     """
@@ -47,7 +55,10 @@ def install_entry(
         for network in entry.networks
     ]
     with unpacked(archives, models, tell) as folders:
-        made = [read_network(entry, network, at) for network, at in zip(entry.networks, folders, strict=True)]
+        made = [
+            read_network(entry, network, at, shared)
+            for network, at in zip(entry.networks, folders, strict=True)
+        ]
         cards = [
             {CARD: card(entry, network, archive, left_out(*pair))}
             for network, archive, pair in zip(entry.networks, archives, made, strict=True)
@@ -110,7 +121,7 @@ def unpacked(archives: Sequence[Path], models: Path, tell: Tell) -> Iterator[lis
 
 
 def read_network(
-    entry: CatalogueEntry, network: CatalogueNetwork, folder: Path
+    entry: CatalogueEntry, network: CatalogueNetwork, folder: Path, shared: SharedFracture | None = None
 ) -> tuple[Published, NewPackage]:
     """Reads a network and describes its package. Raises ModelError, UsageError."""
     at = network_folder(folder, network.folder)
@@ -119,7 +130,9 @@ def read_network(
     said = Description(
         network.package, entry.title, network.labels, network.by_value, network.orientation, known_only=True
     )
-    return model, describe(model, said)
+    new = describe(model, said)
+    splittable = isinstance(model, PublishedModel) and model.fracture is None
+    return model, replace(new, shared=shared) if splittable else new
 
 
 def card(entry: CatalogueEntry, network: CatalogueNetwork, archive: Path, missing: Sequence[str]) -> str:

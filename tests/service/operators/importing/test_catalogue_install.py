@@ -23,6 +23,7 @@ from operators.importing.catalogue.download import SafeRedirects, download
 from operators.importing.catalogue.installing import Installed, install_entry
 from operators.importing.catalogue.listing import CatalogueEntry, CatalogueNetwork, read_catalogue
 from operators.importing.install import verify
+from operators.importing.shared_fracture import shared_fracture
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_packages
@@ -138,6 +139,29 @@ def test_the_bones_of_all_installed_networks_are_in_one_segmentation(files: File
     assert named & spine
     assert named & bones
     assert len({each.value for each in found.segments}) == len(found.segments)
+
+
+def test_bones_that_own_packages_split_go_through_the_shared_fracture_network(
+    files: Files, models: Path
+) -> None:
+    spine, bones = install_entry(
+        entry_of(files), models, None, lambda *_: None, shared=shared_fracture(models)
+    )
+    split = [verify(each.folder) for each in (spine, bones)]
+    assert {package.kind for package in split} == {"nnunet_fragments"}
+    spans = [{label.name: len(label.values) for label in package.labels} for package in split]
+    assert spans[0] == {"sacrum": 10, **dict.fromkeys([*SPINE[1:]], 1)}
+    assert spans[1] == dict.fromkeys(BONES[:4], 10)
+    # Of the package that was there already, not a copy of it
+    assert [package.networks[-1].weights.resolve() for package in split] == [
+        models / "bones/fracture.safetensors"
+    ] * 2
+    hu = np.rint(np.random.default_rng(1).normal(200, 400, (24, 24, 24))).astype(np.int16)
+    scan = CtVolume(hu, Grid((24, 24, 24), np.diag([1.5, 1.5, 1.5, 1.0])))
+    found = segment(scan, split, Networks(Device("torch", 1)), lambda *_: None)
+    assert len({each.value for each in found.segments}) == len(found.segments)
+    assert {each.bone for each in found.segments} & {"sacrum", *BONES[:4]}
+    assert any(each.network.endswith("fracture") for each in found.network_runs)
 
 
 def test_redirects_are_followed_but_never_to_another_kind_of_address(files: Files, models: Path) -> None:

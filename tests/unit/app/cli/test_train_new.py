@@ -10,9 +10,7 @@ from app.cli.command_line import execute
 from app.cli.commands import app
 from tests.support.training.synthetic_datasets import write_raw
 from tests.support.training.training_cases import ROOT
-from tests.unit.training.labelled_ct.test_folds import DIGEST
 from training.datasets.importing import Wishes, import_dataset
-from training.datasets.layout import Case, DatasetTables, write_dataset
 
 
 def osteon(*words: object) -> object:
@@ -74,16 +72,6 @@ def test_an_option_that_contradicts_the_plan_or_the_training_is_refused(
     assert "got --data, --plan-only, which it does not read" in capsys.readouterr().err
     assert osteon("train", "pelvis", "--data", tmp_path, "--label", "a=femur") == 2
     assert "got --label, which it does not read" in capsys.readouterr().err
-
-
-def test_radiographs_are_told_where_their_training_is(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    cases = (Case("a.png", "", "", DIGEST),)
-    tables = DatasetTables(kind="radiograph", title="t", source="s", imported="", structures=(), cases=cases)
-    write_dataset(tmp_path, tables)
-    assert osteon("train", "--new", "wrists", "--data", tmp_path) == 2
-    assert "expected CTs for --new, got radiographs" in capsys.readouterr().err
 
 
 def test_corrections_need_files_and_a_package_that_has_some(

@@ -79,13 +79,12 @@ def made_ct(
 
 def seen_along(ct: CtVolume, axes: tuple[int, int, int], flips: tuple[int, ...]) -> CtVolume:
     """Returns the same patient from an array with other axes, as other patient positions give."""
-    affine, hu = ct.grid.ijk_to_lps.copy(), ct.hu
+    affine = ct.grid.ijk_to_lps.copy()
     for axis in flips:
-        affine[:3, 3] += affine[:3, axis] * (hu.shape[axis] - 1)
+        affine[:3, 3] += affine[:3, axis] * (ct.hu.shape[axis] - 1)
         affine[:3, axis] *= -1
-        hu = np.flip(hu, axis)
     affine[:3, :3] = affine[:3, :3][:, axes]
-    hu = np.ascontiguousarray(hu.transpose(axes))
+    hu = np.ascontiguousarray(np.flip(ct.hu, flips).transpose(axes), np.float32)
     return CtVolume(hu, Grid(hu.shape, affine, ct.grid.frame_of_reference_uid))
 
 

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.node.settings.openid import OpenIdSettings
 from app.node.settings.peer import Frozen
 from app.node.settings.ports import is_loopback
+
+STUDY_UID = "{study_instance_uid}"
+
+
+class ViewerLink(Frozen):
+    """A viewer or PACS page that opens a study at an address."""
+
+    name: str = Field(min_length=1, description="What people read, for example OHIF")
+    url: str = Field(
+        description="Address of a study, with {study_instance_uid} in the place of its Study Instance UID"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _opens_one_study(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")) or STUDY_UID not in url:
+            raise ValueError(f"expected http:// or https:// and {STUDY_UID} in it, got {url}")
+        return url
+
+    def of(self, study_instance_uid: str) -> str:
+        """Returns the address of a study."""
+        return self.url.replace(STUDY_UID, quote(study_instance_uid, safe=""))
 
 
 class WebSettings(Frozen):
@@ -33,6 +56,9 @@ class WebSettings(Frozen):
     )
     openid: OpenIdSettings | None = Field(
         None, description="Signing in by OpenID Connect, beside the local accounts; empty: none"
+    )
+    viewers: tuple[ViewerLink, ...] = Field(
+        (), description="Viewers and PACS pages that the page of a study links to"
     )
     echo_s: float = Field(
         60, ge=0, description="Interval in seconds for testing the destinations; 0: only on request"

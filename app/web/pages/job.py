@@ -80,6 +80,7 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
         others=[each for each in jobs if each != job and each.study_instance_uid == job.study_instance_uid],
         of_patient=studies_of(site, identity),
         may_delete=visitor.may("administrator"),
+        viewers={each.name: each.of(job.study_instance_uid) for each in site.web.viewers},
     )
 
 

@@ -18,6 +18,7 @@ from app.node.send.message_events import put_urgent
 from app.node.settings.configuration import RoutingRule
 from app.node.settings.messages import MessageSettings
 from app.node.settings.peer import Peer
+from app.node.settings.web import ViewerLink, WebSettings
 from app.web.site import Site
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
@@ -343,3 +344,19 @@ def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.M
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.count("event: jobs") == 9
     assert here
+
+
+def test_a_study_opens_in_the_viewers_of_the_settings(here: Node) -> None:
+    url = 'http://pacs/ohif/viewer?StudyInstanceUIDs={study_instance_uid}&"x"'
+    browser = Browser(made_site(here, viewers=[{"name": "OHIF <3>", "url": url}]))
+    text = browser.get(f"/jobs/{receive(here, 1)}").text
+    opened = f"http://pacs/ohif/viewer?StudyInstanceUIDs={STUDY}&amp;&#34;x&#34;"
+    assert f'<a href="{opened}" target="_blank" rel="noopener noreferrer">OHIF &lt;3&gt;</a>' in text
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:{study_instance_uid}", "http://pacs/", "file:///{study_instance_uid}"]
+)
+def test_a_link_that_opens_no_study_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected http"):
+        WebSettings(viewers=(ViewerLink(name="OHIF", url=url),))

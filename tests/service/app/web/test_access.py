@@ -106,6 +106,9 @@ def test_every_route_is_in_the_lists_of_these_tests(site: Site) -> None:
     known = {re.sub(r"\{.*?\}|nobody|pelvis|reliability.svg", "*", path) for path in (*PAGES, *ACTIONS)}
     others = {"/login", "/logout", "/events", "/jobs/*/pictures/*"}
     others |= {f"/openid/{step}" for step in ("login", "answer", "logout")}
+    # test_viewer.py
+    viewer = ("", "/corrections", "/picture.png", "/first.nii", "/ct.nii", "/labels.nii", "/surfaces.json")
+    others |= {f"/jobs/*/series/*{path}" for path in (*viewer, "/places.json")}
     for module in application.PAGES:
         for route in module.router.routes:
             path = re.sub(r"\{.*?\}", "*", str(getattr(route, "path", "")))

@@ -93,7 +93,7 @@ RUN ["/usr/sbin/useradd", "--uid", "10001", "--home-dir", "/tmp", "--no-create-h
 RUN python -m app.map.write / --user 10001 --gpus "${GPUS}"
 WORKDIR /var/holoscan
 USER 10001:10001
-# DICOM, and health and metrics, of `serve`
-EXPOSE 11112 9112
+# DICOM, health and metrics, and the page, of `serve`
+EXPOSE 11112 9112 9113
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["/var/holoscan/tools", "health"]
 ENTRYPOINT ["/var/holoscan/tools"]

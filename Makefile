@@ -119,9 +119,9 @@ LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x8
 CUDA_ONLY := cupy-cuda13x cuda-python cuda-bindings cuda-core cuda-pathfinder
 
 lock: $(READY)  ## Pin the images' wheels with their hashes
-	$(LOCK) --find-links $(TORCH_WHEELS) requirements.txt deploy/image/cpu.in \
+	$(LOCK) --find-links $(TORCH_WHEELS) requirements.txt deploy/image/extras.in deploy/image/cpu.in \
 	-o deploy/image/requirements.cpu.lock $(addprefix --no-emit-package ,$(CUDA_ONLY))
-	$(LOCK) requirements.txt -o deploy/image/requirements.cuda.lock
+	$(LOCK) requirements.txt deploy/image/extras.in -o deploy/image/requirements.cuda.lock
 	$(LOCK) deploy/image/tools.in -o deploy/image/tools.lock
 
 # TOOL: docker, podman or buildah; VARIANT: cpu or cuda; IMAGE_ARGS: more arguments of the tool, such as

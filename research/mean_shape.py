@@ -1,6 +1,9 @@
 """Makes a mean shape of surfaces in correspondence, small enough to ship: derived statistics, not a surface.
 
 python -m research.mean_shape FILES... --side left --radius-mm 17 32 --source TEXT --licence TEXT --out FILE
+
+Without --radius-mm the bone keeps its pose in the body (LPS). --piece is one of several closed surfaces in
+each file, counted from 0 in the order of their vertices.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import fast_simplification
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.transform import Rotation
 
 from operators.bones.handedness import long_axis
-from operators.bones.reference_shapes import ReferenceShape
+from operators.bones.reference_shapes import UNPAIRED, ReferenceShape
 from operators.geometry.meshes import Mesh
 from operators.geometry.spheres import find_sphere
 from operators.geometry.surface_points import surface_points
@@ -32,16 +37,21 @@ def main() -> None:
     """Reads surfaces and writes their mean."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("surfaces", type=Path, nargs="+")
-    parser.add_argument("--side", choices=("left", "right"), required=True)
-    parser.add_argument("--radius-mm", type=float, nargs=2, required=True)
+    parser.add_argument("--side", choices=("left", "right"), help="not given: the bone is not paired")
+    parser.add_argument("--radius-mm", type=float, nargs=2)
+    parser.add_argument("--piece", type=int)
     parser.add_argument("--source", required=True)
     parser.add_argument("--licence", required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     corners, faces = read_surfaces(given.surfaces)
-    shape = mean_shape(corners, faces, given.side, tuple(given.radius_mm))
+    if given.piece is not None:
+        corners, faces = piece_of(corners, faces, given.piece)
+    shape = mean_shape(corners, faces, given.side, given.radius_mm and tuple(given.radius_mm))
     source = f"mean of {len(corners)} surfaces: {given.source}"
-    given.out.write_text(json.dumps(table_of(shape, source, given.licence)) + "\n", encoding="utf-8")
+    given.out.write_text(
+        json.dumps(table_of(shape, given.side, source, given.licence)) + "\n", encoding="utf-8"
+    )
 
 
 def read_surfaces(paths: Sequence[Path]) -> tuple[Points, NDArray[np.int32]]:
@@ -51,20 +61,35 @@ def read_surfaces(paths: Sequence[Path]) -> tuple[Points, NDArray[np.int32]]:
     return corners, np.asarray(found[0].faces, np.int32)
 
 
+def piece_of(corners: Points, faces: NDArray[np.int32], number: int) -> tuple[Points, NDArray[np.int32]]:
+    """Returns one of the closed surfaces that vertices (S, N, 3) and faces hold."""
+    edges = coo_matrix((np.ones(len(faces) * 2), (faces[:, :2].T.ravel(), faces[:, 1:].T.ravel())))
+    edges.resize((corners.shape[1],) * 2)
+    own = connected_components(edges, directed=False)[1] == number
+    places = np.cumsum(own, dtype=np.int32) - 1
+    return corners[:, own], places[faces[own[faces[:, 0]]]]
+
+
 def mean_shape(
-    corners: Points, faces: NDArray[np.int32], side: Side, radii_mm: tuple[float, float]
+    corners: Points, faces: NDArray[np.int32], side: Side | None, radii_mm: tuple[float, float] | None
 ) -> ReferenceShape:
     """Returns the mean of surfaces (S, N, 3), with as few triangles as can be shipped."""
-    mean = upright(generalised_procrustes(corners), faces, radii_mm)
+    mean = posed_mean(corners, faces, radii_mm)
     vertices, triangles = fast_simplification.simplify(mean.astype(np.float32), faces, target_count=TRIANGLES)
     whole = Mesh(mean.astype(np.float32), faces)
-    head = find_sphere(surface_points(whole), radii_mm)
+    head = None if radii_mm is None else find_sphere(surface_points(whole), radii_mm)
     return ReferenceShape(
-        side,
+        side or UNPAIRED,
         np.asarray(vertices, float).round(1),
         np.asarray(triangles, np.int32),
         None if head is None else (head.centre.round(2), round(head.radius_mm, 2)),
     )
+
+
+def posed_mean(corners: Points, faces: NDArray[np.int32], radii_mm: tuple[float, float] | None) -> Points:
+    """Returns the mean (N, 3) of surfaces, upright by its head of one of these radii, or as in the body."""
+    mean = generalised_procrustes(corners)
+    return as_in_the_body(mean, corners) if radii_mm is None else upright(mean, faces, radii_mm)
 
 
 def generalised_procrustes(corners: Points) -> Points:
@@ -79,6 +104,13 @@ def generalised_procrustes(corners: Points) -> Points:
     return mean
 
 
+def as_in_the_body(mean: Points, corners: Points) -> Points:
+    """Returns a mean shape (N, 3) in the mean pose of the shapes (S, N, 3), its middle at the origin."""
+    pose = (corners - corners.mean(axis=1, keepdims=True)).mean(axis=0)
+    turned: Points = mean @ Rotation.align_vectors(pose, mean)[0].as_matrix().T
+    return turned
+
+
 def upright(corners: Points, faces: NDArray[np.int32], radii_mm: tuple[float, float]) -> Points:
     """Returns a bone with its long axis along z, its head up if it has one, its middle at the origin."""
     middle, axes, _ = long_axis(corners)
@@ -88,13 +120,13 @@ def upright(corners: Points, faces: NDArray[np.int32], radii_mm: tuple[float, fl
     return turned * (1.0, -1.0, -1.0) if down else turned
 
 
-def table_of(shape: ReferenceShape, source: str, licence: str) -> dict[str, object]:
+def table_of(shape: ReferenceShape, side: Side | None, source: str, licence: str) -> dict[str, object]:
     """Returns a shape as it stands in a file."""
     head = shape.head
     return {
         "source": source,
         "licence": licence,
-        "side": shape.side,
+        **({"side": shape.side} if side else {}),
         "head": None if head is None else {"centre_mm": head[0].tolist(), "radius_mm": head[1]},
         "vertices_mm": shape.vertices.ravel().round(1).tolist(),
         "faces": shape.faces.ravel().tolist(),

@@ -12,7 +12,9 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
+from app.cli.node import Data
 from app.cli.training_display import training_display
+from app.printable import printable
 from app.settings import read_settings
 from operators.errors import UnsuitableError, UsageError
 
@@ -21,7 +23,30 @@ if TYPE_CHECKING:
 
 CORRECTIONS = Path("corrections")
 
-corrections_app = App(name="corrections", help="Corrected results, to train a package on: add.")
+corrections_app = App(name="corrections", help="Corrected results, to train a package on: list, add.")
+
+
+@corrections_app.command(name="list")
+def list_filed(*, data: Data = None, config: Config = None) -> int:
+    """List the corrected results that the node has filed, and what each changes of the prediction.
+
+    They were sent to it, or drawn on its page. Each is followed by the folders to add to a data set.
+    """
+    from app.cli.users import settings_of
+    from app.node.queue.job import job_folder
+    from app.node.studies.edit_differences import change_sentence, compared_edits
+
+    node = settings_of(data, config).node
+    jobs = sorted(path.parent.name for path in (node.data / "jobs").glob("*/corrected"))
+    for job_id in jobs:
+        for each in compared_edits(node.data, job_id):
+            print(printable(f"{each.when} {each.how} by {each.who or 'unknown'}: {each.instance}"))
+            print(printable(f"  {change_sentence(each.changes)}"))
+        folder = job_folder(node.data, job_id)
+        print(f"  osteon corrections add {folder.input} {folder.edits} --package NAME")
+    if not jobs:
+        print("no corrected results")
+    return 0
 
 
 @corrections_app.command

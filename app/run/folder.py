@@ -208,8 +208,10 @@ def exit_code(codes: list[int]) -> int:
     return UnreadableError.exit_code if UnreadableError.exit_code in codes else EXIT_UNSUITABLE
 
 
-def write_summary(outcome: RunOutcome, made_at: datetime, stages: list[StageRecord]) -> None:
-    """report.json."""
+def write_summary(
+    outcome: RunOutcome, made_at: datetime, stages: list[StageRecord], name: str = REPORT
+) -> None:
+    """Writes report.json, or a report of another name. Raises OutputError."""
     versions = {"osteon": SOFTWARE_VERSION, "python": platform.python_version()}
     versions |= {name: version(name) for name in LIBRARIES}
     content = report(
@@ -220,4 +222,4 @@ def write_summary(outcome: RunOutcome, made_at: datetime, stages: list[StageReco
         stages=stages,
         unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
     )
-    write_report(content, outcome.output / REPORT)
+    write_report(content, outcome.output / name)

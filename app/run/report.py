@@ -175,7 +175,8 @@ def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
     gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
     moved = row.displacement
     turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
-    found = numbers | gap | ({"displacement": turned} if turned else {})
+    place = {"place": _plain(row.place)} if row.place else {}
+    found = numbers | gap | place | ({"displacement": turned} if turned else {})
     whole = [each for each in (row.long_bone, row.vertebral_body) if each is not None]
     return {"measurements": found} | ({"whole_bone": dict(chain(*map(_whole_bone, whole)))} if whole else {})
 

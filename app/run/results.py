@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from operators.dicom.headers.series import Series
-from operators.dicom.provenance.result_check import ResultName, check_result
+from operators.dicom.provenance.result_check import ResultName, check_result, unlike
 from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
 SUMMARY, PDF = "summary", "pdf"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
+REPORT = "report"
 NIFTI, NAMES, MASK = "nifti", "names", "mask"
 
 
@@ -74,6 +76,18 @@ def _pdf(written: Written) -> ResultName:
     return check_pdf(written.path, written.series)
 
 
+def _report_file(written: Written) -> ResultName:
+    """Checks that report.json can be read and is of the study; it has no UIDs, as it is no DICOM object."""
+    try:
+        (row,) = json.loads(written.path.read_bytes())["series"]
+        uids = row["study_instance_uid"], row["series_instance_uid"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise unlike("a report that can be read back", "one that cannot") from error
+    if uids != (written.series.study_instance_uid, written.series.series_instance_uid):
+        raise unlike("the study and series of the source", "others")
+    return ResultName("", "", "")
+
+
 def _other(written: Written) -> ResultName:
     return check_result(written.path, written.series)
 
@@ -89,6 +103,8 @@ RESULTS: dict[str, Result] = {
     KEY_OBJECTS: Result("key-objects", ".dcm", True, _other),
     LABEL_MAP: Result("labelmap", ".dcm", True, _seg),
     RTSTRUCT: Result("structures", ".dcm", True, _other),
+    # From which messages by HL7 v2 and FHIR are made
+    REPORT: Result("report", ".json", True, _report_file),
     PREVIEW: Result("preview", ".png"),
     FILES: Result("files", ""),
     PAGE: Result("report", ".html"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.run.record import SeriesRecord
-from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, SEG, SR, names_of
+from app.run.results import FALLBACKS, FILES, PAGE, PICTURES, PREVIEW, REPORT, SEG, SR, names_of
 from app.run.series_job import Graph, Job
 from app.run.series_records import log_missing, record_of, record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION
 from operators.dicom.provenance.conforming import conforming_header, sentences
 from operators.segmentation.segmentation import Segmentation
+
+EXIT_DONE = 0
 
 
 def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: Graph) -> SeriesRecord:
@@ -26,6 +28,9 @@ def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: 
     if PAGE in job.kinds:
         with attempts.attempt(PAGE, job.path(PAGE)):
             write_page_file(done, job, clock)
+    if REPORT in job.kinds:
+        with attempts.attempt(REPORT, job.path(REPORT)):
+            write_report_file(done, job, clock)
     names = done.names | names_of(job.kinds, job.output, job.name)
     if attempts.has_failed(SR):
         names.pop(SR, None)
@@ -39,6 +44,16 @@ def write_page_file(record: SeriesRecord, job: Job, clock: StageClock) -> None:
     with clock.measured("page"):
         pictures = [job.output / name for name in pictures_of_page(record)]
         write_page(record, job.path(PAGE), pictures, job.made_at, SOFTWARE_VERSION)
+
+
+def write_report_file(record: SeriesRecord, job: Job, clock: StageClock) -> None:
+    """Writes report.json of this series alone, with the number of the study's results."""
+    from app.run.report import report, write_report
+
+    with clock.measured("report"):
+        versions = {"osteon": SOFTWARE_VERSION}
+        content = report([record], made_at=job.made_at, software_versions=versions, exit_code=EXIT_DONE)
+        write_report(content | {"revision": job.revision}, job.path(REPORT))
 
 
 def pictures_of_page(record: SeriesRecord) -> tuple[str, ...]:
@@ -59,9 +74,6 @@ def export_surfaces(segmentation: Segmentation, job: Job, clock: StageClock) -> 
 
     with clock.measured("files"):
         write_result_files(segmentation, formats, job.path(FILES))
-
-
-EXIT_DONE = 0
 
 
 def run_job(job: Job, show: Show, graph: Graph) -> tuple[SeriesRecord, int]:

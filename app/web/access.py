@@ -69,8 +69,7 @@ def visitor(request: Request) -> Visitor:
             request.state.new_token = token
         return Visitor(LOCAL, session, token)
     # An account that was changed or removed since has other values, or none
-    known = site.accounts.all()
-    if session is None or session.account is None or known.get(session.account.name) != session.account:
+    if session is None or session.account is None or not site.knows(session):
         raise LoginNeededError
     return Visitor(session.account, session, token)
 
@@ -92,12 +91,15 @@ def allowed(role: Role) -> Callable[[Request], Visitor]:
     return admitted
 
 
-def posted(role: Role) -> Callable[[Request], Awaitable[tuple[Visitor, FormData]]]:
-    """Returns a dependency that admits the forms of users with at least a role, sent from our own pages."""
+def posted(role: Role, files: int = 0) -> Callable[[Request], Awaitable[tuple[Visitor, FormData]]]:
+    """Returns a dependency that admits the forms of users with at least a role, sent from our own pages.
+
+    `files` is how many files a form may hold.
+    """
 
     async def form_of(request: Request) -> tuple[Visitor, FormData]:
         found = allowed(role)(request)
-        form = await request.form(max_files=0, max_fields=50)
+        form = await request.form(max_files=files, max_fields=50)
         require_token(form, found.session)
         if not site_of(request).changes.passed(found.token):
             raise RefusedError(TOO_MANY, "Too many requests; wait a moment.")

@@ -12,11 +12,11 @@ from starlette.types import ASGIApp
 
 from app.web.access import LoginNeededError, RefusedError, is_automatic, visitor
 from app.web.headers import ProtectedAnswers
-from app.web.pages import job, messages, models, peers, queue, rules, settings, studies, users
+from app.web.pages import job, messages, models, openid, peers, queue, rules, settings, studies, users, viewer
 from app.web.rendering import HERE, SEE_OTHER, page
 from app.web.site import Site
 
-PAGES = (studies, job, queue, peers, messages, rules, models, settings, users)
+PAGES = (studies, viewer, job, queue, peers, messages, rules, models, settings, users, openid)
 
 
 def application(site: Site) -> ASGIApp:

@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The longest form has a few short fields
 MOST_BODY_BYTES = 32 << 10
+# Packed labels of a whole CT with all bones are 3 MB
+LABELS_PATH, MOST_LABELS_BYTES = "/corrections", 32 << 20
 TOO_LARGE, LENGTH_REQUIRED = 413, 411
 # Everything comes from this server, and no page may run or style anything of its own
 POLICY = (
@@ -44,7 +46,8 @@ class ProtectedAnswers:
                 add_headers(MutableHeaders(scope=message), is_https=scope["scheme"] == "https")
             await send(message)
 
-        status = body_refusal(Headers(scope=scope))
+        most = MOST_LABELS_BYTES if scope["path"].endswith(LABELS_PATH) else MOST_BODY_BYTES
+        status = body_refusal(Headers(scope=scope), most)
         if status:
             refusal = PlainTextResponse("expected a short form", status, {"Connection": "close"})
             await refusal(scope, receive, protected)
@@ -61,9 +64,9 @@ def add_headers(headers: MutableHeaders, is_https: bool) -> None:
         headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_S}")
 
 
-def body_refusal(headers: Headers) -> int:
+def body_refusal(headers: Headers, most_bytes: int = MOST_BODY_BYTES) -> int:
     """Returns the status of a refusal, or 0."""
     if "transfer-encoding" in headers:
         return LENGTH_REQUIRED
     length = headers.get("content-length", "0")
-    return 0 if length.isdigit() and int(length) <= MOST_BODY_BYTES else TOO_LARGE
+    return 0 if length.isdigit() and int(length) <= most_bytes else TOO_LARGE

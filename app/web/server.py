@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 import uvicorn
@@ -15,6 +15,7 @@ import uvicorn
 from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_index import count_states
 from app.node.service.http_server import http_server
+from app.node.service.page_check import require_libraries, require_pair, require_somebody
 from app.node.service.parts import begin
 from app.node.settings.ports import bound, http_socket
 from app.node.settings.web import WebSettings
@@ -24,12 +25,13 @@ from app.node.watch.loops import Loop
 from app.settings import Settings
 from app.web.samples import SAMPLE_S
 from app.web.site import Site, make_site
-from operators.errors import UsageError
 
-NEEDED = ("argon2", "markdown_it")
 # Files are read this many at a time, between other work
 IDENTITIES_AT_ONCE, IDENTITIES_PAUSE_S = 50, 1.0
 CERTIFICATE_LOOK_S = 5.0
+VIEWS_PAUSE_S = 60.0
+# What shows images, and what reading them imports on first use
+VIEWING = ("app.web.viewing.answers", "scipy.signal")
 SILENT_S = 600.0
 
 
@@ -40,9 +42,9 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     """
     web = settings.node.web
     assert web is not None
-    require_libraries()
+    require_libraries(web)
     site = make_site(settings, web, open_connection(settings.node, lazy=True), board)
-    require_accounts(site)
+    require_somebody(settings.node, web)
     server = server_of(site)
     listening = bound(partial(http_socket, web.host, web.port), web.host, web.port)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
@@ -54,23 +56,6 @@ def web_part(settings: Settings, board: StatusBoard, life: Life) -> None:
     life.until_stopped([thread, *(loop.thread for loop in loops)])
     server.should_exit = True
     thread.join(5.0)
-
-
-def require_libraries() -> None:
-    """Raises UsageError if the extra `web` is not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"expected the extra `web` for the page (pip install 'osteon[web]'), {missing} are missing"
-        )
-
-
-def require_accounts(site: Site) -> None:
-    """Raises UsageError if others reach the page and it has no accounts."""
-    if not site.web.is_local and not site.accounts.all():
-        raise UsageError(
-            f"expected accounts for a page on {site.web.host}, got none: osteon users add NAME administrator"
-        )
 
 
 def server_of(site: Site) -> uvicorn.Server:
@@ -92,10 +77,7 @@ def tls_options(web: WebSettings) -> dict[str, Any]:
     """Returns uvicorn's options for HTTPS, none without a certificate. Raises UsageError for bad files."""
     if web.certificate is None or web.key is None:
         return {}
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key)
-    except OSError as error:
-        raise UsageError(f"expected readable certificate files in PEM, got: {error.strerror}") from error
+    require_pair(web.certificate, web.key)
     return {"ssl_certfile": web.certificate, "ssl_keyfile": web.key}
 
 
@@ -103,6 +85,7 @@ def loops_of(site: Site, server: uvicorn.Server) -> list[Loop]:
     """Returns the loops of the page, none of them started."""
     found = [
         Loop("samples", lambda: sample(site), SAMPLE_S, SILENT_S),
+        Loop("views", lambda: forget_views(site), VIEWS_PAUSE_S, SILENT_S),
         Loop("identities", lambda: read_identities(site), IDENTITIES_PAUSE_S, SILENT_S),
     ]
     if site.web.echo_s:
@@ -116,6 +99,13 @@ def sample(site: Site) -> None:
     """Adds the present figures to the pictures."""
     free_bytes = shutil.disk_usage(site.node.data).free
     site.samples.add(int(time.time() * 1000), free_bytes, count_states(site.index.fresh()))
+
+
+def forget_views(site: Site) -> None:
+    """Forgets images that nobody looks at any more; the first time, loads what shows images."""
+    for library in VIEWING:
+        import_module(library)
+    site.views.forget_old()
 
 
 def read_identities(site: Site) -> None:

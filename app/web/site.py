@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dbos import DBOSClient
 
 from app.node.accounts.accounts import Accounts
-from app.node.accounts.sessions import Sessions
+from app.node.accounts.openid import Provider
+from app.node.accounts.sessions import Session, Sessions
+from app.node.accounts.sign_ins import SignIns
 from app.node.queue.jobs.job_index import JobIndex
 from app.node.queue.jobs.queue_places import QueuePlaces
 from app.node.send.peer_states import PeerStates
@@ -25,6 +29,9 @@ from app.settings import Settings
 from app.web.samples import Samples
 from operators.errors import OsteonError
 from operators.packages.packages import ModelPackage
+
+if TYPE_CHECKING:
+    from app.web.viewing.volumes import Views
 
 # Logins: five at once, then one every 20 s, for each name and for each address
 LOGINS_AT_ONCE, LOGIN_EVERY_S = 5, 20.0
@@ -48,6 +55,8 @@ class Site:
     trail: AuditTrail
     logins: RateLimits
     changes: RateLimits
+    sign_ins: SignIns
+    provider: Provider | None
     samples: Samples = field(default_factory=Samples)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -56,10 +65,24 @@ class Site:
         """Returns the settings of the node."""
         return self.settings.node
 
+    @cached_property
+    def views(self) -> Views:
+        """Returns the images that users look at."""
+        # Needs libraries that take a second and 120 MB
+        from app.web.viewing.volumes import Views
+
+        return Views()
+
     @property
     def is_open(self) -> bool:
         """Returns whether no password is needed: only this machine reaches the page, without accounts."""
-        return self.web.is_local and not self.accounts.all()
+        return self.web.is_local and self.provider is None and not self.accounts.all()
+
+    def knows(self, session: Session) -> bool:
+        """Returns whether a session's account still exists as it was, or was vouched for by the provider."""
+        if session.account is None or session.provider:
+            return session.account is not None
+        return self.accounts.all().get(session.account.name) == session.account
 
     def packages(self) -> tuple[ModelPackage, ...]:
         """Returns the packages in use; none if they cannot be read."""
@@ -91,4 +114,6 @@ def make_site(
         audit_trail(node),
         RateLimits(LOGINS_AT_ONCE, LOGIN_EVERY_S, now_s),
         RateLimits(CHANGES_AT_ONCE, CHANGE_EVERY_S, now_s),
+        SignIns(now_s),
+        Provider(web.openid, now_s) if web.openid else None,
     )

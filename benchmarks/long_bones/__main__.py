@@ -29,11 +29,12 @@ def main() -> None:
     given = parser.parse_args()
     shapes = [shape for shape in read_shapes(given.data) if shape.structure == given.structure]
     shapes = shapes[:: given.step]
-    rules = read_structures()[given.structure].long_bone
+    structure = read_structures()[given.structure].structure(given.structure, None)
+    rules = structure.long_bone
     if rules is None:
         parser.error(f"structures.toml has no [long_bone] of {given.structure}")
     elif given.part == "axes":
-        print_axes(measure_axes(shapes, rules))
+        print_axes(measure_axes(shapes, structure))
     else:
         counts: Counter[tuple[str, str]] = Counter()
         for each in decide_sides(shapes, rules):

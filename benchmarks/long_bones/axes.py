@@ -14,8 +14,7 @@ from operators.geometry.volume import Box, LabelMap
 from operators.measure.long_bones import bone_length, head_sphere, neck_shaft_angle
 from operators.measure.measured_bone import MeasuredBone
 from operators.measure.measuring import measure_segment
-from operators.packages.long_bones import LongBoneRules
-from operators.packages.structures import ANATOMY, Code
+from operators.packages.structures import ANATOMY, Code, Structure
 from operators.segmentation.measurements import HeadSphere, Measured, NotMeasurable
 from operators.segmentation.segmentation import Segment
 
@@ -37,19 +36,19 @@ class Axes:
     length_mm: Measured | NotMeasurable
 
 
-def measure_axes(shapes: Iterable[Shape], rules: LongBoneRules) -> Iterator[Axes]:
+def measure_axes(shapes: Iterable[Shape], structure: Structure) -> Iterator[Axes]:
     """Yields the measurements of bones: of their own surface, of voxels, and of voxels of a cut scan."""
     for shape in shapes:
         label_map = voxelised(shape.mesh, SPACING_MM)
-        own = axes_of(shape.name, "surface", label_map, rules, shape.mesh)
+        own = axes_of(shape.name, "surface", label_map, structure, shape.mesh)
         yield own
-        yield axes_of(shape.name, "voxels", label_map, rules)
+        yield axes_of(shape.name, "voxels", label_map, structure)
         if shape.whole and isinstance(own.head, HeadSphere):
-            yield axes_of(shape.name, "cut", cut(label_map, np.array(own.head.centre_lps)), rules)
+            yield axes_of(shape.name, "cut", cut(label_map, np.array(own.head.centre_lps)), structure)
 
 
 def axes_of(
-    name: str, view: str, label_map: LabelMap, rules: LongBoneRules, surface: Mesh | None = None
+    name: str, view: str, label_map: LabelMap, structure: Structure, surface: Mesh | None = None
 ) -> Axes:
     """Returns the measurements of a bone of label 1; of its own surface if that is given."""
     box = Box.around(label_map.labels > 0)
@@ -58,7 +57,7 @@ def axes_of(
     if surface is not None:
         one, other = farthest_pair(surface.vertices_lps)
         row = replace(row, mesh=surface, diameter_mm=Measured(float(np.linalg.norm(one - other))))
-    bone = MeasuredBone([(SEGMENT, row)], [(SEGMENT, row)], label_map, rules)
+    bone = MeasuredBone([(SEGMENT, row)], [(SEGMENT, row)], label_map, structure)
     return Axes(name, view, head_sphere(bone), neck_shaft_angle(bone), bone_length(bone))
 
 

@@ -38,7 +38,8 @@ IMPORTED = (
     "skimage.segmentation", "highdicom", "pydicom", "pynetdicom", "gdcm", "pylibjpeg", "openjpeg", "rle",
     "jpeg_ls", "safetensors.torch", "nibabel", "trimesh", "PIL.Image", "cyclopts", "rich.progress",
     "structlog", "pydantic_settings", "yaml", "jsonschema", "httpcore", "dbos", "fastapi", "uvicorn",
-    "psycopg", "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification",
+    "psycopg", "prometheus_client", "sqlalchemy", "jinja2", "fast_simplification", "argon2",
+    "markdown_it", "authlib.oidc.core", "joserfc.jwt", "apprise",
 )  # fmt: skip
 # ELF-64, little-endian (System V ABI, chapters 4 and 5): offsets of numbers in a header
 ELF_64 = b"\x7fELF\x02\x01"

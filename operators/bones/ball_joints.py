@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 from operators.geometry.distance import distance_mm
 from operators.geometry.spheres import fit_sphere
@@ -97,6 +97,8 @@ def facing_surface(head: Mask, socket: Mask, spacing_mm: Sequence[float]) -> Mas
 
 def fit_head(points_mm: Points, radius_mm: tuple[float, float]) -> Ball | None:
     """Fits a sphere to points (N, 3) by robust least squares; None if they are not on one of that radius."""
+    from scipy import optimize  # slow to import, and needed in thick slices alone
+
     least, greatest = radius_mm
     centre, first = fit_sphere(points_mm)
 

@@ -19,13 +19,16 @@ from operators.packages.structures import Side
 Points = NDArray[np.float64]
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
+# The side under which a bone is kept that has none
+UNPAIRED: Side = "left"
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceShape:
-    """A mean bone of one side in a frame of its own, in mm; its length runs along z, the head's end is up.
+    """A mean bone of one side in a frame of its own, in mm.
 
-    `vertices` (N, 3) and `faces` (M, 3) are its surface; `head` is centre and radius of the head's sphere.
+    A long bone's length runs along z, the head's end is up; other bones lie as in the body (LPS). `vertices`
+    (N, 3) and `faces` (M, 3) are its surface; `head` is centre and radius of the head's sphere.
     """
 
     side: Side
@@ -52,7 +55,7 @@ def read_shape(path: Path) -> Mapping[Side, ReferenceShape]:
     head = table["head"]
     return both_sides(
         ReferenceShape(
-            table["side"],
+            table.get("side", UNPAIRED),
             np.array(table["vertices_mm"], np.float64).reshape(-1, 3),
             np.array(table["faces"], np.int32).reshape(-1, 3),
             None if head is None else (np.array(head["centre_mm"]), float(head["radius_mm"])),

@@ -13,7 +13,7 @@ from operators.bones.bone_sides import owners_by_class
 from operators.bones.find import PIECE_DISTANCE_MM
 from operators.bones.instances import INSTANCES, RowOwners, Sides
 from operators.bones.sides import MidlinePlane, midline_plane, plane_of_pairs
-from operators.bones.trunk import trunk_points
+from operators.bones.trunk import trunk_voxels
 from operators.geometry.distance import distance_mm
 from operators.geometry.volume import Box, Grid
 from operators.packages.coarse_to_fine import CoarseToFinePackage
@@ -62,11 +62,13 @@ def sides_plane(
     """
     classes = {side: side_classes(package, side) for side in ("left", "right", None)}
     unpaired = classes[None] - classes["left"] - classes["right"] | set(package.sides.middle)
-    winner = probabilities.argmax(axis=0)
-    trunk = trunk_points(winner, probabilities, grid, [spec.classes.index(name) for name in unpaired])
+    winner, numbers = probabilities.argmax(axis=0), [spec.classes.index(name) for name in unpaired]
+    sure = trunk_voxels(winner, probabilities, grid.voxel_volume_mm3, numbers)
+    trunk = grid.to_lps(np.argwhere(sure))
     winner, grid = winner[box.slices], grid.crop(box)
-    middle = cloud(winner, grid, spec, unpaired)
-    middle = middle if len(middle) else trunk
+    # What else is taken for bones of the midline is often a joint of a limb, far from it
+    sources = (grid.to_lps(np.argwhere(sure[box.slices])), trunk, cloud(winner, grid, spec, unpaired))
+    middle = next((points for points in sources if len(points)), trunk)
     if classes["left"] & classes["right"]:
         paired = cloud(winner, grid, spec, classes["left"] | classes["right"])
         lateral = cloud(winner, grid, spec, set(package.sides.lateral))

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 from operators.geometry.distance import distance_mm
 
@@ -29,6 +29,8 @@ def mirror_plane(points_lps: Points) -> tuple[NDArray[np.float64], float]:
     voxel; the patient may lie turned by up to 30 degrees. A search of coarse poses is refined by Nelder and
     Mead's method.
     """
+    from scipy import optimize  # slow to import, and needed where both sides are in view alone
+
     centre = points_lps.mean(axis=0)
     low = points_lps.min(axis=0) - CAP_MM
     away = distances(points_lps, low)

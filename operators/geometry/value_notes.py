@@ -1,4 +1,4 @@
-"""Codes and meanings of corrections of, and doubts about, the values of an image."""
+"""Codes and meanings of corrections of, and doubts about, the values of an image and what they show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ INTERCEPT, RESCALE_TYPE, WINDOWED = "missing_intercept", "rescale_type", "window
 NOT_HOUNSFIELD, CONE_BEAM = "not_hounsfield", "cone_beam"
 NO_SPACING, STRETCHED, WINDOW_IGNORED = "no_spacing", "stretched", "window_ignored"
 LUT_IGNORED, POLARITY = "lut_ignored", "polarity"
+GROWTH_PLATES = "growth_plates"
 VALUE_MEANINGS = {
     LEFT_ALIGNED: "Values moved to the lowest bits",
     HIGH_BIT: "High Bit contradicts Bits Stored",
@@ -23,12 +24,16 @@ VALUE_MEANINGS = {
     WINDOW_IGNORED: "Window of the header is not used",
     LUT_IGNORED: "Lookup table of the header is not used",
     POLARITY: "Header contradicts itself on black and white",
+    GROWTH_PLATES: "Growth plates may be open",
 }
 
 
 @dataclass(frozen=True)
 class Note:
-    """A correction of, or a doubt about, an image's values: a key of VALUE_MEANINGS, and a sentence."""
+    """A correction of, or a doubt about, an image's values or what they show.
+
+    `code` is a key of VALUE_MEANINGS, `text` a sentence.
+    """
 
     code: str
     text: str

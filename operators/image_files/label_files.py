@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from operators.dicom.rtstruct.rtstruct_reader import read_rtstruct
@@ -60,6 +58,8 @@ def read_named(path: Path, grid: Grid | None = None) -> Named:
 
 def write_nifti(label_map: LabelMap, path: Path) -> None:
     """Writes a label map as NIfTI, whose world is RAS."""
+    import nibabel  # slow to import, and not needed for DICOM
+
     affine = RAS_TO_LPS @ label_map.grid.ijk_to_lps
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(np.asarray(label_map.labels), affine), path)
@@ -116,6 +116,9 @@ def read_named_itk(path: Path) -> Named:
 
 def read_nifti(path: Path) -> LabelMap:
     """Reads a NIfTI label map with the file's values and axes."""
+    import nibabel  # slow to import, and not needed for DICOM
+    from nibabel.filebasedimages import ImageFileError
+
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
@@ -48,6 +46,9 @@ def read_volume_file(path: Path) -> CtVolume:
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Reads the values and the affine in LPS; NIfTI's world is RAS."""
+    import nibabel  # slow to import, and not needed for DICOM
+    from nibabel.filebasedimages import ImageFileError
+
     try:
         image: Any = nibabel.load(path)
         return np.asanyarray(image.dataobj), RAS_TO_LPS @ image.affine

@@ -21,6 +21,7 @@ from operators.measure.scan_border import BORDER_MM, CUT_MM2, area_on_border_mm2
 from operators.packages.levels import LevelEvidence
 from operators.packages.long_bones import LongBoneRules
 from operators.packages.packages import ModelPackage
+from operators.packages.structures import Structure
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.segmentation import Segment
 
@@ -30,7 +31,7 @@ Found = list[tuple[Segment, SegmentMeasurements]]
 
 @dataclass(frozen=True, eq=False)
 class MeasuredBone:
-    """A bone, intact or in fragments, and every segment of the scan; `rules` where it is a long one.
+    """A bone, intact or in fragments, and every segment of the scan; `structure` is what it is called.
 
     `package` delivers it. `volume` is the CT that it was outlined in; `bodies` are those of the scan's bones
     that were measured so far, by the bones' names.
@@ -39,10 +40,15 @@ class MeasuredBone:
     fragments: Found
     all_segments: Found
     label_map: LabelMap
-    rules: LongBoneRules | None = None
+    structure: Structure | None = None
     package: ModelPackage | None = None
     volume: CtVolume | None = None
     bodies: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> LongBoneRules | None:
+        """How it is measured, where it is a long one."""
+        return self.structure.long_bone if self.structure else None
 
     @property
     def name(self) -> str:

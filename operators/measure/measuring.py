@@ -22,6 +22,7 @@ from operators.measure.long_bones import LONG_BONE_MEASUREMENTS
 from operators.measure.measured_bone import Found, MeasuredBone, Rows
 from operators.measure.mirrored_side import measure_displacement, mirror_points
 from operators.measure.naming import NAMES
+from operators.measure.places import add_places
 from operators.measure.vertebral.rows import VERTEBRAL_MEASUREMENTS
 from operators.segmentation.measurements import Displacement, Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -91,9 +92,9 @@ def measure_bone(
     rows = [row for _, row in bone]
     name = bone[0][0].bone
     label = next((label for label in segmentation.package.labels if label.name == name), None)
-    rules = None if label is None else label.structure.long_bone
+    structure = None if label is None else label.structure
     package = segmentation.package.maker_of(name)
-    measured = MeasuredBone(bone, found, segmentation.label_map, rules, package, volume, bodies)
+    measured = MeasuredBone(bone, found, segmentation.label_map, structure, package, volume, bodies)
     for row in package.measurements:
         rows = MEASUREMENTS[row](measured, rows)
     return NamedRows(rows, NAMES[package.names](measured, rows))
@@ -136,6 +137,7 @@ def measure_displacements(bone: MeasuredBone) -> dict[int, Displacement]:
 MEASUREMENTS: dict[str, Callable[[MeasuredBone, Rows], Rows]] = {
     "gap": add_gaps,
     "displacement": add_displacements,
+    "place": add_places,
     **LONG_BONE_MEASUREMENTS,
     **VERTEBRAL_MEASUREMENTS,
 }

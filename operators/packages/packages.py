@@ -182,7 +182,7 @@ class QualityRules:
 
 # The rows of MEASUREMENTS: those by default, and all. Packages are read without importing the table, as its
 # libraries take 0.2 s to import
-MEASURED = ("gap", "displacement")
+MEASURED = ("gap", "displacement", "place")
 OF_LONG_BONES = ("head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
 OF_BODIES = ("body_heights", "height_loss", "trabecular_density", "cobb_angle")
 MEASURABLE = (*MEASURED, *OF_LONG_BONES, *OF_BODIES)

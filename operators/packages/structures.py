@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, TypeAdapter, with_config
 
 from operators.packages.long_bones import Colour, LongBoneRules
+from operators.packages.places import PlaceRules
 from operators.packages.toml_files import STRICT, Tables, read_toml, validated
 from operators.process.installation import bundled_models
 
@@ -61,6 +62,7 @@ class Structure:
     plausible_ml: tuple[float, ...] = ()
     plausible_mm: tuple[float, ...] = ()
     long_bone: LongBoneRules | None = None
+    places: PlaceRules | None = None
     vertebral_body: bool = False
     region: Code | None = None
 
@@ -85,6 +87,7 @@ class StructureRow(BaseModel):
     plausible_ml: tuple[float, float] | tuple[()] = ()
     plausible_mm: tuple[float, float] | tuple[()] = ()
     long_bone: LongBoneRules | None = None
+    places: PlaceRules | None = None
     vertebral_body: bool = False
     region: Code | None = None
 
@@ -101,16 +104,20 @@ class StructureRow(BaseModel):
             plausible_ml=self.plausible_ml,
             plausible_mm=self.plausible_mm,
             long_bone=self.long_bone,
+            places=self.places,
             vertebral_body=self.vertebral_body,
             region=self.region,
         )
 
     def beside(self, folder: Path) -> StructureRow:
-        """The row with the path of its mean shape, which is relative to the folder of the list."""
-        rules = self.long_bone
-        if rules is None or rules.shape is None:
-            return self
-        return self.model_copy(update={"long_bone": replace(rules, shape=folder / rules.shape)})
+        """The row with the paths of its mean shapes, which are relative to the folder of the list."""
+        rules = {"long_bone": self.long_bone, "places": self.places}
+        placed = {
+            name: replace(each, shape=folder / each.shape)
+            for name, each in rules.items()
+            if each and each.shape
+        }
+        return self.model_copy(update=placed)
 
 
 Structures = Mapping[str, StructureRow]

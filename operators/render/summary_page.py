@@ -20,6 +20,7 @@ from operators.segmentation.summary import (
     body_of,
     bone_name,
     finding_name,
+    fragment_name,
     in_words,
     sentence,
 )
@@ -91,10 +92,9 @@ def bone_row(fragments: Sequence[Segment]) -> tuple[str, ...]:
 
 def fragment_row(segment: Segment, row: SegmentMeasurements | None, made: Segmentation) -> tuple[str, ...]:
     """Returns the row of a fragment."""
-    name = f"Fragment {segment.fragment}{f': {segment.part}' if segment.part else ''}"
     gap = gap_words(row.gap) if row and row.gap else NOTHING
     return (
-        name,
+        fragment_name(segment, row),
         f"{segment.volume_ml:.1f} ml",
         gap,
         *displacement_words(segment, row, made),

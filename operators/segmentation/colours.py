@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.packages.packages import Label
+from operators.segmentation.segmentation import Segment
 
 Colour = tuple[int, int, int]
 Colours = NDArray[np.float64]
@@ -41,6 +43,21 @@ def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour
         n for n, (_, number, at) in enumerate(places) if (labels[at].name, number) == (bone, fragment)
     )
     return _palette(tuple(label.structure.rgb for label in labels), len(places))[place]
+
+
+def recoloured(segments: Sequence[Segment], labels: Sequence[Label]) -> tuple[Segment, ...]:
+    """Returns the segments of several packages, whose fragments get colours far from all bones that are shown
+    and from each other; those of a package alone are far from its own bones only.
+    """
+    shown = {segment.bone for segment in segments}
+    bones = tuple(label.structure.rgb for label in labels if label.name in shown)
+    places = sorted(
+        (segment.fragment, at) for at, segment in enumerate(segments) if segment.fragment is not None
+    )
+    made = list(segments)
+    for (_, at), rgb in zip(places, _palette(bones, len(places)), strict=True):
+        made[at] = replace(made[at], rgb=rgb)
+    return tuple(made)
 
 
 def finding_colour(number: int) -> Colour:

@@ -122,9 +122,17 @@ class VertebralBody:
     curve: CobbAngle | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where on its bone a fragment lies: the names of the places, and their shares of its surface."""
+
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class SegmentMeasurements:
-    """The measurements of the segment with the label `value`; `gap` and `displacement` may be None.
+    """The measurements of the segment with the label `value`; `gap`, `displacement`, `place` may be None.
 
     `long_bone` and `vertebral_body` are of the whole bone, and stand with its first segment only.
     """
@@ -136,5 +144,6 @@ class SegmentMeasurements:
     mesh: Mesh
     gap: Gap | None = None
     displacement: Displacement | None = None
+    place: Place | NotMeasurable | None = None
     long_bone: LongBone | None = None
     vertebral_body: VertebralBody | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,8 @@ from operators.geometry.volume import Box, Grid, LabelMap, Labels, background, s
 from operators.packages.joint import allocate_values, join_packages, network_name
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import merge_seen
+from operators.segmentation.colours import recoloured
+from operators.segmentation.lost_pieces import lost_pieces, without_pieces
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 
 
@@ -29,7 +31,7 @@ def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentatio
 
     A single one stays as it is but for its grid. A bone that several packages deliver is taken from the
     first. A voxel that several segments claim goes to the one with the highest certainty, to the first of
-    equal ones; a segment that loses all of its voxels is left out.
+    equal ones; a segment that loses all of its voxels is left out, and a fragment that loses most of them.
     """
     if len(made) == 1:
         return _on_whole(made[0], grid)
@@ -38,6 +40,9 @@ def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentatio
     tables = [_table(each, moved) for each, moved in zip(made, segments, strict=True)]
     labels, counts, claimed = _painted(made, tables, _certainties(segments, package.highest_value), grid)
     ml = grid.voxel_volume_mm3 / 1000
+    kept = list(_without_lost(made, segments, counts * ml))
+    if kept != list(made):
+        return merge_segmentations(kept, grid)
     shown = tuple(
         replace(segment, volume_ml=float(counts[segment.value] * ml))
         for each in segments
@@ -47,7 +52,7 @@ def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentatio
     bones = {segment.bone for segment in shown}
     return Segmentation(
         LabelMap(labels, grid),
-        shown,
+        recoloured(shown, package.labels),
         package,
         warnings=(*(text for each in made for text in each.warnings), *_claim_warnings(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
@@ -130,6 +135,17 @@ def _painted(
     for slab in slabs(grid.shape):
         counts += np.bincount(labels[slab.slices].ravel(), minlength=len(certain))
     return labels, counts, claimed
+
+
+def _without_lost(
+    made: Sequence[Segmentation], segments: Sequence[dict[int, Segment]], left_ml: NDArray[np.floating]
+) -> Iterator[Segmentation]:
+    """Yields the segmentations without fragments most of which went to others; those left empty are not."""
+    for each, delivered in zip(made, segments, strict=True):
+        lost = lost_pieces(each, {old: float(left_ml[new.value]) for old, new in delivered.items()})
+        rest = without_pieces(each, lost) if lost else each
+        if rest.segments:
+            yield rest
 
 
 def _claim_warnings(claimed: int, voxel_ml: float) -> list[str]:

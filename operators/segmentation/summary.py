@@ -13,6 +13,8 @@ from operators.segmentation.measurements import (
     LongBone,
     Measured,
     NotMeasurable,
+    Place,
+    SegmentMeasurements,
     VertebralBody,
 )
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Verdict
@@ -101,9 +103,26 @@ def sentence(segments: list[Segment], segmentation: Segmentation) -> str:
     if first.fragment is None:
         what = "no fragment found" if is_compressed(body) else "no fracture found"
         return f"{name}: {what}, {first.volume_ml:.0f} ml{more}."
-    volumes = ", ".join(f"{segment.volume_ml:.1f}" for segment in segments)
+    places = {row.value: place_words(row.place) for row in segmentation.measurements}
+    volumes = ", ".join(with_place(each, places.get(each.value, "")) for each in segments)
     count = f"{len(segments)} fragment{'' if len(segments) == 1 else 's'}"
-    return f"{name}: {count} of {volumes} ml{widest(segments, segmentation)}{more}."
+    return f"{name}: {count} of {volumes}{widest(segments, segmentation)}{more}."
+
+
+def with_place(segment: Segment, place: str) -> str:
+    """Returns a fragment's volume, and in brackets its place on the bone if it is known."""
+    return f"{segment.volume_ml:.1f} ml{f' ({place})' if place else ''}"
+
+
+def fragment_name(segment: Segment, row: SegmentMeasurements | None) -> str:
+    """Returns a fragment's number, with its part or its place on the bone if one is known."""
+    where = segment.part or (place_words(row.place) if row else "")
+    return f"Fragment {segment.fragment}{f': {where}' if where else ''}"
+
+
+def place_words(place: Place | NotMeasurable | None) -> str:
+    """Returns where on its bone a fragment lies, the place that holds most of it first; empty if unknown."""
+    return ", ".join(place.names) if isinstance(place, Place) else ""
 
 
 def long_bone_words(first: Segment, segmentation: Segmentation) -> str:

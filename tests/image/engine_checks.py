@@ -77,7 +77,7 @@ def test_run_map_returns_the_applications_exit_code(place: Path) -> None:
         place / "in", phantoms.position_volume((16, 16, 16), AFFINE), AFFINE, edit=setting(Modality="MR")
     )
     code, said = ran(place, "osteon run-map osteon -i in -o out")
-    assert (code, "expected modality CT, got MR" in said) == (3, True), said
+    assert (code, "expected modality CT or DX or CR or RG or OT, got MR" in said) == (3, True), said
     assert [path.name for path in (place / "out").iterdir()] == ["report.json"]
 
 

@@ -13,7 +13,8 @@ from operators.process.monai_import import import_monai_alone
 import_monai_alone()
 import app.graph
 import app.run.folder
-NAMES = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh")
+DEPLOY = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh")
+NAMES = (*DEPLOY, "nibabel", "reportlab", "scipy.optimize")
 print([name for name in NAMES if name in sys.modules])
 """
 BUNDLE = (

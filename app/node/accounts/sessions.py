@@ -16,13 +16,17 @@ MOST_SESSIONS = 10_000
 
 @dataclass
 class Session:
-    """A browser's session: of an account, or of nobody yet. `messages` are shown once."""
+    """A browser's session: of an account, or of nobody yet. `messages` are shown once.
+
+    `provider` is the issuer that has vouched for the account, '' for a local one.
+    """
 
     account: Account | None
     began_s: float
     seen_s: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     messages: list[str] = field(default_factory=list)
+    provider: str = ""
 
 
 class Sessions:
@@ -33,10 +37,10 @@ class Sessions:
         self.known: dict[str, Session] = {}
         self.lock = threading.Lock()
 
-    def begin(self, account: Account | None) -> tuple[str, Session]:
+    def begin(self, account: Account | None, provider: str = "") -> tuple[str, Session]:
         """Returns a new session and its token."""
         token, now_s = secrets.token_urlsafe(32), self.now_s()
-        session = Session(account, now_s, now_s)
+        session = Session(account, now_s, now_s, provider=provider)
         with self.lock:
             self.known = {key: each for key, each in self.known.items() if self._lasts(each, now_s)}
             while len(self.known) >= MOST_SESSIONS:

@@ -16,6 +16,9 @@ from operators.errors import TransientError
 
 SENT_ALWAYS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "osteon"}
 
+# Wrong credentials or paths are corrected by administrators; the others pass by themselves, as 5xx does
+PASSING = frozenset((401, 403, 404, 408, 425, 429))
+
 
 @dataclass(frozen=True)
 class HttpAnswer:
@@ -53,6 +56,11 @@ def ask(
         text = f"expected {name} to answer by HTTP, got {type(error).__name__}: is it running there?"
         code = "unreachable" if isinstance(error, httpcore.ConnectError) else "no_answer"
         raise TransientError(text, code=code) from error
+
+
+def may_pass(status: int) -> bool:
+    """Returns whether what a status refuses may be accepted later."""
+    return status in PASSING or status >= 500
 
 
 def without_user(url: str) -> tuple[str, dict[str, str]]:

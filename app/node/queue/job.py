@@ -63,6 +63,11 @@ class JobFolder:
         return self.root / "out"
 
     @property
+    def edits(self) -> Path:
+        """Returns the folder of corrected results, which people made of the results."""
+        return self.root / "corrected"
+
+    @property
     def timed_out(self) -> Path:
         """Returns the path that exists if the job exceeded its time limit."""
         return self.root / TIMED_OUT

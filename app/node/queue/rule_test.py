@@ -68,5 +68,5 @@ def readers(study: SuppliedStudy, packages: tuple[ModelPackage, ...]) -> str:
 
 def deliveries(settings: NodeSettings) -> str:
     """Returns where its results go."""
-    to = [f"{peer.name} ({', '.join(peer.results)})" for peer in settings.destinations]
+    to = [f"{peer.name} ({', '.join(peer.kinds)})" for peer in settings.destinations]
     return f"Results go to {'; '.join(to)}." if to else "Results go nowhere: no peer receives."

@@ -130,7 +130,7 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
         delivery = {
             "job_id": job["job_id"],
             "peer": peer.name,
-            "files": [file for file in files if file["kind"] in peer.results],
+            "files": [file for file in files if file["kind"] in peer.kinds],
             "captures": [file for file in files if file["kind"] == "sc"],
             "place": place,
         }

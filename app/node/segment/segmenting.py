@@ -15,8 +15,8 @@ from app.node.queue.findings import FRACTURE, Finding
 from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy, select_images
-from app.run.folder import refused_outright, segmented_for
-from app.run.output_folder import prepare_output
+from app.run.folder import RunOutcome, refused_outright, segmented_for, write_summary
+from app.run.output_folder import REPORT, prepare_output
 from app.run.record import SeriesRecord
 from app.run.results import RESULTS, SEG, Written
 from app.run.series_job import Graph, Job
@@ -68,7 +68,7 @@ class Segmenter:
     ) -> None:
         self.settings, self.packages, self.graph, self.ahead = settings, packages, graph, ahead
         self.latest: tuple[str, Decided] | None = None
-        wanted = {kind for peer in settings.node.destinations for kind in peer.results}
+        wanted = {kind for peer in settings.node.destinations for kind in peer.kinds}
         self.wanted = tuple(kind for kind in RESULTS if kind in wanted)
 
     def decide(self, values: Json) -> Json:
@@ -141,10 +141,14 @@ class Segmenter:
             sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
             return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
         finding = finding_in(record.segmentation)
+        # The page of the node shows it; numbered as the other results are
+        report = f"report-{work.number + 1}.json" if work.number else REPORT
+        write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], report)
         return {
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
             "files": files,
+            "report": report,
             "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
             **({"finding": asdict(finding)} if finding else {}),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.node.peers.destination import Outgoing, Refused, require_stored
-from app.node.peers.http_client import HttpAnswer, ask
+from app.node.peers.http_client import HttpAnswer, ask, may_pass
 from app.node.peers.http_stream import HttpLimits
 from app.node.receive.dicomweb_response import FAILED, FAILURE_REASON, OTHER_FAILURES, SOP_INSTANCE
 from app.node.settings.configuration import NodeSettings
@@ -22,8 +22,6 @@ from operators.errors import OutputError, TransientError
 
 # PS3.18 10.5.3.2: all, some or no instances are stored; the body names those that are not
 ANSWERED = frozenset((200, 202, 409))
-# Wrong credentials or paths are corrected by administrators; the others pass by themselves, as 5xx does.
-PASSING = frozenset((401, 403, 404, 408, 425, 429))
 READ_BYTES = 1 << 20
 # Maximum size of an answer, also after decompression, plus an allowance for each instance
 ANSWER_BYTES, ANSWER_BYTES_OF_FILE = 1 << 20, 1 << 11
@@ -80,7 +78,7 @@ def request(
     # Formatting peer.stow would hide its password
     url = f"{revealed(peer.stow)}/{target}"
     answer = ask(method, url, peer.name, trusted_context(peer, settings), limits, headers, content)
-    if answer.status in PASSING or answer.status >= 500:
+    if may_pass(answer.status):
         raise TransientError(_got(answer, peer), code=f"http_{answer.status}")
     return replace(answer, content=inflate_bounded(answer.content, answer.encoding, most_bytes))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.node.peers import destination
+from app.node.reports import destination as reports
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
@@ -31,7 +32,10 @@ class PeerState:
 
 def echo(peer: Peer, node: NodeSettings) -> None:
     """Asks a destination for an answer. Raises OsteonError if it gives none."""
-    (stow_destination if peer.stow else destination).echo(peer, node)
+    if peer.report is not None:
+        reports.echo(peer, node)
+    else:
+        (stow_destination if peer.stow else destination).echo(peer, node)
 
 
 class PeerStates:

@@ -16,6 +16,7 @@ from app.node.peers.destination import Outgoing, Refused
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_state import FORMER_DATA
 from app.node.queue.workflow import Attempt
+from app.node.reports.destination import send_report
 from app.node.segment.segmenting import sha256_of
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.send.delivery import deliver_result
@@ -52,10 +53,13 @@ def attempt(delivery: Json, settings: NodeSettings, trail: AuditTrail) -> Attemp
     outcome = named(delivery["job_id"], delivery["peer"], lambda: deliver_alone(delivery, settings))
     peer = next((peer for peer in settings.destinations if peer.name == delivery["peer"]), None)
     if outcome.state != "transient" and peer is not None and delivery["files"]:
-        who = Participant(peer.ae_title, peer.address, DESTINATION, False)
+        who = Participant(peer.ae_title or peer.name, peer.address, DESTINATION, False)
         study = delivery["job_id"].rpartition("-")[0]
         result = SUCCEEDED if outcome.state == "delivered" else FAILED
-        trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
+        if peer.report is not None:
+            trail.reported(who, study, result)
+        else:
+            trail.delivered(who, study, outcome.instances or len(delivery["files"]), result)
     return outcome
 
 
@@ -80,9 +84,11 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     peer, job_id = destination(delivery["peer"], settings), delivery["job_id"]
     if not delivery["files"]:
         log.info("nothing_to_send", job=job_id, peer=peer.name)
-        wanted = " and ".join(peer.results)
+        wanted = " and ".join(peer.kinds)
         text = f"{peer.name} receives only {wanted}, of which the study has none; nothing was sent to it"
         return Attempt("delivered", NOTHING_TO_SEND, text)
+    if peer.report is not None:
+        return report_to(peer, delivery, settings)
     if WITHDRAWN_AT in delivery:
         return send_rejection(delivery, peer, settings)
     files = [outgoing(each, job_id, settings) for each in delivery["files"]]
@@ -93,6 +99,17 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
         ask(list(done.files), peer, settings, transaction_of(delivery))
     log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
     return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
+
+
+def report_to(peer: Peer, delivery: Json, settings: NodeSettings) -> Attempt:
+    """Sends the report on a job, or that it is withdrawn, to a receiver of reports."""
+    job_id, is_withdrawn = delivery["job_id"], WITHDRAWN_AT in delivery
+    paths = [outgoing(each, job_id, settings).path for each in delivery["files"]]
+    send_report(paths, job_id, peer, settings, is_withdrawn=is_withdrawn)
+    log.info("withdrawn" if is_withdrawn else "reported", job=job_id, peer=peer.name)
+    if is_withdrawn:
+        return Attempt("delivered", WITHDRAWN, f"its report was withdrawn at {peer.name}", 1)
+    return Attempt("delivered", instances=1)
 
 
 def send_rejection(delivery: Json, peer: Peer, settings: NodeSettings) -> Attempt:

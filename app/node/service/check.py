@@ -13,8 +13,10 @@ from pathlib import Path
 from app.node.queue.database import database_file, open_connection, prepare_database, require_not_lost
 from app.node.send.message_sending import require_library, service_of
 from app.node.send.peer_states import echo
+from app.node.service.page_check import page_findings
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.ignored import ignored_settings
+from app.node.settings.peer import Peer
 from app.node.storage.data_folder import DataFolderError, require_usable
 from app.node.storage.disk import MEGABYTE
 from app.run.series_job import networks_of
@@ -34,13 +36,14 @@ class CheckFinding:
 
 
 def findings(settings: Settings) -> Iterator[CheckFinding]:
-    """Yields the outcome of every check: models, disk, database, port, peers, settings."""
+    """Yields the outcome of every check: models, disk, database, port, peers, messages, page, settings."""
     yield models(settings)
     yield disk(settings.node)
     yield database(settings.node)
     yield port(settings.node)
     yield from peers(settings.node)
     yield from messages(settings.node)
+    yield from (CheckFinding(*each) for each in page_findings(settings.node))
     yield from (CheckFinding(2, f"settings: {sentence}") for sentence in ignored_settings(settings.node))
 
 
@@ -127,9 +130,16 @@ def peers(node: NodeSettings) -> Iterator[CheckFinding]:
     for peer in node.destinations:
         try:
             echo(peer, node)
-            yield CheckFinding(0, f"peer {peer.name}: answers {'by HTTP' if peer.stow else 'C-ECHO'}")
+            yield CheckFinding(0, f"peer {peer.name}: {answers(peer)}")
         except OsteonError as error:
             yield CheckFinding(error.exit_code, f"peer {peer.name}: {error}")
+
+
+def answers(peer: Peer) -> str:
+    """Returns how a destination has answered."""
+    if peer.report is not None:
+        return "accepts connections" if peer.report.protocol == "hl7" else "answers as a FHIR server"
+    return "answers by HTTP" if peer.stow else "answers C-ECHO"
 
 
 def messages(node: NodeSettings) -> Iterator[CheckFinding]:

@@ -171,8 +171,8 @@ def send_command(settings: Settings, peer_name: str, paths: list[Path]) -> int:
 
 
 def named_destination(name: str, node: NodeSettings) -> Peer:
-    """Returns the destination of that name. Raises UsageError if there is none."""
-    known = {peer.name: peer for peer in node.destinations}
+    """Returns the destination of that name, which receives DICOM. Raises UsageError if there is none."""
+    known = {peer.name: peer for peer in node.destinations if peer.report is None}
     if name not in known:
         names = ", ".join(known) or "none is set; add one with --peer NAME=AETITLE@HOST:PORT"
         raise UsageError(f"expected one of the destinations ({names}), got {name!r}")

@@ -58,7 +58,9 @@ class NodeSettings(Frozen):
         None, description="Mount point that must have a disk mounted for the node to start; empty: no check"
     )
     database: Secret = Field("", description="URL of PostgreSQL; empty: SQLite in the data folder")
-    peers: tuple[Peer, ...] = Field((), description="DICOM nodes that may send or that receive results")
+    peers: tuple[Peer, ...] = Field(
+        (), description="DICOM nodes that may send or that receive results, and receivers of reports"
+    )
     rules: tuple[RoutingRule, ...] = Field((), description="The first rule that matches a study applies")
     tls: TlsFiles | None = Field(
         None, description="Certificates; if set, the listener accepts TLS connections only"
@@ -156,7 +158,7 @@ class NodeSettings(Frozen):
     @property
     def sources(self) -> tuple[Peer, ...]:
         """Returns the peers that may send."""
-        return tuple(peer for peer in self.peers if peer.sends)
+        return tuple(peer for peer in self.peers if peer.sends and peer.report is None)
 
     @property
     def destinations(self) -> tuple[Peer, ...]:

@@ -11,6 +11,8 @@ from app.node.settings.peer import Peer
 _OF_PEERS: tuple[tuple[str, Callable[[Peer], bool], str], ...] = (
     ("addresses", lambda peer: not peer.sends, "it has sends: false"),
     ("port", lambda peer: not peer.host, "it has no host"),
+    ("results", lambda peer: peer.report is not None, "it receives reports"),
+    ("instead", lambda peer: peer.report is not None, "it receives reports"),
     ("results", lambda peer: not peer.receives, "it does not have receives: true"),
     ("instead", lambda peer: not peer.receives, "it does not have receives: true"),
     ("instead", lambda peer: peer.receives and "seg" not in peer.results, "its results do not include seg"),

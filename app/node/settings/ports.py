@@ -6,6 +6,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TypeVar
 
 from operators.errors import OsteonError, OutputError
@@ -61,3 +62,11 @@ def http_socket(host: str, port: int) -> socket.socket:
     """Returns a listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host is this machine's loopback address or its name."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

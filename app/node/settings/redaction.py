@@ -13,7 +13,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s'\"@]*[^\s'\"]*@")
 # The parameter that libpq also accepts, in a URL's query or in a connection string
 _PARAMETER = re.compile(r"(password\s*=\s*)[^\s&'\"]+")
 # Names of settings that may hold a password
-_SECRET = frozenset(("database", "notice_url", "stow", "url"))
+_SECRET = frozenset(("database", "notice_url", "stow", "url", "fhir", "client_secret"))
 
 
 class SecretUrl(str):
@@ -45,6 +45,18 @@ class SecretAddress(SecretUrl):
     def __str__(self) -> str:
         scheme, mark, _ = revealed(self).partition("://")
         return f"{scheme}{mark}{HIDDEN}" if mark else HIDDEN if scheme else ""
+
+
+class SecretWord(SecretUrl):
+    """A password, of which nothing is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __str__(self) -> str:
+        return HIDDEN if revealed(self) else ""
 
 
 def revealed(text: str) -> str:

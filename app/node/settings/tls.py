@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer, TlsFiles
@@ -29,6 +30,18 @@ def tls_files(peer: Peer, settings: NodeSettings) -> TlsFiles:
             f"expected the setting `tls` with certificate files, as {peer.name} has tls: true; got none"
         )
     return settings.tls
+
+
+def trusting(authority: Path | None) -> ssl.SSLContext:
+    """Returns a context that verifies host names, by an authority's certificates or the system's own.
+
+    Raises UsageError if the file cannot be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        text = f"expected readable certificates in PEM in authority, got: {error.strerror or 'others'}"
+        raise UsageError(text) from error
 
 
 def _context(files: TlsFiles, protocol: int) -> ssl.SSLContext:

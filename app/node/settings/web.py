@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from app.node.settings.openid import OpenIdSettings
 from app.node.settings.peer import Frozen
+from app.node.settings.ports import is_loopback
 
 
 class WebSettings(Frozen):
@@ -30,6 +31,9 @@ class WebSettings(Frozen):
     idle_s: float = Field(
         3600, gt=0, description="Seconds without a request after which a user is logged out"
     )
+    openid: OpenIdSettings | None = Field(
+        None, description="Signing in by OpenID Connect, beside the local accounts; empty: none"
+    )
     echo_s: float = Field(
         60, ge=0, description="Interval in seconds for testing the destinations; 0: only on request"
     )
@@ -49,11 +53,3 @@ class WebSettings(Frozen):
                 "and patient data would cross the network unencrypted"
             )
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether a host is this machine's loopback address or its name."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

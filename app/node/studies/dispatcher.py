@@ -23,6 +23,7 @@ from app.node.settings.configuration import NodeSettings, RoutingRule
 from app.node.settings.peer import Urgency
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
+from app.node.studies.edited_results import EditedResults
 from app.node.studies.removal import recover
 from app.node.studies.study_folder import StudyFolders
 from app.node.studies.study_jobs import CORRECTIONS, StudyJobs, has_new_images, jobs_of_study
@@ -54,6 +55,7 @@ class Dispatcher:
         recover(settings.data, client, self.trail)
         self.folders = StudyFolders(settings.data / "inbox")
         self.corrections = Corrections(settings, client, self.trail)
+        self.edits = EditedResults(settings.data, self.trail, now)
         self.index = InstanceIndex()
         self.patience = Patience(settings.quiet_s, settings.forced_s)
         self.waiting: dict[str, Waiting] = {}
@@ -67,6 +69,7 @@ class Dispatcher:
         """Queues the complete studies and returns their number. `now_s` is of the monotonic clock."""
         found = self.folders.look()
         self._forget_all_but(found)
+        self.edits.look(self.folders)
         on_hold = self.corrections.tick(found, now_s)
         return sum(
             self.attempts.attempt(study, partial(self._look_at, study, content, now_s), now_s)
@@ -86,6 +89,8 @@ class Dispatcher:
         self.waiting[study] = waiting = count_seen(self.waiting.get(study), fingerprint, now_s)
         rule = rule_for(self.settings.rules, content.series, content.series[0].source_ae)
         if not is_complete(waiting, content, rule, self.patience, now_s):
+            return False
+        if self.edits.are_all_of(study, content.names):
             return False
         if unsettled(self.settings.data / "incoming", study):  # a power loss would damage the job's link too
             return False

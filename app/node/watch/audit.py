@@ -24,6 +24,7 @@ log = structlog.get_logger()
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 TRANSFERRED = ("110104", "DICOM Instances Transferred")
 ACCESSED = ("110103", "DICOM Instances Accessed")
+EXPORTED = ("110106", "Export")
 STUDY_DELETED = ("110105", "DICOM Study Deleted")
 STARTED, STOPPED = ("110120", "Application Start"), ("110121", "Application Stop")
 SOURCE, DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
@@ -39,6 +40,7 @@ SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
 # Changes to a study's instances, for which DICOM has no codes
 OWN_SCHEME = "99OSTEON"
 CORRECTED = ("correction", "Later versions are used")
+EDITED = ("corrected-result", "A corrected result is filed")
 # What users do with a job or a conflict; a deletion has its own event
 USER_ACTIONS = {
     "accept": ("accept", "Later versions are to be used"),
@@ -90,6 +92,15 @@ class AuditTrail:
         us = Participant(self.ae_title, "", SOURCE, True)
         self._transfer("R", outcome, us, peer, {study_instance_uid: instances})
 
+    def reported(self, peer: Participant, study_instance_uid: str, outcome: int) -> None:
+        """Records the outcome of sending a report, which is no DICOM instance, to a peer."""
+        event = self._event(EXPORTED, "R", outcome)
+        self._participant(event, Participant(self.ae_title, "", SOURCE, True))
+        self._participant(event, peer)
+        self._source(event)
+        self._study(event, study_instance_uid)
+        self._append(event)
+
     def rejected(
         self, calling_ae: str, called_ae: str, address: str, reason: str, held_back: int = 0
     ) -> None:
@@ -129,11 +140,18 @@ class AuditTrail:
         self._study(event, study_instance_uid)
         self._append(event, is_durable=True)
 
-    def user(self, kind: tuple[str, str], who: str, address: str, outcome: int = SUCCEEDED) -> None:
-        """Records that a user logs in or out, or changes an account (PS3.15 A.5.3.12)."""
+    def user(
+        self, kind: tuple[str, str], who: str, address: str, outcome: int = SUCCEEDED, known_as: str = ""
+    ) -> None:
+        """Records that a user logs in or out, or changes an account (PS3.15 A.5.3.12).
+
+        `known_as` is the user's identifier at an identity provider, '' for a local account.
+        """
         what = USER_AUTHENTICATION if kind in (LOGIN, LOGOUT) else SECURITY_ALERT
         event = self._event(what, "E", outcome, kind)
         participant = ElementTree.SubElement(event, "ActiveParticipant", UserID=who, UserIsRequestor="true")
+        if known_as:
+            participant.set("AlternativeUserID", known_as)
         if address:
             participant.set("NetworkAccessPointID", address)
             participant.set("NetworkAccessPointTypeCode", IP_ADDRESS if is_ip(address) else MACHINE_NAME)

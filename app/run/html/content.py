@@ -9,7 +9,7 @@ from operators.measure.flags import MEANINGS
 from operators.packages.confidence import percent
 from operators.segmentation.measurements import Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
-from operators.segmentation.summary import bone_name
+from operators.segmentation.summary import bone_name, fragment_name
 
 NONE = "–"  # a value that was not measured, or not calibrated
 
@@ -66,7 +66,7 @@ def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
 def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[Flag, ...]) -> Row:
     """The row of an intact bone, or of a fragment."""
     whole = segment.fragment is None
-    name = bone_name(segment) if whole else f"Fragment {segment.fragment}"
+    name = bone_name(segment) if whole else fragment_name(segment, row)
     moved, gap = (row.displacement, row.gap) if row else (None, None)
     return Row(
         name,

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.node.accounts.accounts import Role
 from app.node.queue.job import job_folder
-from app.node.queue.jobs.job_log import SeriesOutcome, series_of, steps_of
+from app.node.queue.jobs.job_log import PICTURE, SeriesOutcome, series_of, steps_of
 from app.node.queue.jobs.job_names import fingerprint
 from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.studies.study_identity import StudyIdentity
@@ -100,7 +100,7 @@ def picture(
 def pictures_of(site: Site, job: JobState, series: Sequence[SeriesOutcome]) -> list[Path]:
     """Returns the secondary captures among a job's results that are still there."""
     output = job_folder(site.node.data, job.job_id).output
-    paths = [output / file for each in series for file in each.pictures]
+    paths = [output / file for each in series for file in each.of_kind(PICTURE)]
     return [path for path in paths if path.is_file()]
 
 

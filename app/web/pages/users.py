@@ -51,6 +51,7 @@ def login_page(request: Request, status: int = 200, sentence: str = "") -> Respo
         token=token,
         sentence=sentence,
         has_accounts=bool(site.accounts.all()),
+        provider=site.provider,
     )
     is_https = request.url.scheme == "https"
     shown.set_cookie(LOGIN_COOKIE, token, path="/login", secure=is_https, httponly=True, samesite="strict")
@@ -107,7 +108,8 @@ def logged_out(
 def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("administrator"))]) -> Response:
     """Returns the page of the accounts."""
     accounts = sorted(site_of(request).accounts.all().values(), key=lambda each: each.name)
-    return page(request, "users.html", visitor, accounts=accounts, roles=ROLES)
+    openid = site_of(request).web.openid
+    return page(request, "users.html", visitor, accounts=accounts, roles=ROLES, openid=openid)
 
 
 @router.post("/users/{change}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.attributes import items
+from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
@@ -75,6 +79,27 @@ def slice_of(frame: Frame, provenance: Provenance) -> Dataset:
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
     item.Rows = item.Columns = 1  # that it is an image
     return item
+
+
+def key_instances(path: Path) -> tuple[tuple[str, int | None], ...]:
+    """Returns the SOP instance UIDs of the slices that a document selects, each with its frame if it has one.
+
+    None for a file that cannot be read.
+    """
+    try:
+        content = items(dcmread(path), "ContentSequence")
+        named = [each for item in content for each in items(item, "ReferencedSOPSequence")]
+    except READ_ERRORS:
+        return ()
+    return tuple(
+        (str(each.ReferencedSOPInstanceUID), frame) for each in named for frame in frames_of(each) or (None,)
+    )
+
+
+def frames_of(reference: Dataset) -> tuple[int, ...]:
+    """Returns the frame numbers that a reference names."""
+    numbers = reference.get("ReferencedFrameNumber") or ()
+    return tuple(map(int, numbers)) if isinstance(numbers, Sequence) else (int(numbers),)
 
 
 def name_frames(content: Dataset, frames: list[Frame]) -> None:

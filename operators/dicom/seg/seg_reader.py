@@ -54,14 +54,21 @@ def read_seg_on(path: Path, grid: Grid) -> LabelMap:
     return _label_map(dataset, placement_on(dataset, grid))
 
 
+def read_segments(path: Path) -> tuple[SegmentInfo, ...]:
+    """Reads the described segments alone, without frames. Raises UnreadableError."""
+    return segments_of(_read(path, only=("SegmentationType", "SegmentSequence")))
+
+
 def segments_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
     """Returns the described segments, without the background (0) of a LABELMAP."""
     return tuple(_segment_info(item) for item in dataset.SegmentSequence if int(item.SegmentNumber) > 0)
 
 
-def _read(path: Path) -> Dataset:
+def _read(path: Path, only: tuple[str, ...] | None = None) -> Dataset:
     try:
-        dataset = dcmread(path)
+        dataset = dcmread(
+            path, stop_before_pixels=only is not None, specific_tags=list(only) if only else None
+        )
     except InvalidDicomError as error:
         raise UnreadableError(f"expected a DICOM SEG at {path.name}, got a file that is not DICOM") from error
     except (OSError, EOFError) as error:

@@ -23,6 +23,7 @@ from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
 from operators.dicom.provenance.source_headers import slice_headers
@@ -31,11 +32,13 @@ from operators.dicom.seg.fast.seg_encoding import encoded_groups, write_frames
 from operators.dicom.seg.seg_frames import bit_frames, labelled_slices, planes, values_present
 from operators.dicom.seg.segment_descriptions import segment_description
 from operators.errors import UnsuitableError
-from operators.geometry.volume import Grid, background
+from operators.geometry.volume import Grid, LabelMap, background
 from operators.segmentation.segmentation import Segment, Segmentation
 
 SERIES_NUMBER = 9000  # high, so that it is sorted after the scanner's own series
 Write = Callable[[BinaryIO], object]
+# Describes the values in use: voxels, the places of their slices, and their grid
+MakeSeg = Callable[[Sequence[int], NDArray[np.uint8], list[int], Grid], DicomSegmentation]
 
 
 def write_seg(
@@ -47,16 +50,30 @@ def write_seg(
 
 def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
     """Writes one bit a voxel and segment."""
-    label_map = segmentation.label_map
-    slices = labelled_slices(label_map, provenance.series)
-    frames = bit_frames(label_map, slices, [segment.value for segment in segmentation.segments])
-    segments = _present(segmentation.segments, frames)
+    segments = {segment.value: segment for segment in segmentation.segments}
+
+    def make(
+        values: Sequence[int], voxels: NDArray[np.uint8], places: list[int], grid: Grid
+    ) -> DicomSegmentation:
+        return make_seg(voxels, [segments[value] for value in values], places, provenance, grid)
+
+    return binary_frames(segmentation.label_map, list(segments), provenance.series, make)
+
+
+def binary_frames(label_map: LabelMap, values: Sequence[int], series: Series, make: MakeSeg) -> Write:
+    """Writes one bit a voxel for each of `values` that is in use; `make` describes them.
+
+    Raises UnsuitableError if none is.
+    """
+    slices = labelled_slices(label_map, series)
+    frames = bit_frames(label_map, slices, values)
+    present = _present(values, frames)
     places = sorted({frame.place for own in frames.values() for frame in own})
-    dataset, order = _template(segments, places, provenance, label_map.grid, "binary")
+    dataset, order = _template(partial(make, present), places, series, label_map.grid)
     groups = dict(zip(order, encoded_groups(dataset), strict=True))
     del dataset.PerFrameFunctionalGroupsSequence, dataset.PixelData
     rank = {place: n for n, place in enumerate(order)}
-    ordered = [sorted(frames[segment.value], key=lambda each: rank[each.place]) for segment in segments]
+    ordered = [sorted(frames[value], key=lambda each: rank[each.place]) for value in present]
     return partial(write_frames, template=dataset, groups=groups, frames=ordered)
 
 
@@ -64,8 +81,13 @@ def _label_map(segmentation: Segmentation, provenance: Provenance) -> Write:
     """Writes one value a voxel."""
     label_map = segmentation.label_map
     slices = labelled_slices(label_map, provenance.series)
-    segments = _present(segmentation.segments, values_present(label_map, slices))
-    dataset, order = _template(segments, list(slices), provenance, label_map.grid, "labelmap")
+    own = {segment.value: segment for segment in segmentation.segments}
+    segments = [own[value] for value in _present(list(own), values_present(label_map, slices))]
+
+    def make(voxels: NDArray[np.uint8], places: list[int], grid: Grid) -> DicomSegmentation:
+        return make_seg(voxels, segments, places, provenance, grid, "labelmap")
+
+    dataset, order = _template(make, list(slices), provenance.series, label_map.grid)
     in_order = planes(label_map, [slices[place] for place in order])
     numbers = segment_numbers(segments, label_map.labels.dtype)
     return encode_label_map(dataset, (numbers[plane] for plane in in_order))
@@ -95,24 +117,25 @@ def encode_label_map(dataset: DicomSegmentation, frames: Iterable[NDArray[np.uns
 PROFILES: dict[str, Callable[[Segmentation, Provenance], Write]] = {"binary": _binary, "labelmap": _label_map}
 
 
-def _present(segments: Sequence[Segment], values: Container[int]) -> tuple[Segment, ...]:
-    """Returns non-empty segments; index + 1 becomes the Segment Number. Raises UnsuitableError for none."""
-    present = tuple(segment for segment in segments if segment.value in values)
+def _present(wanted: Sequence[int], values: Container[int]) -> tuple[int, ...]:
+    """Returns the values in use; index + 1 becomes the Segment Number. Raises UnsuitableError for none."""
+    present = tuple(value for value in wanted if value in values)
     if not present:
         raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
     return present
 
 
 def _template(
-    segments: Sequence[Segment], places: list[int], provenance: Provenance, grid: Grid, profile: str
+    make: Callable[[NDArray[np.uint8], list[int], Grid], DicomSegmentation],
+    places: list[int],
+    series: Series,
+    grid: Grid,
 ) -> tuple[DicomSegmentation, list[int]]:
     """Returns a SEG of `grid` with segment 1 on each of the slices at `places`, and their order in it."""
     voxels = np.ones((len(places), 1, 1), np.uint8)
-    dataset = make_seg(
-        voxels, segments, places, provenance, replace(grid, shape=(1, 1, grid.shape[2])), profile
-    )
+    dataset = make(voxels, places, replace(grid, shape=(1, 1, grid.shape[2])))
     dataset.Columns, dataset.Rows = grid.shape[:2]
-    return dataset, named_places(dataset, provenance.series)
+    return dataset, named_places(dataset, series)
 
 
 def make_seg(
@@ -167,7 +190,7 @@ def assemble_seg(
     dataset.SegmentSequence = [item for item in dataset.SegmentSequence if item.SegmentNumber > 0]
     name_sources(dataset, series)
     mark(dataset, provenance)
-    _name_dimensions(dataset, provenance.uid("dimensions", *identity))
+    name_dimensions(dataset, provenance.uid("dimensions", *identity))
     return dataset
 
 
@@ -185,7 +208,7 @@ def _content(made_at: datetime, label: str) -> dict[str, Any]:
     }
 
 
-def _name_dimensions(dataset: DicomSegmentation, uid: UID) -> None:
+def name_dimensions(dataset: DicomSegmentation, uid: UID) -> None:
     """Replaces the random UIDs that highdicom generated."""
     organizations: list[Dataset] = [*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence]
     for item in organizations:

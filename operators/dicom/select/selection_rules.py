@@ -46,11 +46,11 @@ NOT_A_PLANE = frozenset(
 _ANY_REGION = ("BODY", "UNKNOWN", "OTHER")
 
 
-def modality(series: Series, package: ModelPackage, _: Sequence[ModelPackage]) -> Reason | None:
-    """Requires a modality that the package reads."""
-    wanted = package.accepts.modalities
-    if series.modality in wanted:
+def modality(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
+    """Requires a modality that the package reads; the sentence names those of all packages."""
+    if series.modality in package.accepts.modalities:
         return None
+    wanted = dict.fromkeys(name for each in offered for name in each.accepts.modalities)
     return "other_modality", f"expected modality {' or '.join(wanted)}, got {series.modality or 'none'}"
 
 

@@ -29,6 +29,7 @@ from operators.dicom.sr.measurement_items import (
     count_item,
     flag_item,
     fracture_certainty_items,
+    place_items,
     segment_items,
     whole_bone_evaluations,
     whole_bone_items,
@@ -139,6 +140,7 @@ def segment_group(
         ],
         qualitative_evaluations=[
             *(whole_bone_evaluations(found.row) if segment.fragment is None else ()),
+            *place_items(found.row),
             *(flag_item(flag) for flag in found.flags),
         ]
         or None,

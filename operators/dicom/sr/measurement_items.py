@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from highdicom.sr import Measurement, MeasurementProperties, QualitativeEvaluation
 from pydicom.dataset import Dataset
 
@@ -17,6 +19,7 @@ from operators.segmentation.measurements import (
     HeightLoss,
     LongBone,
     Measured,
+    Place,
     SegmentMeasurements,
     VertebralBody,
 )
@@ -39,6 +42,7 @@ HEAD_RADIUS = Code("head_radius", PRIVATE, "Radius of the head's sphere")
 NECK_SHAFT_ANGLE = Code("neck_shaft_angle", PRIVATE, "Neck-shaft angle in three dimensions")
 BONE_LENGTH = Code("bone_length", PRIVATE, "Greatest length of the whole bone")
 REGION = Code("region", PRIVATE, "Region of the fracture (AO/OTA 2018)")
+PLACE = Code("place", PRIVATE, "Place on the bone")
 BODY_HEIGHTS = {
     part: Code(f"{part}_height", PRIVATE, f"{part.capitalize()} height of the vertebral body")
     for part in ("anterior", "middle", "posterior")
@@ -184,6 +188,17 @@ def region_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
     if not isinstance(region, FractureRegion):
         return []
     return [QualitativeEvaluation(concept(REGION), concept(Code(region.code, PRIVATE, region.meaning)))]
+
+
+def place_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
+    """Returns the places on its bone where a fragment lies; nothing where they are not known."""
+    names = row.place.names if isinstance(row.place, Place) else ()
+    return [QualitativeEvaluation(concept(PLACE), concept(place_code(name))) for name in names]
+
+
+def place_code(name: str) -> Code:
+    """Returns a code of a place; a name may be longer than a code value (SH, 16 characters)."""
+    return Code(f"place_{crc32(name.encode()):08x}", PRIVATE, name.capitalize())
 
 
 def count_item(fragments: int) -> Measurement:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reportlab.pdfbase.pdfmetrics import registerFont
-from reportlab.pdfbase.ttfonts import TTFont
+if TYPE_CHECKING:
+    from reportlab.pdfbase.ttfonts import TTFont
 
 FOLDER = Path(__file__).with_name("fonts")
 REGULAR, BOLD = "DejaVuSansCondensed", "DejaVuSansCondensed-Bold"
@@ -24,6 +25,9 @@ def font_name(is_bold: bool) -> str:
 @cache
 def font(is_bold: bool) -> TTFont:
     """Returns a font, which the PDF library then knows by its name."""
+    from reportlab.pdfbase.pdfmetrics import registerFont  # slow to import, and needed for pages alone
+    from reportlab.pdfbase.ttfonts import TTFont
+
     found = TTFont(font_name(is_bold), str(FOLDER / f"{font_name(is_bold)}.ttf"))
     registerFont(found)
     return found

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import Canvas
 
 from operators.render.page.fonts import font, font_name
 from operators.render.page.layout import HEIGHT_PT, WIDTH_PT, Area, Figure, Ink, Page, Text
 
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
+
 
 def page_as_pdf(page: Page) -> bytes:
     """Returns the bytes of a PDF, the same for the same page; its fonts are embedded."""
+    from reportlab.pdfgen.canvas import Canvas  # slow to import, and needed for pages alone
+
     file, first = BytesIO(), font(False)
     size = (WIDTH_PT, HEIGHT_PT)
     canvas = Canvas(file, size, invariant=1, pageCompression=1, lang="en", initialFontName=first.fontName)
@@ -52,6 +55,8 @@ def draw_area(item: Area, canvas: Canvas) -> None:
 
 def draw_figure(item: Figure, canvas: Canvas) -> None:
     """Draws a picture with all its pixels."""
+    from reportlab.lib.utils import ImageReader
+
     picture = ImageReader(Image.fromarray(np.ascontiguousarray(item.rgb)))
     bottom_pt = HEIGHT_PT - item.top_pt - item.height_pt
     canvas.drawImage(picture, item.left_pt, bottom_pt, item.width_pt, item.height_pt)

@@ -14,7 +14,7 @@ from app.node.queue.workflow import DELIVER, SEGMENT
 
 # Steps of DBOS itself, such as queueing a delivery
 OWN = "DBOS."
-PICTURE = "sc"
+PICTURE, SEG, KEY_OBJECTS = "sc", "seg", "kos"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Step:
 class SeriesOutcome:
     """What became of one series: its state and reason, or its finding and the results.
 
-    `pictures` are those of `files` that are secondary captures.
+    `kinds` are the kinds of the `files`, rows of RESULTS; `report` is the file that describes the result, ''
+    for one of an earlier version.
     """
 
     series_instance_uid: str
@@ -43,8 +44,13 @@ class SeriesOutcome:
     sentence: str
     finding: str
     files: tuple[str, ...]
-    pictures: tuple[str, ...]
+    kinds: tuple[str, ...]
     seconds: Mapping[str, float]
+    report: str = ""
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        """Returns the files of a kind, such as secondary captures."""
+        return tuple(file for file, own in zip(self.files, self.kinds, strict=True) if own == kind)
 
 
 def steps_of(client: DBOSClient, job_id: str) -> list[Step]:
@@ -87,6 +93,7 @@ def _series(each: Mapping[str, Any]) -> SeriesOutcome:
         each.get("sentence", "") or missing,
         str(Finding(**each["finding"])) if each.get("finding") else "",
         tuple(file["file"] for file in each.get("files", ())),
-        tuple(file["file"] for file in each.get("files", ()) if file["kind"] == PICTURE),
+        tuple(file["kind"] for file in each.get("files", ())),
         each.get("seconds", {}),
+        each.get("report", ""),
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.node.accounts.accounts import ROLES, Role
+from app.node.service.page_check import require_somebody
 from app.node.watch.rate_limit import RateLimits
 from app.web import application
 from app.web.access import COOKIE
 from app.web.pages import users
-from app.web.server import require_accounts
 from app.web.site import Site
 from operators.errors import UsageError
 from tests.service.app.node.studies.test_retention import Node
@@ -105,6 +105,7 @@ def test_nobody_sees_or_does_anything_without_logging_in(here: Node, site: Site)
 def test_every_route_is_in_the_lists_of_these_tests(site: Site) -> None:
     known = {re.sub(r"\{.*?\}|nobody|pelvis|reliability.svg", "*", path) for path in (*PAGES, *ACTIONS)}
     others = {"/login", "/logout", "/events", "/jobs/*/pictures/*"}
+    others |= {f"/openid/{step}" for step in ("login", "answer", "logout")}
     for module in application.PAGES:
         for route in module.router.routes:
             path = re.sub(r"\{.*?\}", "*", str(getattr(route, "path", "")))
@@ -290,8 +291,8 @@ def test_too_many_changes_are_slowed_down(site: Site) -> None:
 def test_an_address_that_others_reach_needs_accounts(here: Node) -> None:
     site = made_site(here, host="0.0.0.0", proxies=("192.0.2.1",))
     assert not site.is_open
-    with pytest.raises(UsageError, match="expected accounts for a page on"):
-        require_accounts(site)
+    with pytest.raises(UsageError, match="expected accounts or openid for a page on"):
+        require_somebody(site.node, site.web)
     assert Browser(site).get("/").status_code == 303
     site.accounts.add("ann", "administrator", PASSWORD)
-    require_accounts(site)
+    require_somebody(site.node, site.web)

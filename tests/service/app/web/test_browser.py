@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.node.accounts.openid import Provider
 from app.node.queue.jobs.job_state import JobState
 from app.node.send.message_events import put_urgent
 from app.node.send.message_outbox import write_status
@@ -17,8 +18,10 @@ from app.node.settings.messages import MessageSettings
 from app.node.studies.user_actions import Acting, act
 from app.web.site import Site
 from tests.service.app.node.studies.test_retention import Node
+from tests.service.app.web.test_openid import openid_of
 from tests.support.browsers.browser import Page, chromium
 from tests.support.node.node_processes import until
+from tests.support.node.openid_provider import openid_provider
 from tests.support.node.page_site import PASSWORD, made_site, node_with_peers, receive, served, work_off
 
 FINDING = {"finding": {"code": "fracture", "probability": 0.93}}
@@ -137,6 +140,26 @@ def test_an_accessibility_check_finds_nothing_and_no_page_scrolls_sideways(
         said = [(each["id"], each["nodes"][0]["html"][:120]) for each in found["violations"]]
         assert said == [], address
         assert page.run("document.documentElement.scrollWidth") <= width, address
+
+
+def test_a_user_logs_in_by_a_provider_on_another_site_and_out_again(page: Page, here: Node) -> None:
+    with openid_provider("localhost") as provider:
+        site = made_site(here, openid=openid_of(provider))
+        assert site.web.openid is not None
+        with served(site) as url:
+            site.provider = Provider(site.web.openid.model_copy(update={"address": url}))
+            page.open(url)
+            leads_to(page, "location.pathname === '/login'")
+            page.run("document.querySelector('a.button').click()")
+            # The cookie of the session is SameSite=Strict, and the step before came from another site
+            leads_to(
+                page, f"location.href === '{url}/' && document.body.innerText.includes('ann (localhost)')"
+            )
+            page.run("[...document.querySelectorAll('button')].find(b => b.innerText === 'Log out').click()")
+            leads_to(page, "location.pathname === '/login'")
+            page.open(url)
+            leads_to(page, "location.pathname === '/login'")
+            assert page.errors == []
 
 
 def test_the_colours_follow_the_system_until_the_user_chooses(page: Page, url: str) -> None:

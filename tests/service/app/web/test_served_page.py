@@ -65,7 +65,7 @@ def test_a_page_for_others_without_accounts_stops_the_start_with_a_sentence(tmp_
     node = Served(tmp_path, (CT1,), web=web).start(wait=False)
     assert node.process is not None
     assert node.process.wait(60) == 2
-    assert "expected accounts for a page on 0.0.0.0" in node.log()
+    assert "expected accounts or openid for a page on 0.0.0.0" in node.log()
 
 
 def test_passwords_never_cross_a_network_in_clear() -> None:

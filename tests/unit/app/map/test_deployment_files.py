@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,13 +162,26 @@ def test_the_build_is_told_what_it_builds(tmp_path: Path) -> None:
     assert words[-4:] == ["--no-cache", "--tag", "osteon", str(tmp_path)]
 
 
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
+IMAGE_EXTRAS = sorted((*EXTRAS["messages"], *EXTRAS["web"]))
+
+
+def test_the_image_has_what_the_page_and_messages_need() -> None:
+    listed = (DEPLOY / "image" / "extras.in").read_text(encoding="utf-8").splitlines()
+    assert [line for line in listed if not line.startswith("#")] == IMAGE_EXTRAS
+    assert set(IMAGE_EXTRAS) <= set(EXTRAS["dev"])
+
+
 @pytest.mark.parametrize("variant", ["cpu", "cuda"])
 def test_every_wheel_of_the_image_is_pinned_with_its_hash_and_as_in_the_requirements(variant: str) -> None:
     lock = (DEPLOY / "image" / f"requirements.{variant}.lock").read_text(encoding="utf-8")
     pins = re.findall(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE)
     assert len(pins) == len(re.findall(r"^[a-z]", lock, re.MULTILINE))
     versions = dict(pins)
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").split():
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    for line in (*requirements, *IMAGE_EXTRAS):
         name, version = line.split("==")
         name = re.sub(r"\[.*\]", "", name).lower()
         assert versions[name].split("+")[0] == version

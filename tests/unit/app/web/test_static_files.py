@@ -14,14 +14,16 @@ from app.web.pictures import bars, curve
 from app.web.rendering import HERE, templates
 
 SOURCES = tomllib.loads((HERE / "static" / "SOURCES.toml").read_text(encoding="utf-8"))
-OWN = {"SOURCES.toml", "page.css", "page.js", "icon.svg"}
+OWN = {"SOURCES.toml", "page.css", "page.js", "icon.svg", "viewer.js", "correct.js", "radiograph.js"}
 
 
 def test_each_file_of_others_has_its_version_licence_and_checksum() -> None:
     for source in SOURCES.values():
         path = HERE / "static" / source["file"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"]
-        assert source["version"] in path.read_text(encoding="utf-8")
+        if path.suffix == ".js":
+            assert source["version"] in path.read_text(encoding="utf-8")
+        assert f"-{source['version']}.tgz" in source["source"]
         assert (HERE / "static" / source["licence_file"]).read_text(encoding="utf-8").strip()
     named = {each[key] for each in SOURCES.values() for key in ("file", "licence_file")}
     assert {path.name for path in (HERE / "static").iterdir()} == named | OWN

@@ -270,3 +270,17 @@ def test_the_plane_between_the_sides_comes_from_the_coarse_classes() -> None:
     at = plane.left_of(GRID.ijk_to_lps, SHAPE)
     assert at[left].all()
     assert not at[right].any()
+
+
+def test_a_joint_taken_for_a_bone_of_the_midline_moves_no_plane_where_the_trunk_is_in_view() -> None:
+    left, right = block((26, 8, 4), (38, 18, 14)), block((2, 8, 4), (14, 18, 14))
+    knee, trunk = block((0, 20, 0), (4, 24, 4)), block((13, 4, 16), (27, 32, 30))
+    values = probabilities(COARSE, {"side_left": left | right, "middle": knee | trunk})
+    middle, *pair = PACKAGE.labels
+    blind = [replace(each, detection=replace(each.found_by, coarse_class="side_left")) for each in pair]
+    package = replace(PACKAGE, labels=(middle, *blind))
+    plane = sides_plane(values, GRID, Box((0, 0, 0), (40, 36, 15)), package.coarse, package)
+    assert plane is not None
+    at = plane.left_of(GRID.ijk_to_lps, SHAPE)
+    assert at[left].all()
+    assert not at[right].any()

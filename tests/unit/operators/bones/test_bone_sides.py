@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones import bone_sides
-from operators.bones.bone_sides import bones_of, owners_of, side_of_bone
+from operators.bones.bone_sides import bones_of, owners_of, side_by_trunk, side_of_bone
 from operators.bones.handedness import Handedness
 from operators.bones.sides import MidlinePlane
 from operators.geometry.surface_fit import Similarity
@@ -66,6 +66,26 @@ def test_crossed_legs_belong_to_the_side_on_which_they_begin() -> None:
     near, far = owners[:, :, 48], owners[:, :, 4]
     assert (int(near[:25].max()), int(near[35:].max())) == (2, 1)
     assert (int(far[:25].max()), int(far[35:].max())) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("normal", "offset_mm"), [([1.0, 0.0, 0.0], 20.0), ([1.0, 0.0, 0.0], 300.0), ([0.0, 1.0, 0.0], 40.0)]
+)
+def test_a_plane_that_is_not_the_bodys_gives_no_side(normal: list[float], offset_mm: float) -> None:
+    trunk = np.array([118.0, 40.0, 230.0])
+    plane, wrong = (
+        MidlinePlane(np.array(n), mm, trunk) for n, mm in (([1, 0, 0], 118.0), (normal, offset_mm))
+    )
+    for bone in bones_of(crossed_legs(), GRID):
+        assert side_by_trunk(bone, GRID, wrong) in (None, side_by_trunk(bone, GRID, plane))
+    assert None in [side_by_trunk(bone, GRID, wrong) for bone in bones_of(crossed_legs(), GRID)]
+
+
+def test_a_patient_on_the_side_whose_header_says_supine_has_bones_of_no_side() -> None:
+    above, below = np.zeros(GRID.shape, bool), np.zeros(GRID.shape, bool)
+    above[28:33, 1:5], below[27:32, 15:19] = True, True
+    plane = MidlinePlane(np.array([1.0, 0, 0]), 118.0, np.array([118.0, 40.0, 230.0]))
+    assert [side_by_trunk(bone, GRID, plane) for bone in (above, below)] == [None, None]
 
 
 def test_without_a_trunk_and_a_mean_shape_no_bone_gets_a_side() -> None:

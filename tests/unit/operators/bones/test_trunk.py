@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.trunk import trunk_points
+from operators.bones.trunk import trunk_voxels
 from operators.geometry.volume import Grid
 
 GRID = Grid((30, 20, 20), np.diag([4.0, 4.0, 4.0, 1.0]))
@@ -20,8 +20,8 @@ def look(*blocks: tuple[tuple[slice, slice, slice], float]) -> NDArray[np.float3
     return np.stack([1 - bone, bone])
 
 
-def trunk_of(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    return trunk_points(probabilities.argmax(axis=0), probabilities, GRID, [1])
+def trunk_of(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return trunk_voxels(probabilities.argmax(axis=0), probabilities, GRID.voxel_volume_mm3, [1])
 
 
 LARGE = (slice(2, 12), slice(2, 12), slice(2, 12))
@@ -29,15 +29,15 @@ SMALL = (slice(24, 28), slice(2, 6), slice(2, 6))
 
 
 def test_the_trunk_is_what_the_network_is_sure_of() -> None:
-    points = trunk_of(look((LARGE, 0.9), (SMALL, 0.99)))
-    assert len(points) == 1000
-    assert np.median(points, axis=0) == pytest.approx([26.0, 26.0, 26.0])
+    trunk = trunk_of(look((LARGE, 0.9), (SMALL, 0.99)))
+    assert trunk[LARGE].all()
+    assert np.count_nonzero(trunk) == 1000
 
 
 @pytest.mark.parametrize("block", [(LARGE, 0.7), (SMALL, 0.99)])
 def test_what_is_doubtful_or_small_is_no_trunk(block: tuple[tuple[slice, slice, slice], float]) -> None:
-    assert trunk_of(look(block)).shape == (0, 3)
+    assert not trunk_of(look(block)).any()
 
 
 def test_an_empty_scan_has_no_trunk() -> None:
-    assert trunk_of(look()).shape == (0, 3)
+    assert not trunk_of(look()).any()

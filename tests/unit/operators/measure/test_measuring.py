@@ -136,7 +136,7 @@ def test_a_bone_gets_the_measurements_that_its_package_asks_for(asked: tuple[str
 
 
 def test_fragments_are_measured_where_a_package_does_not_say() -> None:
-    assert package().measurements == ("gap", "displacement")
+    assert package().measurements == ("gap", "displacement", "place")
     assert tuple(MEASUREMENTS) == MEASURABLE
 
 
@@ -165,7 +165,7 @@ def test_a_label_without_voxels_and_a_single_voxel_do_no_harm() -> None:
 def test_the_summary_says_what_was_found_of_every_bone_and_what_it_is_for() -> None:
     made = measured_scene()
     left, right, notice = summary(made)
-    assert left.startswith("Hip, left: 2 fragments of 1.0, 1.0 ml; gaps of up to")
+    assert left.startswith("Hip, left: 2 fragments of 1.0 ml, 1.0 ml; gaps of up to")
     assert right == "Hip, right: no fracture found, 1 ml."
     assert notice == NOTICE
     assert LEFT.meaning.lower() in left

@@ -16,8 +16,10 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.joint import join_packages, parts_of
 from operators.packages.packages import Label, ModelPackage
 from operators.pipelines import several
+from operators.segmentation.colours import cielab
+from operators.segmentation.lost_pieces import without_pieces
 from operators.segmentation.merging import crop_to_segments, merge_segmentations
-from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.segmentation import Contact, Segmentation
 from tests.support.packages.limbs_package import (
     AFFINE,
     BREAK_MM,
@@ -133,6 +135,81 @@ def test_a_voxel_that_two_claim_goes_to_the_more_certain(packages: Sequence[Coar
         assert share == 1.0 if wins else share < 1.0
         assert {s.bone for s in made.segments} == ({"plate"} if wins else {*ALL[:3], "plate"})
         assert any("claimed by two packages" in text for text in made.warnings)
+
+
+@pytest.mark.parametrize(("share", "fragments"), [(0.6, [None]), (0.4, [1, 2])])
+def test_a_fragment_most_of_which_another_bone_claims_is_none(
+    packages: Sequence[CoarseToFinePackage], share: float, fragments: list[int | None]
+) -> None:
+    bones, limbs = packages
+    first, other = found_by(bones), found_by(limbs)
+    small = next(s for s in other.segments if s.bone == "rod_left" and s.fragment == 2)
+    voxels = np.argwhere(other.label_map.labels == small.value)
+    claimed = tuple(voxels[: int(share * len(voxels))].T)
+    labels, grid = first.label_map.labels.copy(), first.label_map.grid
+    labels[claimed] = first.segments[0].value
+    sure = tuple(replace(each, network_mean=2.0) for each in first.segments)
+    made = merge_segmentations([replace(first, label_map=LabelMap(labels, grid), segments=sure), other], grid)
+    rod = [segment for segment in made.segments if segment.bone == "rod_left"]
+    assert [segment.fragment for segment in rod] == fragments
+    assert {segment.bone for segment in made.segments} == set(ALL)
+    assert sum(segment.volume_ml for segment in made.segments) == pytest.approx(
+        np.count_nonzero(made.label_map.labels) * 0.027
+    )
+    said = f"{small.label}: left out, as most of it belongs to another bone."
+    assert made.warnings.count(said) == (fragments == [None])
+    assert len([face for face in made.contacts if face.bone == "rod_left"]) == (fragments == [1, 2]) * len(
+        other.contacts
+    )
+
+
+def test_of_three_fragments_two_are_left(packages: Sequence[CoarseToFinePackage]) -> None:
+    made = found_by(packages[1])
+    one, two = (s for s in made.segments if s.bone == "rod_left")
+    labels = made.label_map.labels.copy()
+    middle = tuple(np.argwhere(labels == one.value)[::2].T)
+    labels[middle] = two.value + 1
+    three = replace(two, value=two.value + 1, fragment=3)
+    faces = [Contact("rod_left", pair, 0.9) for pair in ((1, 2), (1, 3), (2, 3))]
+    segments = (*(s for s in made.segments if s.bone != "rod_left"), one, two, three)
+    broken = replace(
+        made,
+        label_map=LabelMap(labels, made.label_map.grid),
+        segments=segments,
+        contacts=tuple(faces),
+    )
+    rest = without_pieces(broken, {two.value})
+    rod = [s for s in rest.segments if s.bone == "rod_left"]
+    assert [(s.value, s.fragment, s.label[-10:]) for s in rod] == [
+        (one.value, 1, "fragment 1"),
+        (two.value, 2, "fragment 2"),
+    ]
+    assert rest.contacts == (Contact("rod_left", (1, 2), 0.9),)
+    np.testing.assert_array_equal(rest.label_map.labels == two.value, labels == three.value)
+
+
+def test_fragments_look_unlike_the_bones_of_the_other_packages(
+    packages: Sequence[CoarseToFinePackage],
+) -> None:
+    bones, limbs = packages
+    other = found_by(limbs)
+    (taken,) = (segment.rgb for segment in other.segments if segment.fragment == 1)
+    alike = tuple(
+        replace(label, structure=replace(label.structure, rgb=taken)) if label.name == "middle" else label
+        for label in bones.labels
+    )
+    first = found_by(replace(bones, labels=alike))
+    made = merge_segmentations([first, other], first.label_map.grid)
+    shown = [segment.rgb for segment in made.segments]
+    assert taken in shown
+    apart = [
+        float(np.linalg.norm(cielab(np.array(one)) - cielab(np.array(two))))
+        for segment, one in zip(made.segments, shown, strict=True)
+        for two in shown
+        if segment.fragment is not None and one is not two
+    ]
+    assert len(apart) == 2 * (len(shown) - 1)
+    assert min(apart) > 25
 
 
 def test_a_segmentation_on_a_block_of_the_grid_comes_back_whole(

@@ -58,6 +58,9 @@ WRONG: list[dict[str, Any]] = [
     node(database=f"postgresql://user:{SECRET}/@host/x"),
     node(database=f"postgresql://user@host:{SECRET}/x"),
     node(databse=DATABASE),
+    node(peers=[{"name": "x", "receives": True, "report": {"fhir": f"ftp://user:{SECRET}@host"}}]),
+    node(web={"openid": {"client_secret": SECRET}}),
+    node(web={"openid": {"client_secret": [SECRET]}}),
 ]
 
 

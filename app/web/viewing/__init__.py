@@ -1,0 +1,1 @@
+"""What the viewer of the page shows: images and labels from the stored DICOM, surfaces, and the tables."""

@@ -1,0 +1,131 @@
+"""Writes the SEG of a corrected result: its segments are described as in the SEG that it corrects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from highdicom.seg import Segmentation as DicomSegmentation
+from highdicom.seg import SegmentDescription
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.headers.headers import READ_ERRORS
+from operators.dicom.headers.series import Series
+from operators.dicom.provenance.coded_concepts import concept
+from operators.dicom.provenance.identity import copy_identity, decode_texts, derived_uid
+from operators.dicom.provenance.provenance import LONG_STRING, NOT_FOR_DIAGNOSIS
+from operators.dicom.provenance.source_headers import slice_headers
+from operators.dicom.provenance.source_references import name_sources
+from operators.dicom.seg.seg_writer import binary_frames, name_dimensions
+from operators.errors import UnreadableError
+from operators.geometry.volume import Grid, LabelMap
+from operators.packages.structures import Code
+
+# After those of the results
+SERIES_NUMBER = 9950
+# PS3.16 CID 7202
+PROCESSED = Code("121322", "DCM", "Source image for image processing operation")
+DESCRIBED = ("SegmentSequence", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "ManufacturerModelName",
+             "SoftwareVersions", "DeviceSerialNumber", "Manufacturer")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A correction: the images, the file that it corrects, who made it and when."""
+
+    series: Series
+    original: Path
+    who: str
+    made_at: datetime
+
+    def uid(self, *parts: str) -> UID:
+        """Returns a UID that belongs to this correction alone."""
+        return derived_uid(*parts, "corrected", str(self.original), self.who, self.made_at.isoformat())
+
+
+def write_corrected_seg(label_map: LabelMap, made: Corrected, path: Path) -> None:
+    """Writes a SEG (PS3.3 A.51) of the Segment Numbers of the original. Raises OsteonError."""
+    try:
+        original = dcmread(made.original, stop_before_pixels=True, specific_tags=list(DESCRIBED))
+        values = [int(item.SegmentNumber) for item in original.SegmentSequence]
+    except READ_ERRORS as error:
+        raise UnreadableError("expected the SEG that is corrected, got one that cannot be read") from error
+    make = partial(make_corrected, original, made)
+    write_whole(path, binary_frames(label_map, values, made.series, make))
+
+
+def make_corrected(
+    original: Dataset,
+    made: Corrected,
+    values: Sequence[int],
+    voxels: NDArray[np.uint8],
+    places: list[int],
+    grid: Grid,
+) -> DicomSegmentation:
+    """Builds highdicom's SEG of `voxels`; it refers to the original too, and says who corrected it."""
+    series, header = made.series, decode_texts(made.series.header)
+    headers = slice_headers(series, header, grid)
+    described = {int(item.SegmentNumber): item for item in original.SegmentSequence}
+    day, hour = made.made_at.date(), made.made_at.time().replace(tzinfo=None)
+    dataset = DicomSegmentation(
+        source_images=[headers[n] for n in places],
+        pixel_array=voxels,
+        segmentation_type="BINARY",
+        segment_descriptions=[describe(described[value], n) for n, value in enumerate(values, start=1)],
+        series_instance_uid=made.uid("series"),
+        sop_instance_uid=made.uid("instance"),
+        series_number=SERIES_NUMBER,
+        series_description="Corrected segments (not for diagnosis)",
+        instance_number=1,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        manufacturer=original.Manufacturer,
+        manufacturer_model_name=original.ManufacturerModelName,
+        software_versions=tuple(original.SoftwareVersions),
+        device_serial_number=original.DeviceSerialNumber,
+        content_description=NOT_FOR_DIAGNOSIS,
+        content_creator_name=f"{made.who[: LONG_STRING - 1]}^",
+        content_label="CORRECTED",
+        content_date=day,
+        content_time=hour,
+        series_date=day,
+        series_time=hour,
+        specific_character_set="ISO_IR 192",
+    )
+    copy_identity(header, dataset)
+    name_sources(dataset, series)
+    name_original(dataset, original)
+    dataset.ContentQualification = "RESEARCH"
+    name_dimensions(dataset, made.uid("dimensions"))
+    return dataset
+
+
+def describe(item: Dataset, number: int) -> SegmentDescription:
+    """Returns the original's description under a new number; the tracking UID stays."""
+    description = SegmentDescription.from_dataset(item)
+    description.SegmentNumber = number
+    description.SegmentAlgorithmType = "SEMIAUTOMATIC"
+    # Probabilities are those of the prediction
+    if "SegmentDescription" in description:
+        del description.SegmentDescription
+    return description
+
+
+def name_original(dataset: Dataset, original: Dataset) -> None:
+    """Refers to the SEG that is corrected, after the images (PS3.3 C.12.2)."""
+    source, within = Dataset(), Dataset()
+    for item in (source, within):
+        item.ReferencedSOPClassUID = original.SOPClassUID
+        item.ReferencedSOPInstanceUID = original.SOPInstanceUID
+    source.PurposeOfReferenceCodeSequence = [concept(PROCESSED)]
+    series = Dataset()
+    series.SeriesInstanceUID, series.ReferencedInstanceSequence = original.SeriesInstanceUID, [within]
+    dataset.SourceImageSequence = [*dataset.SourceImageSequence, source]
+    dataset.ReferencedSeriesSequence = [*dataset.ReferencedSeriesSequence, series]

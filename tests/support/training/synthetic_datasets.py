@@ -22,7 +22,7 @@ ORIGIN_MM = (-50.0, 12.0, 330.0)
 CENTRES_MM = ((-30.0, 45.0, 365.0), (-1.0, 48.0, 360.0))
 RADII_MM = (11.0, 9.0)
 AIR_HU, FAT_HU, TISSUE_HU, BONE_HU = -1000, -100, 50, 600
-# With BONE_HU as median: what is as uniform as contrast medium is left out of a result
+# Of bones that a run is to find: what is as uniform as contrast medium is left out of a result
 MIDDLE_HU, RIM_HU = 250, 805
 # The colour of each bone's surface
 RED, YELLOW = (220, 20, 20), (230, 220, 30)
@@ -35,7 +35,9 @@ def made_grid() -> Grid:
     return Grid(SHAPE, affine)
 
 
-def made_case(seed: int = 0, radii_mm: tuple[float, float] = RADII_MM) -> tuple[CtVolume, LabelMap]:
+def made_case(
+    seed: int = 0, radii_mm: tuple[float, float] = RADII_MM, hollow: bool = False
+) -> tuple[CtVolume, LabelMap]:
     """A body in air with two round bones, placed anew for each seed, and their labels 1 and 2."""
     rng, grid = np.random.default_rng(seed), made_grid()
     points = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING_MM + ORIGIN_MM
@@ -47,7 +49,7 @@ def made_case(seed: int = 0, radii_mm: tuple[float, float] = RADII_MM) -> tuple[
         depth = np.linalg.norm(points - centre, axis=-1) / radii_mm[value - 1]
         inside = depth <= 1
         labels[inside] = value
-        hu[inside] = np.interp(depth[inside] ** 2, (0, 1), (MIDDLE_HU, RIM_HU))
+        hu[inside] = np.interp(depth[inside] ** 2, (0, 1), (MIDDLE_HU, RIM_HU)) if hollow else BONE_HU
     hu += rng.normal(0, 8, SHAPE)
     return CtVolume(np.clip(np.rint(hu), -1024, 3000).astype(np.int16), grid), LabelMap(labels, grid)
 
@@ -111,10 +113,11 @@ def write_raw(
     cases: Mapping[str, int],
     labels: Mapping[str, object] | None = None,
     radii_mm: tuple[float, float] = RADII_MM,
+    hollow: bool = False,
 ) -> Path:
     """Writes a raw folder of nnU-Net with the cases of these seeds."""
     for name, seed in cases.items():
-        image, mask = made_case(seed, radii_mm)
+        image, mask = made_case(seed, radii_mm, hollow)
         write_image(image, folder / "imagesTr" / f"{name}_0000.nii.gz")
         write_mask(mask, folder / "labelsTr" / f"{name}.nii.gz")
     content = {

@@ -46,7 +46,7 @@ COMMAND = (
 
 
 def write_set(folder: Path, count: int = CASES) -> Path:
-    source = write_raw(folder / "source", {f"c{n}": n for n in range(count)}, LABELS, RADII_MM)
+    source = write_raw(folder / "source", {f"c{n}": n for n in range(count)}, LABELS, RADII_MM, hollow=True)
     import_dataset(source, folder / "dataset", Wishes())
     return folder / "dataset"
 
@@ -97,9 +97,10 @@ def run_of(folder: Path, **changes: object) -> LabelledCtRun:
 def test_the_package_finds_the_bones_of_a_scan_that_nobody_saw(trained: Path) -> None:
     folder = trained / "models" / NAME
     package = read_coarse_to_fine_package(folder / PACKAGE_FILE)
-    image, truth = made_case(99, RADII_MM)
+    image, truth = made_case(99, RADII_MM, hollow=True)
     found = segment(image, package, Networks(Device()), lambda *_: None).label_map.labels > 0
     true = truth.labels > 0
+    # 0.72 when it was written
     dice = 2 * np.count_nonzero(found & true) / (found.sum() + true.sum())
     assert dice > 0.4
     (label,) = package.labels
@@ -224,7 +225,7 @@ def test_a_training_starts_from_the_networks_of_a_package(trained: Path, tmp_pat
 
 def corrected(folder: Path, seed: int) -> list[str]:
     """A CT whose bones somebody outlined one voxel farther out, as files beside each other."""
-    image, labels = made_case(seed, RADII_MM)
+    image, labels = made_case(seed, RADII_MM, hollow=True)
     grown = ndimage.grey_dilation(labels.labels, footprint=ndimage.generate_binary_structure(3, 1))
     write_image(image, folder / f"s{seed}" / "ct.nii.gz")
     write_mask(LabelMap(grown, labels.grid), folder / f"s{seed}" / "edited_seg.nii.gz")

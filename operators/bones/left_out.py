@@ -1,5 +1,5 @@
-"""Leaves out findings that are not shown: bones more likely absent than present or of one substance, and
-distant pieces without bone.
+"""Leaves out findings that are not shown: bones more likely absent than present, and distant pieces without
+bone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ CORTEX_MM = 2.4
 # to 0.2 of the median; inside balls cut out of bones it is 0.25 or more in 95 of 100. The shell of a fragment
 # is brighter than its inside by 100 HU or more; that of contrast medium is darker
 UNIFORM_SHARE = 0.3
-# The same of a whole bone: 0.61 to 1.38 of nine real ones, 0.01 of the rods of a phantom
-UNIFORM_BONE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,6 @@ def split_off_mimics(
                 f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), "
                 "and was left out."
             )
-            continue
-        if is_filled_evenly(hu_on(bone.grid), bone.margin > 0, bone.grid, UNIFORM_BONE_SHARE):
-            said.append(f"{bone.label.meaning}: as uniform as metal or a phantom's rod, and was left out.")
             continue
         kept, pieces = without_mimics(bone, hu_on)
         shown.append(kept)
@@ -117,23 +112,15 @@ def looks_like_bone(hu: Hounsfield, piece: Mask, median_hu: float, grid: Grid) -
     """Returns whether part of a piece is as bright as its bone, and the piece has a cortex or a texture
     inside.
 
-    `median_hu` is the bone's median. A piece too thin to have an inside is judged by brightness alone.
+    Contrast medium is bright too, but it fills its vessel evenly, and the scanner's blur makes its rim darker
+    than its inside. `median_hu` is the bone's median. A piece too thin to have an inside is judged by
+    brightness alone.
     """
-    return bool(np.percentile(hu[piece], 95) >= median_hu) and not is_filled_evenly(
-        hu, piece, grid, UNIFORM_SHARE
-    )
-
-
-def is_filled_evenly(hu: Hounsfield, piece: Mask, grid: Grid, share: float) -> bool:
-    """Returns whether the interquartile range inside a piece is at most a share of the median.
-
-    Contrast medium is as bright as bone, but it fills its vessel evenly, as metal and plastics fill their
-    bodies, and the scanner's blur makes the rim darker than the inside. False for what is too thin to have an
-    inside.
-    """
+    if np.percentile(hu[piece], 95) < median_hu:
+        return False
     core = ndimage.binary_erosion(piece, iterations=max(1, round(CORTEX_MM / min(grid.spacing_mm))))
     if not core.any():
-        return False
+        return True
     low, middle, high = np.percentile(hu[core], [25, 50, 75])
     shell_hu = float(hu[piece & ~ndimage.binary_erosion(piece)].mean())
-    return bool(shell_hu < middle and high - low <= share * abs(middle))
+    return bool(shell_hu >= middle or high - low > UNIFORM_SHARE * abs(middle))

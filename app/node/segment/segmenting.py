@@ -16,9 +16,10 @@ from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy, select_images
 from app.run.folder import RunOutcome, refused_outright, segmented_for, write_summary
-from app.run.output_folder import REPORT, prepare_output
+from app.run.output_folder import REPORT as REPORT_FILE
+from app.run.output_folder import prepare_output
 from app.run.record import SeriesRecord
-from app.run.results import RESULTS, SEG, Written
+from app.run.results import REPORT, RESULTS, SEG, Written
 from app.run.series_job import Graph, Job
 from app.run.series_records import EXIT_DEFECT
 from app.run.series_results import EXIT_DONE, run_job
@@ -141,14 +142,11 @@ class Segmenter:
             sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
             return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
         finding = finding_in(record.segmentation)
-        # The page of the node shows it; numbered as the other results are
-        report = f"report-{work.number + 1}.json" if work.number else REPORT
-        write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], report)
         return {
             "state": "segmented",
             "series_instance_uid": record.series_instance_uid,
             "files": files,
-            "report": report,
+            "report": report_of_page(record, work),
             "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
             "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
             **({"finding": asdict(finding)} if finding else {}),
@@ -208,6 +206,17 @@ def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
         "code": code,
         "sentence": sentence,
     }
+
+
+def report_of_page(record: SeriesRecord, work: Job) -> str:
+    """Returns the report that the node's page shows: what a receiver of reports gets, else one of its own,
+    which is numbered as the other results are.
+    """
+    name = record.name(REPORT)
+    if name is None:
+        name = f"report-{work.number + 1}.json" if work.number else REPORT_FILE
+        write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], name)
+    return name
 
 
 def fail_series(code: str, sentence: str, record: SeriesRecord) -> Json:

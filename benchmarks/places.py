@@ -25,7 +25,7 @@ from operators.geometry.surface_points import surface_points
 from operators.geometry.volume import Box, LabelMap
 from operators.measure.measured_bone import MeasuredBone
 from operators.measure.measuring import measure_segment
-from operators.measure.places import add_places, place_of
+from operators.measure.places import add_places, nearest_places, place_of
 from operators.packages.structures import Structure, read_structures
 from operators.segmentation.measurements import NotMeasurable, Place
 from research.mean_shape import piece_of, posed_mean, read_surfaces
@@ -75,9 +75,7 @@ def true_places(structure: Structure, mean: Points) -> tuple[tuple[str, ...], ND
     """Returns the names of the places, and the number of that of each vertex of the mean (N, 3)."""
     assert structure.places is not None
     landmarks = structure.places.landmarks_mm
-    every = np.array([point for points in landmarks.values() for point in points])
-    numbers = [number for number, points in enumerate(landmarks.values()) for _ in points]
-    return tuple(landmarks), np.array(numbers)[cKDTree(every).query(mean)[1]]
+    return tuple(landmarks), nearest_places(mean, list(landmarks.values()))
 
 
 def broken(

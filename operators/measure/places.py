@@ -5,6 +5,7 @@ The bone, with its fragments where they lie, is fitted to its mean shape, whose 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -71,10 +72,18 @@ def parted(
     """Returns the names of places, and the number of the place of each point of a mean shape's surface."""
     shapes = read_shape(path)
     turn = np.ones(3) if side == next(iter(shapes)) else MIRROR
-    numbers = [number for number, (_, points) in enumerate(landmarks) for _ in points]
-    every = np.array([point for _, points in landmarks for point in points]) * turn
-    _, nearest = cKDTree(every).query(shapes[side].target.surface.points)
-    return tuple(name for name, _ in landmarks), np.array(numbers)[nearest]
+    positions = [points for _, points in landmarks]
+    owners = nearest_places(shapes[side].target.surface.points * turn, positions)
+    return tuple(name for name, _ in landmarks), owners
+
+
+def nearest_places(
+    points: Points, landmarks: Sequence[Sequence[tuple[float, float, float]]]
+) -> NDArray[np.int_]:
+    """Returns the number of the place that each point (N, 3) is nearest to; `landmarks` are those of each."""
+    numbers = [number for number, positions in enumerate(landmarks) for _ in positions]
+    _, nearest = cKDTree([position for positions in landmarks for position in positions]).query(points)
+    return np.array(numbers)[nearest]
 
 
 def poses(bone: MeasuredBone, shape: ReferenceShape) -> list[Similarity]:

@@ -41,7 +41,7 @@ class ImportOptions:
     fractures
         Folder of a network that splits each bone found by the one in FOLDER, cropped from the CT.
     split
-        The shared fracture network splits the bones that Osteon's packages split; otherwise deliver bones whole.
+        The shared fracture network splits those bones that Osteon's packages split; otherwise none is split.
     mirroring
         Average over mirrored images as the checkpoints allow; otherwise as with nnU-Net's --disable_tta.
     """

@@ -3,10 +3,10 @@
     python -m benchmarks.corrections --work FOLDER --structure NAME [--first 16] [--corrected 29] [--folds 5]
 
 Made-up CTs of 4 mm show a shaft with a neck and a head in a socket. `osteon train --new` learns from labels
-that end at the neck; `osteon corrections add` and `osteon train --from-corrections` then get other CTs with the
-whole bone, as somebody would correct them. The table has the networks before and after on each fold's held-out
-cases: Dice of the bone, and Dice and recall beyond the plane of the cut. Run again with the same folder, it
-resumes.
+that end at the neck; `osteon corrections add` and `osteon train --from-corrections` then get other CTs with
+the whole bone, as somebody would correct them. The table has the networks before and after on the cases that
+each fold holds out: Dice of the bone, and Dice and recall beyond the plane of the cut. Run again with the
+same folder, it resumes.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def make_small(plan: Path, steps: int) -> None:
     """Changes the plan to networks that a CPU trains in a minute: voxels of the CTs and twice theirs."""
     coarse, fine = plan.read_text(encoding="utf-8").split("[networks.fine]")
     parts = []
-    for part, mm, patch in ((coarse, 2 * SPACING_MM, [24, 24, 32]), (fine, SPACING_MM, [40, 40, 48])):
+    for part, mm, patch in ((coarse, 2 * SPACING_MM, [24, 24, 32]), (fine, SPACING_MM, [32, 32, 40])):
         size = {"spacing_mm": mm, "patch": patch, "filters": [16, 32, 64]}
         for key, value in {**size, "steps": steps, "learning_rate": RATE, "every": steps // 5}.items():
             part = re.sub(rf"(?m)^{key} = .*", f"{key} = {value}", part)

@@ -4,10 +4,10 @@
 
 Both networks have TotalSegmentator's size (31 M weights, six stages from 32 features, 1.5 mm, patch
 128x128x128, 25 and 22 classes) and random weights; they read one CT of 512x512 voxels a slice. nnU-Net's
-predictor runs one after the other, without mirroring and without fractures. Osteon runs both as packages whose
-bones go through the shared fracture network. Since random weights find nothing, the answer of a network that
-has run is replaced by the bones of the CT, which its Hounsfield units tell apart. Seconds include start and
-loading.
+predictor runs one after the other, without mirroring and without fractures. Osteon runs both as packages
+whose bones go through the shared fracture network. Since random weights find nothing, the answer of a network
+that has run is replaced by the bones of the CT, which its Hounsfield units tell apart. Seconds include start
+and loading.
 """
 
 from __future__ import annotations

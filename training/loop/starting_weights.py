@@ -49,7 +49,7 @@ def starting_weights(path: Path, network: NetworkRecipe, fresh: Weights, device:
 
 
 def stored_weights(path: Path, device: torch.device) -> Weights:
-    """Returns the best averaged weights of a checkpoint, or a package's; of an ensemble, its best network's."""
+    """Returns the best averaged weights of a checkpoint, or a package's: of an ensemble, its best network."""
     if path.suffix == ".safetensors":
         weights: Weights = load_file(path, device=str(device))
         first = MEMBER.format(0)

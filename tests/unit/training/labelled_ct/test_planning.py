@@ -108,7 +108,7 @@ def test_small_bones_get_finer_voxels_and_no_patch_exceeds_the_image() -> None:
 
 
 def test_less_memory_means_smaller_networks_and_a_gpu_larger_ones() -> None:
-    sizes = [choose_size("cpu", memory, 3, 3, 0) for memory in (32 << 30, 300 << 20, 150 << 20, 1 << 20)]
+    sizes = [choose_size("cpu", memory, 3, 3, 0) for memory in (32 << 30, 100 << 20, 50 << 20, 1 << 20)]
     taken = [training_bytes(size, 3, 3) for size in sizes]
     assert taken == sorted(taken, reverse=True)
     assert len(set(taken)) == 4

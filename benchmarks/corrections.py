@@ -68,7 +68,7 @@ def draw_body(seed: int) -> Body:
     rng = np.random.default_rng(seed)
     affine = np.diag([SPACING_MM] * 3 + [1.0])
     affine[:3, 3] = -(np.array(SHAPE) - 1) * SPACING_MM / 2
-    points: Vector = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING_MM + affine[:3, 3]
+    points = np.asarray(np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING_MM + affine[:3, 3], np.float64)
     radius, angle = rng.uniform(21, 27), np.radians(rng.uniform(115, 140))
     turn, top = np.radians(rng.uniform(-10, 25)), rng.normal((14, 4, 38), 6)
     up = np.array([np.sin(lean := np.radians(rng.uniform(-6, 10))), 0.0, np.cos(lean)])

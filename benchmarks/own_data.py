@@ -4,8 +4,8 @@
 
 Each case is a procedural body with its own shape, texture and noise, every second one with fractures, with a
 surface for each bone or fragment, as a site would bring them. Then `osteon data import` and `osteon train`
-run as a user calls them, with the plan as it is. Run again with the same folder, it resumes: cases, import, and
-training. With --steps 400 on one thread: 26 minutes, mean Dice 0.75 (docs/datasets.md).
+run as a user calls them, with the plan as it is. Run again with the same folder, it resumes: cases, import,
+and training. With --steps 400 on one thread: 26 minutes, mean Dice 0.75 (docs/datasets.md).
 """
 
 from __future__ import annotations

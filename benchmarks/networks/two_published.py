@@ -205,18 +205,20 @@ def main() -> None:
         write_ct(volume, list(drawn_hu(networks).values()), options.slices)
     theirs = [run_peer(options.peer, folder, volume) for folder in folders] if options.peer else []
     for network, done in zip(networks, theirs, strict=False):
-        took = f"{done.seconds:.1f} s, {done.peak_rss_mb:.0f} MB"
+        took = f"{done.seconds:.1f} s, {done.processor_s:.0f} s of processor time, {done.peak_rss_mb:.0f} MB"
         print(f"nnU-Net v2, {network.name}: {took}; {stages(done)}", flush=True)
     for name in options.run:
         words = ["-m", "benchmarks.networks.two_published", "--measure", *MODES[name]]
         where = ["--work", str(work), "--slices", str(options.slices)]
         ours = run_checked([sys.executable, *words, *where], work)
-        print(f"Osteon, {name}: {ours.seconds:.1f} s, {ours.peak_rss_mb:.0f} MB; {stages(ours)}")
+        took = f"{ours.seconds:.1f} s, {ours.processor_s:.0f} s of processor time, {ours.peak_rss_mb:.0f} MB"
+        print(f"Osteon, {name}: {took}; {stages(ours)}")
         print(f"    {ours.output.strip().splitlines()[-2]}")
         if theirs:
             whole, inside = sum(one.seconds for one in theirs), sum(map(working, theirs))
-            faster = f"{whole / ours.seconds:.1f} times faster"
-            print(f"    {faster}, {inside / working(ours):.1f} without start and loading", flush=True)
+            spent = sum(one.processor_s for one in theirs) / ours.processor_s
+            faster = f"{whole / ours.seconds:.1f} times faster, by processor time {spent:.1f}"
+            print(f"    {faster}, without start and loading {inside / working(ours):.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessUsage:
-    """Wall clock seconds, peak resident memory, exit code and output of one finished process."""
+    """Wall clock seconds, peak resident memory, exit code, output and processor seconds of one process."""
 
     seconds: float
     peak_rss_mb: float
     returncode: int
     output: str
+    processor_s: float = 0.0
 
 
 def run_measured(command: list[str], log: Path) -> ProcessUsage:
@@ -28,7 +29,8 @@ def run_measured(command: list[str], log: Path) -> ProcessUsage:
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began
     text = log.read_text(encoding="utf-8", errors="replace")
-    return ProcessUsage(seconds, usage.ru_maxrss * 1.024 / 1000, os.waitstatus_to_exitcode(status), text)
+    peak_mb, processor_s = usage.ru_maxrss * 1.024 / 1000, usage.ru_utime + usage.ru_stime
+    return ProcessUsage(seconds, peak_mb, os.waitstatus_to_exitcode(status), text, processor_s)
 
 
 def run_checked(command: list[str], folder: Path) -> ProcessUsage:

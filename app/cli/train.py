@@ -56,6 +56,8 @@ class TrainOptions:
         Plan a training from the data set in --data, and install its networks as a new package of this name.
     label
         With --new, what a label is: NAME=STRUCTURE[:left|:right], or NAME=- to leave it out; repeatable.
+    ensemble
+        With --new, install the networks of all folds as one that averages them, not those of the best fold.
     plan_only
         With --new, write the plan to the folder of --runs and stop.
     from_corrections
@@ -81,6 +83,7 @@ class TrainOptions:
     folds: int | None = None
     new: str | None = None
     label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    ensemble: Annotated[bool, Parameter(negative="")] = False
     plan_only: bool = False
     from_corrections: Annotated[bool, Parameter(negative="")] = False
     corrections: Path = Path("corrections")
@@ -124,9 +127,9 @@ def train(
 
 # Options that a training does not read; given all the same, they would be ignored
 NOT_OF: dict[str, tuple[str, ...]] = {
-    "PACKAGE": ("label", "plan_only", "corrections", "better", "worse"),
+    "PACKAGE": ("label", "ensemble", "plan_only", "corrections", "better", "worse"),
     "--new": ("network", "calibration_cases", "corrections", "better", "worse"),
-    "--from-corrections": ("data", "network", "calibration_cases", "start_from", "plan_only"),
+    "--from-corrections": ("data", "network", "calibration_cases", "start_from", "ensemble", "plan_only"),
 }
 
 

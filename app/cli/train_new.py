@@ -71,6 +71,7 @@ def labelled_run(
         minutes=options.minutes,
         workers=options.workers,
         seed=options.seed,
+        ensemble=options.ensemble,
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         software=software(),
         tell=tell,
@@ -80,6 +81,7 @@ def labelled_run(
 def starting_networks(start: Path | None, models: Path) -> Mapping[str, NetworkSpec]:
     """Returns the networks of the package to start from, by name. Raises UsageError."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
+    from training.labelled_ct.ensembles import member_of
 
     if start is None:
         return {}
@@ -91,7 +93,7 @@ def starting_networks(start: Path | None, models: Path) -> Mapping[str, NetworkS
         raise UsageError(
             f"expected a package with networks coarse and fine at --start-from, got {', '.join(networks)}"
         )
-    return {name: networks[name] for name in ("coarse", "fine")}
+    return {name: member_of(networks[name]) for name in ("coarse", "fine")}
 
 
 def train_on_radiographs(
@@ -101,8 +103,10 @@ def train_on_radiographs(
     from training.radiograph.new_package import NewRadiographs, plan_of, train_new
     from training.radiograph.radiograph_run import RadiographRun
 
-    if options.start_from or options.label:
-        raise UsageError(f"expected neither --start-from nor --label for radiographs, got one with {name}")
+    if options.start_from or options.label or options.ensemble:
+        raise UsageError(
+            f"expected no --start-from, --label or --ensemble for radiographs, got one of them with {name}"
+        )
     new, folder = NewRadiographs(name, dataset.tables.title, models), options.runs / name
     run = RadiographRun(
         plan_of(new, folder, len(dataset.cases)),

@@ -11,6 +11,7 @@ from operators.importing.formats import read_published
 from operators.importing.install import NewPackage
 from operators.importing.label_tables import best_table, label_rows, named_table, plain_name, with_fragments
 from operators.importing.published import Published, PublishedModel, Wanted
+from operators.importing.shared_fracture import SharedFracture
 from operators.package_files.package_reader import lacks_code
 
 
@@ -54,6 +55,22 @@ def describe(model: Published, said: Description) -> NewPackage:
     orientation = orientation_of(model, said.orientation, table.orientation if known else None)
     name = said.name or plain_name(model.origin.dataset)
     return NewPackage(name, said.title or model.origin.dataset, rows, orientation)
+
+
+def with_shared_fracture(model: Published, new: NewPackage, shared: SharedFracture) -> NewPackage:
+    """Returns a package whose bones go through the fracture network that packages share.
+
+    Raises UsageError for a bundle, for a model with a fracture network of its own, and if none of the bones
+    is one that the shared network splits.
+    """
+    if not isinstance(model, PublishedModel) or model.fracture is not None:
+        got = "a fracture network of its own" if isinstance(model, PublishedModel) else "a bundle"
+        raise UsageError(f"expected --split with an nnU-Net of bones alone, got {got}")
+    if not any(map(shared.splits, new.labels)):
+        raise UsageError(
+            f"expected --split with labels of {', '.join(shared.users)}, got none of them in {new.name}"
+        )
+    return replace(new, shared=shared)
 
 
 def left_out(model: Published, new: NewPackage) -> Sequence[str]:

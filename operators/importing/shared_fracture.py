@@ -107,8 +107,8 @@ def shared_fracture(models: Path) -> SharedFracture:
             if isinstance(package, CoarseToFinePackage) and package.fracture.weights.is_file():
                 tables = tomllib.loads(path.read_text(encoding="utf-8"))
                 found = found or SharedFracture(tables, package.fracture.weights.resolve(), users)
-                for row in tables["labels"]:
-                    users.setdefault(str(row.get("structure")), tables)
+                for structure in (row["structure"] for row in tables["labels"] if "structure" in row):
+                    users.setdefault(structure, tables)
     if found is None:
         raise ModelError(f"expected a package with a fracture network in {models} to share it, found none")
     return found

@@ -35,7 +35,8 @@ class LabelledCtRun:
     """A training and where it is kept; the same command resumes it.
 
     `told` are structures of labels as the user gives them, `start` the networks whose weights the training
-    starts from, by name. `minutes` is the time of the whole command.
+    starts from, by name. `minutes` is the time of the whole command. With `ensemble` the networks of all
+    folds are installed, else those of the best one.
     """
 
     name: str
@@ -48,6 +49,7 @@ class LabelledCtRun:
     minutes: float | None = None
     workers: int = 1
     seed: int = 0
+    ensemble: bool = False
     start: Mapping[str, NetworkSpec] = field(default_factory=dict)
     began: str = ""
     software: str = ""

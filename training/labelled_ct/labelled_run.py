@@ -27,7 +27,7 @@ from training.labelled_ct.case_facts import MeasuredCase, measure_cases
 from training.labelled_ct.classes import names_of_values, require_as_planned
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import Fold, folds_of, rows_of
-from training.labelled_ct.installation import install_best
+from training.labelled_ct.installation import install_trained
 from training.labelled_ct.network_sizes import device_bytes
 from training.labelled_ct.package_tables import package_tables
 from training.labelled_ct.planning import PLAN_FILE, Machine, plan_text
@@ -64,7 +64,7 @@ def train(run: LabelledCtRun, plan_only: bool = False) -> Iterator[str]:
         run, plan, cases, folds, partial(package_tables, run.name, title, plan, cases, fracture)
     )
     results = yield from training.train_folds()
-    yield install_best(training, results)
+    yield install_trained(training, results)
 
 
 def make_plan(run: LabelledCtRun) -> tuple[Recipe, list[MeasuredCase]]:

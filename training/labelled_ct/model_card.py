@@ -72,11 +72,14 @@ def number(value: float) -> str:
 
 
 def card_text(
-    name: str, title: str, results: Sequence[FoldResult], classes: Sequence[str], facts: Sequence[str]
+    name: str,
+    title: str,
+    results: Sequence[FoldResult],
+    classes: Sequence[str],
+    facts: Sequence[str],
+    installed: Sequence[Fold],
 ) -> str:
     """Returns the model card: what it is, the figures of all folds, and how they were measured."""
-    best = best_of(results)
-    trained, watched = (len(by_patient(part)) for part in (best.fold.trained, best.fold.watched))
     lines = [
         f"# {name}",
         NOT_CLINICAL,
@@ -87,12 +90,26 @@ def card_text(
         "of the fold that held its patient out: neither trained on nor used to choose weights. The image "
         "path of a run was used up to the outlines of bones; fragments were not scored. The training sets of "
         "the folds overlap: the intervals are about patients, not about trainings.",
-        f"Installed are the networks of fold {best.fold.number}, which has the highest mean; they were "
-        f"trained on {trained} patients, and {watched} more chose the weights. To be the best of "
-        f"{len(results)} says little about other patients: expect the figures of all folds, on scans like "
-        "those of the data set.",
+        installed_text(installed, len(results)),
         f"![Learning curves]({CURVES_FILE})",
         "## How",
         "\n".join(f"- {fact}" for fact in facts),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def installed_text(installed: Sequence[Fold], folds: int) -> str:
+    """Returns which networks are installed, and what the figures say of them."""
+    if len(installed) > 1:
+        return (
+            f"Installed are the networks of {len(installed)} of {folds} folds as one: the mean of their "
+            "probabilities. Every patient trained some of them, so that nothing here measures the mean "
+            "itself: the figures are of its single networks, on patients that each never saw."
+        )
+    (best,) = installed
+    trained, watched = (len(by_patient(part)) for part in (best.trained, best.watched))
+    return (
+        f"Installed are the networks of fold {best.number}, which has the highest mean; they were trained on "
+        f"{trained} patients, and {watched} more chose the weights. To be the best of {folds} says little "
+        "about other patients: expect the figures of all folds, on scans like those of the data set."
+    )

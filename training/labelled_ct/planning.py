@@ -17,14 +17,30 @@ from training.labelled_ct.network_sizes import ARCHITECTURE, GB, Size, choose_si
 from training.subjects.labelled_cts import FINER
 
 PLAN_FILE = "training.toml"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a kind of device trains: steps for each case, the least and the most of them, the learning
+    rate, and the largest voxels of a coarse network in mm.
+    """
+
+    steps_of_case: int
+    least: int
+    most: int
+    learning_rate: float
+    coarsest_mm: float
+
+
+# Watched patches end a training earlier. Sides and neighbours are told by what lies around them: patches that
+# a CPU can afford show most of a scan only at coarse voxels
+EFFORTS = {"cuda": Effort(400, 2000, 20000, 2e-3, 4.0), "cpu": Effort(40, 800, 8000, 5e-3, 8.0)}
 # Finer voxels cost time without a better outline, coarser ones lose thin bone
 FINEST_MM, COARSEST_MM = 0.6, 2.5
-# The coarse network sees about so many voxels of a scan, none larger than those of the bundled networks
-COARSE_SIDE, COARSEST_LOOK_MM = 48, 4.0
+# The coarse network sees about so many voxels of a scan along its longest side
+COARSE_SIDE = 48
 WINDOW_HU = (-200.0, 1300.0)
-LEARNING_RATE, LOSS = 2e-3, "dice_ce"
-# Steps for each case, within limits; the watched patches end a training earlier
-STEPS_OF_CASE, LEAST_STEPS, MOST_STEPS = 400, 2000, 20000
+LOSS = "dice_ce"
 READINGS, PATIENCE, FALL, PATCHES = 40, 10, 0.15, 16
 HEAD = """\
 # How {name} is trained: planned for {title}, {cases} cases of {patients} patients.
@@ -69,13 +85,15 @@ def plan_table(
     classes = list(dict.fromkeys(names[value] for value in sorted(names)))
     spacing, extent = (median_of(cases, what) for what in ("spacing_mm", "extent_mm"))
     fine_mm = round(float(np.clip(prod(spacing) ** (1 / 3), FINEST_MM, COARSEST_MM)), 2)
-    look_mm = round(max(min(max(extent) / COARSE_SIDE, COARSEST_LOOK_MM), 2 * fine_mm), 2)
+    effort = EFFORTS[machine.device]
+    look_mm = round(max(min(max(extent) / COARSE_SIDE, effort.coarsest_mm), 2 * fine_mm), 2)
     held = data_bytes(cases, fine_mm)
     sizes = [
         choose_size(machine.device, machine.memory_bytes, len(classes) + 1, inputs, held)
         for inputs in (1, 1 + len(classes))
     ]
-    steps = int(np.clip(STEPS_OF_CASE * len(cases), LEAST_STEPS, MOST_STEPS))
+    steps = int(np.clip(effort.steps_of_case * len(cases), effort.least, effort.most))
+    trained = {"steps": steps, "learning_rate": effort.learning_rate, "loss": LOSS}
     row: dict[str, Any] = {"folder": ".", "names": {str(value): name for value, name in names.items()}}
     return {
         "subjects": "labelled_ct",
@@ -85,16 +103,16 @@ def plan_table(
             "patches": PATCHES, "every": steps // READINGS, "patience": PATIENCE, "fall": FALL,
         },
         "networks": {
-            "coarse": network_table(sizes[0], look_mm, extent, steps)
+            "coarse": network_table(sizes[0], look_mm, extent) | trained
             | {"anywhere": 0.3, **features_of(start.get("coarse"))},
-            "fine": network_table(sizes[1], fine_mm, extent, steps)
+            "fine": network_table(sizes[1], fine_mm, extent) | trained
             | {"guide": classes, **features_of(start.get("fine"))},
         },
     }  # fmt: skip
 
 
-def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float], steps: int) -> dict[str, Any]:
-    """Returns the plan of one network."""
+def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float]) -> dict[str, Any]:
+    """Returns the plan of one network, but for how long it is trained."""
     return {
         "kind": "anatomy",
         "spacing_mm": spacing_mm,
@@ -103,9 +121,6 @@ def network_table(size: Size, spacing_mm: float, extent_mm: Sequence[float], ste
         "architecture": ARCHITECTURE,
         "filters": list(size.filters),
         "batch": size.batch,
-        "steps": steps,
-        "learning_rate": LEARNING_RATE,
-        "loss": LOSS,
     }
 
 

@@ -21,6 +21,7 @@ from training.export import write_document
 from training.files import write_text
 from training.labelled_ct.case_facts import measure_cases
 from training.labelled_ct.classes import names_of_values, require_as_planned
+from training.labelled_ct.ensembles import member_of, member_row
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import folds_of, shown
 from training.labelled_ct.labelled_run import described, keep_folds, keep_options
@@ -49,7 +50,7 @@ def refine(run: LabelledCtRun, margins: Margins) -> Iterator[str]:
     """
     folder = run.models / run.name
     package = read_coarse_to_fine_package(folder / PACKAGE_FILE)
-    run = replace(run, start={spec.name: spec for spec in (package.coarse, package.fine)})
+    run = replace(run, start={spec.name: member_of(spec) for spec in (package.coarse, package.fine)})
     plan = refined_plan(run, folder)
     keep_options(run)
     names = {int(value): name for value, name in plan.sources.labelled_cts[0].names.items()}
@@ -101,7 +102,8 @@ def new_tables(folder: Path, sha256: Mapping[str, str]) -> dict[str, Any]:
     """Returns the package.toml of a package with other networks, whose files bear their checksums."""
     tables = tomllib.loads((folder / PACKAGE_FILE).read_text(encoding="utf-8"))
     for name, digest in sha256.items():
-        tables["networks"][name] |= {"weights": f"{name}.safetensors", "sha256": digest}
+        row = member_row(tables["networks"][name])
+        tables["networks"][name] = row | {"weights": f"{name}.safetensors", "sha256": digest}
     fracture = tables["networks"]["fracture"]
     fracture["weights"] = str((folder / fracture["weights"]).resolve())
     return {**tables, "version": str(version_of(folder) + 1)}

@@ -18,6 +18,8 @@ from training.loop.report import report_file
 from training.recipe import NetworkRecipe
 
 IMAGE = "image"
+# What the names of the tensors of an ensemble's networks begin with; the first is the best one
+MEMBER = "members.{}."
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ def starting_weights(path: Path, network: NetworkRecipe, fresh: Weights, device:
 
 
 def stored_weights(path: Path, device: torch.device) -> Weights:
-    """Returns the best averaged weights of a checkpoint, or the weights of a package."""
+    """Returns the best averaged weights of a checkpoint, or a package's: of an ensemble, its best network."""
     if path.suffix == ".safetensors":
         weights: Weights = load_file(path, device=str(device))
-        return weights
+        first = MEMBER.format(0)
+        best = {name.removeprefix(first): weights[name] for name in weights if name.startswith(first)}
+        return best or weights
     return best_weights(read(path, device))
 
 

@@ -40,6 +40,8 @@ class ImportOptions:
         Folder of the previous stage of a cascade; default: the folder beside FOLDER that its plans name.
     fractures
         Folder of a network that splits each bone found by the one in FOLDER, cropped from the CT.
+    split
+        The shared fracture network splits those bones that Osteon's packages split; otherwise none is split.
     mirroring
         Average over mirrored images as the checkpoints allow; otherwise as with nnU-Net's --disable_tta.
     """
@@ -52,6 +54,7 @@ class ImportOptions:
     orientation: str | None = None
     previous: Path | None = None
     fractures: Path | None = None
+    split: Annotated[bool, Parameter(negative="")] = False
     mirroring: bool = True
     models: Models = None
     config: Config = None
@@ -71,9 +74,10 @@ def import_(
         Folder of the published model.
     """
     from operators.geometry.orientation import is_orientation
-    from operators.importing.descriptions import Description, describe, read_model
+    from operators.importing.descriptions import Description, describe, read_model, with_shared_fracture
     from operators.importing.install import install
     from operators.importing.published import Wanted
+    from operators.importing.shared_fracture import shared_fracture
 
     if options.orientation is not None and not is_orientation(options.orientation):
         raise UsageError(f"expected an orientation such as LPS or RAS, got {options.orientation}")
@@ -81,8 +85,10 @@ def import_(
     fractures = options.fractures and require_folder(options.fractures)
     model = read_model(require_folder(folder), fractures, wanted)
     said = Description(options.name, options.title, options.labels, orientation=options.orientation)
-    new = describe(model, said)
-    target = install(model, new, read_settings(options.config, models=options.models).models)
+    new, models = describe(model, said), read_settings(options.config, models=options.models).models
+    if options.split:
+        new = with_shared_fracture(model, new, shared_fracture(models))
+    target = install(model, new, models)
     return import_message(new, target)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any
 
+import torch
 from torch import nn
 
 from operators.errors import ModelError
@@ -16,9 +17,27 @@ from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
 from operators.networks.architectures.radiograph_network import RadiographReader
 from operators.process.monai_import import import_monai
 
+# No probability counts as less: its logarithm would have no end
+LEAST_PROBABILITY = 1e-6
+
+
+class Ensemble(nn.Module):
+    """Networks of one architecture, `of`, whose probabilities of classes are averaged."""
+
+    def __init__(self, members: int, of: str, **arguments: Any) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(build(of, **arguments) for _ in range(members))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Returns logits (N, outputs, ...) whose softmax is the mean of the members' softmax."""
+        found = torch.stack([member(image).softmax(dim=1) for member in self.members])
+        return found.mean(dim=0).clamp_min(LEAST_PROBABILITY).log()
+
+
 OWN: dict[str, Callable[..., nn.Module]] = {
     "plain_unet": plain_unet,
     "subpixel_unet": SubpixelUNet,
+    "ensemble": Ensemble,
     "radiograph_reader": RadiographReader,
     "level_reader": LevelReader,
     **NNUNET_ARCHITECTURES,

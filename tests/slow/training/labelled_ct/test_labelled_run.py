@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,14 @@ from scipy import ndimage
 
 from app.cli.command_line import execute
 from app.cli.commands import app
+from app.cli.train_new import starting_networks
 from operators.errors import ModelError, OutputError, UsageError
 from operators.geometry.volume import LabelMap
+from operators.importing.install import verify
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
+from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines.coarse_to_fine import segment
 from tests.support.faults.small_disk import fill, small_disk
 from tests.support.training.synthetic_datasets import made_case, write_image, write_mask, write_raw
@@ -32,6 +36,7 @@ from training.datasets.importing import Wishes, import_dataset
 from training.datasets.layout import read_dataset
 from training.labelled_ct.fold_training import LabelledCtRun
 from training.labelled_ct.labelled_run import train
+from training.labelled_ct.refinement import new_tables
 from training.loop import trainer
 
 NAME = "thighs"
@@ -150,6 +155,28 @@ def test_a_full_disk_at_the_end_installs_nothing_and_the_same_command_does_later
         (disk / "ballast").unlink()
         assert not [line for line in train(run) if line.endswith(": trained")]
         assert read_coarse_to_fine_package(disk / "models" / NAME / PACKAGE_FILE).name == NAME
+
+
+def test_an_ensemble_of_all_folds_is_a_package_that_runs_and_starts_other_trainings(
+    trained: Path, tmp_path: Path
+) -> None:
+    run = replace(run_of(trained), models=tmp_path / "models", ensemble=True)
+    said = list(train(run))
+    assert not [line for line in said if line.endswith(": trained")]
+    folder = tmp_path / "models" / NAME
+    assert said[-1] == f"installed in {folder}: the mean of the networks of 2 folds"
+    package = verify(folder)
+    assert isinstance(package, CoarseToFinePackage)
+    image, truth = made_case(99, RADII_MM, hollow=True)
+    found = segment(image, package, Networks(Device()), lambda *_: None).label_map.labels > 0
+    true = truth.labels > 0
+    assert 2 * np.count_nonzero(found & true) / (found.sum() + true.sum()) > 0.4
+    files = {path.name for path in folder.iterdir()}
+    assert {f"fine-fold-{number}.training.json" for number in (1, 2)} <= files
+    assert "networks of 2 of 2 folds as one" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    start = starting_networks(folder, tmp_path / "models")
+    assert start["fine"].arguments["filters"] == [16, 32]
+    assert new_tables(folder, {"fine": "0"})["networks"]["fine"]["architecture"] == "subpixel_unet"
 
 
 def test_a_disk_that_fills_up_while_training_loses_no_checkpoint(trained: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_outlines_become_a_package_that_says_what_its_data_do_not_tell(
     places = ("--data", tmp_path / "dataset", "--runs", tmp_path / "runs", "--models", tmp_path / "models")
     train = ("train", "--new", NAME, *places, "--workers", "0", "--steps", "2")
     assert osteon(*train, "--label", "a=femur") == 2
-    assert "expected neither --start-from nor --label for radiographs" in capsys.readouterr().err
+    assert "expected no --start-from, --label or --ensemble for radiographs" in capsys.readouterr().err
     assert osteon(*train, "--plan-only") == 0
     assert 'subjects = "radiograph"' in (tmp_path / "runs" / NAME / "training.toml").read_text(
         encoding="utf-8"

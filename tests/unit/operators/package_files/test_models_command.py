@@ -132,3 +132,31 @@ def test_version_1_gets_its_labels_by_a_tables_name(
     code, shown = ran(capsys, "models", "show", "made", "--models", models, "--json")
     assert code == 0
     assert [row["meaning"] for row in json.loads(shown)["labels"]] == ["Sacrum", "Right hip bone"]
+
+
+def test_imported_bones_go_through_the_shared_fracture_network_if_asked(
+    published: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("models", "import", published, "--models", models, "--name")
+    assert ran(capsys, *asked, "split", "--split")[0] == 0
+    assert ran(capsys, *asked, "whole")[0] == 0
+    _, split, whole = read_packages(models)
+    assert (split.kind, whole.kind) == ("nnunet_fragments", "nnunet")
+    assert {label.name: len(label.values) for label in split.labels} == {"sacrum": 10, "hip_left": 10}
+    assert split.networks[-1].weights.resolve() == models / "bones" / "fracture.safetensors"
+    assert ran(capsys, "models", "verify", "split", "--models", models)[0] == 0
+
+
+def test_what_the_shared_fracture_network_cannot_split_is_refused(
+    published: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = snapshot(models)
+    asked = ("models", "import", published, "--name", "made", "--split", "--models", models)
+    code, text = ran(capsys, *asked, "--fractures", published, "--labels", "ctpelvic1k")
+    assert (code, "got a fracture network of its own" in text) == (2, True)
+    changed(published / "dataset.json", lambda d: d.update(labels={"background": 0, "spleen": 1, "liver": 2}))
+    code, text = ran(capsys, *asked)
+    assert code == 2
+    assert "expected --split with labels of " in text
+    assert "got none of them in made" in text
+    assert snapshot(models) == before

@@ -15,7 +15,7 @@ from operators.errors import ModelError
 from tests.unit.training.labelled_ct.test_folds import case
 from training.labelled_ct.curves import draw_curves
 from training.labelled_ct.folds import Fold
-from training.labelled_ct.installation import install_best
+from training.labelled_ct.installation import install_trained
 from training.labelled_ct.model_card import FoldResult, best_of, card_text, fold_table
 from training.labelled_ct.scoring import CaseScore, figures_of
 
@@ -64,18 +64,23 @@ def test_the_card_has_every_fold_the_intervals_and_what_it_is_not_for() -> None:
     assert rows[2] == ["a", "0.500", "0.900", "0.700", "0.500 to 0.900", "2", "0"]
     assert rows[3] == ["b", "–", "0.700", "0.700", "0.700 to 0.700", "1", "1"]
     assert rows[-1][:3] == ["patients held out", "1", "1"]
-    card = card_text("thighs", "title", folds, ["a", "b"], ["one", "two"])
+    card = card_text("thighs", "title", folds, ["a", "b"], ["one", "two"], [folds[1].fold])
     assert "Not for clinical use" in card
     assert "- one\n- two" in card
     assert "networks of fold 2" in card
     assert "trained on 1 patients, and 1 more chose the weights" in card
+    both = card_text("thighs", "title", folds, ["a"], [], [one.fold for one in folds])
+    assert "networks of 2 of 2 folds as one: the mean of their probabilities" in both
+    assert "nothing here measures the mean itself" in both
 
 
 def test_networks_that_find_nothing_are_not_installed(tmp_path: Path) -> None:
-    training: Any = SimpleNamespace(run=SimpleNamespace(folder=tmp_path / "runs", models=tmp_path / "models"))
+    training: Any = SimpleNamespace(
+        run=SimpleNamespace(folder=tmp_path / "runs", models=tmp_path / "models", ensemble=True)
+    )
     for folds in ([result(1, score("1", "p", a=0.0))], [result(1, score("1", "p"))]):
         with pytest.raises(ModelError, match="got none: nothing was installed"):
-            install_best(training, folds)
+            install_trained(training, folds)
     assert not list(tmp_path.iterdir())
 
 

@@ -89,12 +89,12 @@ def test_a_plan_is_a_recipe_that_follows_the_data(tmp_path: Path) -> None:
     coarse, fine = plan.networks["coarse"], plan.networks["fine"]
     assert coarse.classes == fine.classes == ("background", "femur_left", "sacrum")
     assert fine.guide == ("femur_left", "sacrum")
-    assert coarse.spacing_mm == 4.0
+    assert coarse.spacing_mm == 8.0
     assert fine.spacing_mm == pytest.approx(1.01, abs=0.01)
-    assert fine.patch == (64, 64, 64)
-    assert coarse.steps == 2000
+    assert fine.patch == (48, 48, 48)
+    assert coarse.steps == 800
     assert plan.validation is not None
-    assert plan.validation.every == 50
+    assert plan.validation.every == 20
 
 
 def test_small_bones_get_finer_voxels_and_no_patch_exceeds_the_image() -> None:
@@ -104,14 +104,24 @@ def test_small_bones_get_finer_voxels_and_no_patch_exceeds_the_image() -> None:
     assert networks["fine"]["spacing_mm"] == 0.6
     assert networks["coarse"]["spacing_mm"] == 1.25
     assert networks["coarse"]["patch"] == [48, 48, 32]
-    assert patch_of(SIZES["cpu"][0], (60, 5, 1000), 1.0) == (64, 16, 64)
+    assert patch_of(SIZES["cpu"][0], (60, 5, 1000), 1.0) == (48, 16, 48)
 
 
 def test_less_memory_means_smaller_networks_and_a_gpu_larger_ones() -> None:
-    sizes = [choose_size("cpu", memory, 3, 3, 0) for memory in (32 << 30, 300 << 20, 150 << 20, 1 << 20)]
+    sizes = [choose_size("cpu", memory, 3, 3, 0) for memory in (32 << 30, 100 << 20, 50 << 20, 1 << 20)]
     taken = [training_bytes(size, 3, 3) for size in sizes]
     assert taken == sorted(taken, reverse=True)
     assert len(set(taken)) == 4
     assert all(size in SIZES["cpu"] for size in sizes)
     assert choose_size("cpu", 1 << 30, 3, 3, 500 << 20) is SIZES["cpu"][-1]
     assert choose_size("cuda", 16 << 30, 3, 3, 500 << 30) is SIZES["cuda"][0]
+
+
+def test_a_coarse_network_sees_most_of_a_scan_at_once_and_a_cpu_takes_fewer_steps() -> None:
+    of = cases((3.0, 3.0, 3.0), (411, 411, 273), 40)
+    plans = [plan_table(of, NAMES, None, Machine(device, 32 << 30), {}) for device in ("cpu", "cuda")]
+    cpu, gpu = (plan["networks"] for plan in plans)
+    seen_mm = [[n * each["coarse"]["spacing_mm"] for n in each["coarse"]["patch"]] for each in (cpu, gpu)]
+    assert seen_mm == [[384, 384, 384], [480, 480, 320]]
+    assert [each["fine"]["steps"] for each in (cpu, gpu)] == [1600, 16000]
+    assert [plan["validation"]["every"] for plan in plans] == [40, 400]

@@ -32,11 +32,11 @@ COMMANDS = {
         "Make a CT of fractured bones, segment it, and compare the result with the ground truth.",
     ),
     "train": (
-        "train:train",
+        "training.train:train",
         "Train the networks of PACKAGE, resuming an interrupted run, and install them.",
     ),
     "calibrate": (
-        "calibrate:calibrate",
+        "training.calibrate:calibrate",
         "Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.",
     ),
     "serve": (

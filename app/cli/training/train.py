@@ -143,12 +143,12 @@ def require_read(options: TrainOptions, training: str) -> None:
 def lines_of(package: str | None, options: TrainOptions, tell: Tell) -> Iterator[str]:
     """Returns the sentences of the training that was asked for. Raises UsageError."""
     if options.new is not None and package is None:
-        from app.cli.train_new import train_new
+        from app.cli.training.train_new import train_new
 
         require_read(options, "--new")
         return train_new(options.new, options, tell)
     if options.from_corrections and package is not None and options.new is None:
-        from app.cli.train_new import train_on_corrections
+        from app.cli.training.train_new import train_on_corrections
 
         require_read(options, "--from-corrections")
         return train_on_corrections(package, options, tell)

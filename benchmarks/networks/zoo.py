@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from operators.errors import ModelError
 from operators.geometry.volume import CtVolume, Grid
-from operators.importing.bundle import inference_file, read_bundle
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
+from operators.importing.monai_bundle.bundle import inference_file, read_bundle
 from operators.importing.published import PublishedBundle, Wanted
 from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from operators.importing.bundle_transforms import Given, known, plain_value, require
+from operators.importing.monai_bundle.bundle_transforms import Given, known, plain_value, require
 from operators.importing.published import unsupported
 from operators.packages.monai_bundle import LabelRules
 

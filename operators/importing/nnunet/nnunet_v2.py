@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from operators.importing.nnunet_v2_network import network_of, tensors_of
+from operators.importing.nnunet.nnunet_v2_network import network_of, tensors_of
+from operators.importing.nnunet.postprocessing import largest_of_v2
 from operators.importing.pickles import read_checkpoint
-from operators.importing.postprocessing import largest_of_v2
 from operators.importing.published import (
     WHOLE_RANGE_HU,
     PublishedModel,

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from operators.errors import UsageError
-from operators.importing.bundle_config import BundleConfig
-from operators.importing.bundle_outcomes import outcome_of
-from operators.importing.bundle_transforms import class_name, require, steps_of
+from operators.importing.monai_bundle.bundle_config import BundleConfig
+from operators.importing.monai_bundle.bundle_outcomes import outcome_of
+from operators.importing.monai_bundle.bundle_transforms import class_name, require, steps_of
 from operators.importing.pickles import read_checkpoint
 from operators.importing.published import PublishedBundle, State, Wanted, missing_fold, reading, unsupported
 from operators.networks.architectures.architecture_table import maker_of

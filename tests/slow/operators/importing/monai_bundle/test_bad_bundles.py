@@ -14,7 +14,7 @@ from operators.importing.published import Wanted
 from tests.support.packages.model_cases import changed, ran, snapshot
 from tests.support.packages.synthetic_bundles import BUNDLES, write_bundle
 from tests.support.packages.synthetic_packages import write_package
-from tests.unit.operators.importing.test_bad_bundles import inference, with_last
+from tests.unit.operators.importing.monai_bundle.test_bad_bundles import inference, with_last
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from operators.importing.nnunet.postprocessing import largest_of_v1
 from operators.importing.pickles import read_checkpoint, read_pickle
-from operators.importing.postprocessing import largest_of_v1
 from operators.importing.published import (
     WHOLE_RANGE_HU,
     PublishedModel,

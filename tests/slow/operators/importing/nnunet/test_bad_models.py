@@ -15,7 +15,7 @@ from operators.importing.published import Wanted
 from tests.support.packages.model_cases import changed, ran, snapshot
 from tests.support.packages.synthetic_nnunet import CASES, write_v2
 from tests.support.packages.synthetic_packages import write_package
-from tests.unit.operators.importing.test_bad_models import drop_tensor
+from tests.unit.operators.importing.nnunet.test_bad_models import drop_tensor
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ import torch
 
 from training.radiograph.batches.sampler import source_of
 from training.radiograph.datasets.cleaning import clean
-from training.radiograph.phased_trainer import METRICS, STATE
-from training.radiograph.prefetching import stopping_at_sigterm
+from training.radiograph.loop.phased_trainer import METRICS, STATE
+from training.radiograph.loop.prefetching import stopping_at_sigterm
+from training.radiograph.loop.schedule import RECIPES, Limits
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.radiograph_run import UNLIMITED_STEPS, RadiographRun, Training
-from training.radiograph.schedule import RECIPES, Limits
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from training.radiograph.datasets.cleaning import Dataset
 from training.radiograph.datasets.groups import apart, folds_of, groups_of
-from training.radiograph.phased_trainer import Metrics, known
+from training.radiograph.loop.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from training.loop.report import report_file
 from training.progress import VALIDATE, Tell
 from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import answer_all, fit_decision, projection_of
-from training.radiograph.networks import Weights
-from training.radiograph.schedule import NetworkSize, Recipe
+from training.radiograph.loop.networks import Weights
+from training.radiograph.loop.schedule import NetworkSize, Recipe
 
 # The default if there is no package.toml with another
 WEIGHTS_FILE = "network.safetensors"

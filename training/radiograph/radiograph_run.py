@@ -24,8 +24,7 @@ from training.radiograph.datasets.cleaning import Dataset, clean
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
-from training.radiograph.package_installation import Trained, install
-from training.radiograph.phased_trainer import (
+from training.radiograph.loop.phased_trainer import (
     METRICS,
     Metrics,
     Trainer,
@@ -33,10 +32,11 @@ from training.radiograph.phased_trainer import (
     read_metrics,
     seconds_in,
 )
+from training.radiograph.loop.prefetching import stopping_at_sigterm
+from training.radiograph.loop.schedule import RECIPES, Limits, Recipe
+from training.radiograph.package_installation import Trained, install
 from training.radiograph.predictions import predict_all, quick_metrics
-from training.radiograph.prefetching import stopping_at_sigterm
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
-from training.radiograph.schedule import RECIPES, Limits, Recipe
 
 FINISHED, FOLDS, EXCLUDED = "finished", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from training.calibrate.reliability import Scored, cross_fitted, reliability
 from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.loop.networks import Weights, network_of
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.metrics import (
     Floats,
     Found,
@@ -31,9 +33,7 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.networks import Weights, network_of
 from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
-from training.radiograph.schedule import RECIPES
 
 FOLDS = 5
 FALSE_PER_IMAGE = 0.5

@@ -17,7 +17,7 @@ from training.radiograph.batches.exposure import covered, expose, hide
 from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.radiograph import Radiograph
-from training.radiograph.multitask_loss import Batch
+from training.radiograph.loop.multitask_loss import Batch
 
 # Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
 # bright border

@@ -45,7 +45,7 @@ KILLED = """
 import os, signal, sys
 import torch
 from app.cli.commands import main
-from training.radiograph import phased_trainer
+from training.radiograph.loop import phased_trainer
 
 torch.set_num_threads(1)
 phased_trainer.SAVE_S = 0.0

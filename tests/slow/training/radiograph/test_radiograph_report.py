@@ -14,10 +14,11 @@ from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
 from tests.support.radiographs.synthetic_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
-from training.radiograph import report, schedule
+from training.radiograph import report
 from training.radiograph.batches.sampler import Draws
+from training.radiograph.loop import schedule
+from training.radiograph.loop.schedule import NetworkSize, Phase, Recipe
 from training.radiograph.predictions import Case, Prediction
-from training.radiograph.schedule import NetworkSize, Phase, Recipe
 
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
 QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)

@@ -30,10 +30,10 @@ from training.radiograph.datasets.groups import Member, apart, number_of
 from training.radiograph.datasets.near_copies import copy_pairs
 from training.radiograph.datasets.radiograph import ATTRIBUTES
 from training.radiograph.datasets.reading import read_dataset
-from training.radiograph.multitask_loss import LossWeights, loss
-from training.radiograph.phased_trainer import Trainer
+from training.radiograph.loop.multitask_loss import LossWeights, loss
+from training.radiograph.loop.phased_trainer import Trainer
+from training.radiograph.loop.schedule import Limits, NetworkSize, Phase, Recipe
 from training.radiograph.predictions import predict
-from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 # With 4 channels oneDNN (torch 2.13) writes beyond its memory in float32, and the process dies
 SMALL = NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from operators.networks.architectures.radiograph_network import MAPS, Output, RadiographNetwork
 from training.radiograph.datasets.radiograph import ATTRIBUTES
-from training.radiograph.schedule import Phase, Recipe
+from training.radiograph.loop.schedule import Phase, Recipe
 
 Weights = dict[str, Tensor]
 # Log-odds of the maps that the classifier does not draw

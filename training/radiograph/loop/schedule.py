@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from training.radiograph.batches.sampler import CANVAS, Draws
-from training.radiograph.multitask_loss import LossWeights
+from training.radiograph.loop.multitask_loss import LossWeights
 
 
 @dataclass(frozen=True)

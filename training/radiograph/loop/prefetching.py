@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from training.radiograph.batches.sampler import Sampler
-from training.radiograph.multitask_loss import Batch
-from training.radiograph.schedule import Recipe
+from training.radiograph.loop.multitask_loss import Batch
+from training.radiograph.loop.schedule import Recipe
 
 
 @dataclass(frozen=True)

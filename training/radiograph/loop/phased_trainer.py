@@ -17,10 +17,10 @@ from training.device import has_fast_bfloat16
 from training.files import append_line, write_json
 from training.loop.checkpoints import average_decay, write_tensors
 from training.radiograph.batches.sampler import Draws, Sampler
-from training.radiograph.multitask_loss import Batch, LossWeights, loss
-from training.radiograph.networks import Weights, build, grouped, network_of, set_momentum
-from training.radiograph.prefetching import Steps
-from training.radiograph.schedule import Limits, Recipe
+from training.radiograph.loop.multitask_loss import Batch, LossWeights, loss
+from training.radiograph.loop.networks import Weights, build, grouped, network_of, set_momentum
+from training.radiograph.loop.prefetching import Steps
+from training.radiograph.loop.schedule import Limits, Recipe
 
 STATE, LOG, METRICS = "state.pt", "log.jsonl", "metrics.json"
 LOG_STEPS = 100

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.bones.slivers import slivers
 from operators.fragments.dark_faces import decisive_odds
 from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
+from operators.fragments.slivers import slivers
 from operators.geometry.distance import distance_mm
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN

@@ -9,7 +9,6 @@ run as a user calls them. Run again with the same folder, it resumes: cases, imp
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -25,6 +24,7 @@ import trimesh
 from operators.geometry.meshes import mesh_of
 from operators.geometry.volume import Box
 from operators.image_files.label_files import RAS_TO_LPS
+from training.command_line import run
 from training.phantoms import DEMO, PhantomCT
 
 NAME = "own_data"
@@ -32,28 +32,25 @@ NAME = "own_data"
 AROUND_MM = 6.0
 
 
-def main() -> None:
-    """Makes the cases, runs both commands and prints their seconds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--cases", type=int, default=40)
-    parser.add_argument("--spacing", type=float, default=3.0)
-    parser.add_argument("--steps", type=int, help="of each network, instead of the plan's")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--side", type=int, help="change the plan to small networks with such patches")
-    options = parser.parse_args()
-    work = options.work
-    seconds = {"cases": timed(lambda: make_cases(work / "source", options.cases, options.spacing))}
+def main(
+    *, work: Path, cases: int = 40, spacing: float = 3.0, steps: int = 0, folds: int = 5, side: int = 0
+) -> None:
+    """Makes the cases, runs both commands and prints their seconds.
+
+    `steps` are those of each network, instead of the plan's; `side` changes the plan to small networks with
+    such patches.
+    """
+    seconds = {"cases": timed(lambda: make_cases(work / "source", cases, spacing))}
     if not (work / "dataset").is_dir():
         seconds["import"] = osteon("data", "import", work / "source", "--to", work / "dataset")
     train = (
-        "train", "--data", work / "dataset", "--new", NAME, "--folds", options.folds,
+        "train", "--data", work / "dataset", "--new", NAME, "--folds", folds,
         "--models", work / "models", "--runs", work / "runs",
-        *(("--steps", options.steps) if options.steps else ()),
+        *(("--steps", steps) if steps else ()),
     )  # fmt: skip
-    if options.side:
+    if side:
         seconds["plan"] = osteon(*train, "--plan-only")
-        make_small(work / "runs" / NAME / "training.toml", options.side)
+        make_small(work / "runs" / NAME / "training.toml", side)
     seconds["train"] = osteon(*train)
     for name, took in seconds.items():
         print(f"{name}: {took:.0f} s")
@@ -111,4 +108,4 @@ def timed(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

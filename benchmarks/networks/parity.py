@@ -11,13 +11,13 @@ only those two are written, with all features, which takes an hour or two. The t
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import nibabel
 import numpy as np
@@ -39,12 +39,12 @@ from operators.packages.structures import ANATOMY
 from operators.pipelines.several import segment
 from tests.support.packages.synthetic_nnunet import write_v2
 from tests.support.packages.synthetic_nnunet_v1 import write_v1
+from training.command_line import MANY, run
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 # Margin around the bone, and size of the block cropped from the semi-real CT, voxels
 MARGIN, BLOCK = 10, (140, 200, 200)
-RUNTIMES = ("auto", "torch")
 MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
 FULL_MARKS = ("<!-- parity in full -->\n", "<!-- /parity in full -->\n")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
@@ -166,20 +166,21 @@ def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
     DOCUMENT.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
 
 
-def main() -> None:
-    """Runs `make` or `compare`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("make", "compare"))
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--full", action="store_true", help="FracSegNet's own number of features")
-    parser.add_argument("--runtimes", nargs="+", choices=("auto", "openvino", "torch"), default=RUNTIMES)
-    asked = parser.parse_args()
-    if asked.what == "make":
-        make(asked.work, asked.data, asked.full)
+def main(
+    what: Literal["make", "compare"],
+    work: Path,
+    /,
+    *,
+    data: Path = Path("../shared/data"),
+    full: bool = False,
+    runtimes: Annotated[tuple[Literal["auto", "openvino", "torch"], ...], MANY] = ("auto", "torch"),
+) -> None:
+    """Runs `make` or `compare`; `full` is with FracSegNet's own number of features."""
+    if what == "make":
+        make(work, data, full)
     else:
-        write_table(compare(asked.work, asked.runtimes), FULL_MARKS if asked.full else MARKS)
+        write_table(compare(work, runtimes), FULL_MARKS if full else MARKS)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -9,7 +9,6 @@ docs/models.md.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -34,19 +33,16 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.pipelines.several import segment
+from training.command_line import run
 
 BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 
 
-def main() -> None:
+def main(folder: Path, /, *names: str) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*")
-    asked = parser.parse_args()
-    there = sorted(path.parents[1] for path in asked.folder.glob("models/*/configs/metadata.json"))
+    there = sorted(path.parents[1] for path in folder.glob("models/*/configs/metadata.json"))
     for bundle in there:
-        if bundle.name in (asked.names or [bundle.name]) and inference_file(bundle) is not None:
+        if bundle.name in (names or [bundle.name]) and inference_file(bundle) is not None:
             with tempfile.TemporaryDirectory() as work:
                 print(f"| {bundle.name} | {outcome(bundle, Path(work))} |", flush=True)
 
@@ -119,4 +115,4 @@ def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Pat
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

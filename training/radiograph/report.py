@@ -9,7 +9,6 @@ those they are evaluated on (five folds).
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.calibrate.reliability import Scored, cross_fitted, reliability
+from training.command_line import run
 from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.loop.networks import Weights, network_of
 from training.radiograph.loop.schedule import RECIPES
@@ -34,6 +34,7 @@ from training.radiograph.metrics import (
     sensitivity,
 )
 from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
+from training.radiograph.radiograph_recipe import RecipeName
 
 FOLDS = 5
 FALSE_PER_IMAGE = 0.5
@@ -50,24 +51,23 @@ class Metric:
     high: float
 
 
-def main() -> None:
-    """Reads the arguments and prints the table."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, action="append")
-    parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+def main(
+    *,
+    data: Path,
+    weights: tuple[Path, ...],
+    recipe: RecipeName = "outlines",
+    out: Path | None = None,
+) -> None:
+    """Prints the table."""
     torch.set_num_threads(1)
-    images = read_dataset(arguments.data, "dev")
-    recipe = RECIPES[arguments.recipe]
-    networks = [network_of(read_weights(path), recipe) for path in arguments.weights]
-    cases = mean_cases([predict_all(network, images, recipe.canvas) for network in networks])
+    images = read_dataset(data, "dev")
+    row = RECIPES[recipe]
+    networks = [network_of(read_weights(path), row) for path in weights]
+    cases = mean_cases([predict_all(network, images, row.canvas) for network in networks])
     rows = metrics(cases)
     print("\n".join(f"| {one.name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} |" for one in rows))
-    if arguments.out:
-        arguments.out.write_text(json.dumps([vars(one) for one in rows], indent=1), encoding="utf-8")
+    if out:
+        out.write_text(json.dumps([vars(one) for one in rows], indent=1), encoding="utf-8")
 
 
 def read_weights(path: Path) -> Weights:
@@ -165,4 +165,4 @@ def metric(name: str, of: Callable[[Indices], float], count: int) -> Metric:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -53,9 +53,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Source:
-    """Inputs of the cases: data folder, working folder, the package's labels, the training data, and CTs
-    without a known fracture.
-    """
+    """Inputs of the cases: data and working folder, labels, training data, CTs without a known fracture."""
 
     data: Path
     work: Path

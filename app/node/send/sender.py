@@ -26,7 +26,8 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import FallbackEncoding, Peer
 from app.node.storage.file_lock import try_lock
 from app.node.storage.inbox import Inbox
-from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
+from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail
+from app.node.watch.audit_message import Participant
 from operators.errors import (
     DEFECT,
     OsteonError,

@@ -102,7 +102,7 @@ GROUPS = {
         "The accounts of the node's page: list, add, change, remove.",
     ),
     "config": (
-        "map:config_app",
+        "config:config_app",
         "The configuration file: check, schema.",
     ),
 }

@@ -13,9 +13,9 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.commands import COMMANDS, app
+from app.cli.config import config_app
 from app.cli.corrections import corrections_app
 from app.cli.data import data_app
-from app.cli.map import config_app
 from app.cli.models.packages import models_app
 from app.cli.node import OPTIONS
 from app.cli.users import users_app

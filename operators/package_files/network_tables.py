@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from operators.geometry.largest_component import Largest
+from operators.geometry.components import Largest
 from operators.package_files.package_checks import guide_values
 from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
 from operators.packages.packages import NetworkSpec, Normalisation

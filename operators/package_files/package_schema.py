@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from operators.package_files.coarse_to_fine_checks import require_networks
 from operators.package_files.label_tables import FoundLabelTable, SplitLabelTable, WrittenLabelTable
 from operators.package_files.network_tables import (
     FractureTables,
@@ -19,7 +20,7 @@ from operators.package_files.network_tables import (
     StageTables,
     TrainedNetworkTable,
 )
-from operators.package_files.package_checks import require_networks, require_step
+from operators.package_files.package_checks import require_step
 from operators.package_files.radiograph_tables import RadiographTables
 from operators.package_files.tables import IdentityTables
 from operators.packages.coarse_to_fine import (

@@ -36,8 +36,6 @@ def slivers(labels: Labels, others: NDArray[np.bool_], spacing_mm: float) -> NDA
 
 
 def other_share(piece: NDArray[np.bool_], labels: Labels, others: NDArray[np.bool_]) -> float:
-    """Returns the share of a piece's outer surface, without its faces to its own bone, that touches another
-    bone.
-    """
+    """Returns the share of a piece's outer surface, but for its own bone, that touches another bone."""
     shell = ndimage.binary_dilation(piece) & (labels == 0)
     return int((shell & others).sum()) / max(int(shell.sum()), 1)

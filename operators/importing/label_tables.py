@@ -30,9 +30,7 @@ class LabelTable:
     entries: Mapping[str, dict[str, Any]]
 
     def find(self, name: str, value: int, by_value: bool) -> dict[str, Any] | None:
-        """Returns the entry of a class: by its name or an alias, or by its value if names say nothing; else
-        None.
-        """
+        """Returns the entry of a class by its name or an alias, or by its value if names say nothing."""
         bare = plain_name(name)
         for known, entry in self.entries.items():
             names = {plain_name(each) for each in (known, *entry.get("aliases", ()))}

@@ -61,9 +61,7 @@ class Device:
     where: str = "auto"
 
     def require(self) -> None:
-        """Raises ModelError if the requested device is missing, UsageError if the runtime does not support
-        it.
-        """
+        """Raises ModelError if the device is missing, UsageError if the runtime does not support it."""
         if self.where == "cuda" and not torch.cuda.is_available():
             raise ModelError(
                 "expected a GPU with CUDA for device cuda, got none that torch can use",
@@ -135,9 +133,7 @@ class OpenVinoRuntime:
 
 
 def convert_to_openvino(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
-    """Returns the network for patches of its own size; traced if it has layers that cannot be built
-    directly.
-    """
+    """Returns the network for patches of its own size; traced if a layer cannot be built directly."""
     shape = (1, spec.inputs, *spec.patch)
     return build_openvino_model(network, shape) or traced(network, shape, traced_sides(spec))
 

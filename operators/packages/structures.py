@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, TypeAdapter, with_config
 
 from operators.packages.long_bones import Colour, LongBoneRules
-from operators.packages.places import PlaceRules
 from operators.packages.toml_files import STRICT, Tables, read_toml, validated
 from operators.process.installation import bundled_models
 
@@ -23,6 +22,18 @@ BUNDLED = bundled_models() / STRUCTURES_FILE
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class PlaceRules:
+    """The places on a bone by the words that people read: the surface belongs to the nearest landmark.
+
+    `shape` is a mean shape beside structures.toml; `landmarks_mm` are positions in its frame.
+    """
+
+    shape: Path
+    landmarks_mm: dict[str, tuple[tuple[float, float, float], ...]]
 
 
 @with_config(STRICT)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.find import region_of_interest
+from operators.bones.find import Look, region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import BoneRegions, sides_plane
@@ -28,7 +28,7 @@ from operators.packages.confidence import least_odds
 from operators.packages.plans import SplittingPackage
 from operators.packages.seen import AnatomyNotFoundError, SeenStructure
 from operators.pipelines.rows import with_gaps
-from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
+from operators.pipelines.shared_networks import Region, Resampled, look_once, outline_once
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
 from operators.segmentation.segmentation import Segmentation
@@ -42,9 +42,7 @@ CONTACT = "contact"
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume, warnings about what was left out, and what the coarse
-    network saw.
-    """
+    """The bones found in a source volume, warnings on what was left out, and what the coarse network saw."""
 
     source: CtVolume
     bones: tuple[OutlinedBone, ...]
@@ -115,10 +113,10 @@ def segment_anatomies(
 
 def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
     """Where a package's bones are, and the plane between their sides; None where the look shows none."""
-    box = region_of_interest(look.probabilities, package.coarse, package, REGION_MARGIN_MM)
+    box = region_of_interest(look, package, REGION_MARGIN_MM)
     if box is None:
         return None
-    plane = sides_plane(look.probabilities, look.grid, box, package.coarse, package)
+    plane = sides_plane(look, box, package)
     return Region(package, look, box, plane)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.bones.ball_joints import restore_heads
-from operators.bones.find import seen_structures
+from operators.bones.find import Look
 from operators.bones.regions import BoneRegions, bone_regions, kept_classes, write_channels
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import covering_box, interpolate_scalar, isotropic_grid, resample_hu
@@ -20,7 +20,6 @@ from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict, predict_blocks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import NetworkSpec
-from operators.packages.seen import SeenStructure
 from operators.pipelines.rows import bones_of_row
 from operators.process.progress import Progress, part_of
 
@@ -35,15 +34,6 @@ class Resampled:
     source: CtVolume
     coarse: CtVolume
     package: CoarseToFinePackage
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """A coarse network's probabilities (classes, I, J, K) on `grid`, and the structures that they show."""
-
-    probabilities: Array
-    grid: Grid
-    seen: tuple[SeenStructure, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +101,7 @@ def look_at(parts: Sequence[Resampled], networks: Networks, progress: Progress) 
     found = predict(networks.get(spec), hu, spec, Window(), progress=partial(progress, "coarse"))
     networks.rest()
     least_ml = min(label.found_by.minimum_ml for part in parts for label in part.package.labels)
-    return Look(found, coarse.grid, seen_structures(found, coarse.grid, spec, least_ml))
+    return Look(found, coarse.grid, spec, least_ml)
 
 
 def outline_once(

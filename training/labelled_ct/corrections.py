@@ -200,7 +200,36 @@ def file_case(
     changes: list[Change],
 ) -> Correction:
     """Writes a correction; an earlier one of the same CT becomes a former version. Raises OutputError."""
-    folder = filing.folder
+    folder, package = filing.folder, filing.package
+    records = read_record(folder)
+    case, version = write_files(folder, tables, records, image, labels, patient)
+    cases = [each for each in tables.cases if each.name != case.name]
+    rows = tuple(sorted(numbering.rows.values(), key=lambda row: row.value))
+    write_dataset(folder, tables.model_copy(update={"cases": (*cases, case), "structures": rows}))
+    made = Correction(
+        case=case.name,
+        version=version,
+        who=filing.who,
+        when=filing.when,
+        package=package.name,
+        package_version=package.version,
+        networks={spec.name: spec.sha256 for spec in package.networks},
+        labels_sha256=case.labels_sha256 or "",
+        changes=changes,
+    )
+    write_json(folder / RECORD, [*records, asdict(made)])
+    return made
+
+
+def write_files(
+    folder: Path,
+    tables: DatasetTables,
+    records: Sequence[dict[str, object]],
+    image: CtVolume,
+    labels: LabelMap,
+    patient: str,
+) -> tuple[Case, int]:
+    """Writes image and labels of a correction, and keeps those before; returns its case and version."""
     for name in (IMAGES, LABELS, VERSIONS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     part_image, part_labels = folder / f".image{SUFFIX}", folder / f".labels{SUFFIX}"
@@ -210,24 +239,13 @@ def file_case(
     digest, own = sha256_of(part_image), sha256_of(part_labels)
     earlier = next((case for case in tables.cases if case.image_sha256 == digest), None)
     name = earlier.name if earlier else f"c{len(tables.cases) + 1:04d}"
-    records = read_record(folder)
     version = 1 + sum(record["case"] == name for record in records)
     if earlier:
         former = folder / LABELS / f"{name}{SUFFIX}"
         shutil.copyfile(former, folder / VERSIONS / f"{name}.{version - 1}{SUFFIX}")
     part_image.replace(folder / IMAGES / f"{name}{SUFFIX}")
     part_labels.replace(folder / LABELS / f"{name}{SUFFIX}")
-    case = Case(name, patient or name, "", digest, own)
-    cases = [each for each in tables.cases if each.name != name]
-    rows = tuple(sorted(numbering.rows.values(), key=lambda row: row.value))
-    write_dataset(folder, tables.model_copy(update={"cases": (*cases, case), "structures": rows}))
-    package = filing.package
-    networks = {spec.name: spec.sha256 for spec in package.networks}
-    made = Correction(
-        name, version, filing.who, filing.when, package.name, package.version, networks, own, changes
-    )
-    write_json(folder / RECORD, [*records, asdict(made)])
-    return made
+    return Case(name, patient or name, "", digest, own), version
 
 
 def read_record(folder: Path) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ import numpy as np
 import tomlkit
 import torch
 from numpy.typing import NDArray
+from tomlkit.items import AoT
 from torch import nn
 
 from operators.errors import UsageError
@@ -76,13 +77,7 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
         raise UsageError("expected a recipe of a segmentation network, got that of a classifier")
     path = folder / PACKAGE_FILE
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
-    rows = tomlkit.aot()
-    for number, weights in enumerate(trained.folds, 1):
-        name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
-        reader = reader_of(weights, size, trained.training, trained.recipe.canvas)
-        sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
-        rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
-    table["folds"] = rows
+    table["folds"] = write_folds(folder, trained, size)
     own: Any = table["network"]
     own["arguments"] = {name: list(value) for name, value in asdict(size).items()}
     own["arguments"]["attributes"] = len(ATTRIBUTES)
@@ -99,6 +94,17 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     set_decision(table, fit_decision(package.decision, answered, fitted_on))
     write_document(path, table)
     return package_in(folder)
+
+
+def write_folds(folder: Path, trained: Trained, size: NetworkSize) -> AoT:
+    """Writes the weights of each fold in half precision; returns the tables that list them."""
+    rows = tomlkit.aot()
+    for number, weights in enumerate(trained.folds, 1):
+        name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
+        reader = reader_of(weights, size, trained.training, trained.recipe.canvas)
+        sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
+        rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
+    return rows
 
 
 def package_in(folder: Path) -> RadiographPackage:

@@ -131,9 +131,7 @@ def formats_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
 
 
 def outputs_of(metadata: dict[str, Any], channels: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Returns the names of the channels and the label values that they write; without a background the first
-    writes 1.
-    """
+    """Returns the channels' names and label values; without a background the first writes 1."""
     formats = formats_of(metadata, "outputs").values()
     # Some bundles call it label_def
     first_format: dict[str, Any] = next(iter(formats), {})
@@ -157,9 +155,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
 
 
 def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
-    """Returns the patch and the sliding window. Raises ModelError for an inferer other than the sliding
-    window.
-    """
+    """Returns the patch and the sliding window. Raises ModelError for another inferer."""
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
         unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
     said = require(
@@ -214,9 +210,7 @@ def checkpoint_key(table: dict[str, Any]) -> str:
 
 
 def weights_file(folder: Path, table: dict[str, Any], wanted: str | None) -> Path:
-    """Returns the checkpoint: models/`wanted`, else the one that the configuration loads. Raises
-    ModelError.
-    """
+    """Returns the checkpoint: models/`wanted`, else the one that is loaded. Raises ModelError."""
     loaded = [row["load_path"] for row in loaders_of(table) if "load_path" in row]
     if loaded and wanted is None:
         wanted = str(BundleConfig({**table, "bundle_root": "."}).resolved(loaded[0]))
@@ -228,9 +222,7 @@ def weights_file(folder: Path, table: dict[str, Any], wanted: str | None) -> Pat
 
 
 def weights_of(path: Path, key: str) -> State:
-    """Returns the tensors of a checkpoint, each under one name; a state dict itself, or the one
-    below `key`.
-    """
+    """Returns a checkpoint's tensors, each under one name; a state dict itself, or the one below `key`."""
     content = read_checkpoint(path)
     with reading(path.name):
         state = content.get(key, content)

@@ -49,9 +49,7 @@ class BundleConfig:
         return self.resolved(self.table[name]) if name in self.table else default
 
     def resolved(self, value: Any) -> Any:
-        """Returns a value without references and expressions. Raises ValueError if references are
-        circular.
-        """
+        """Returns a value without references and expressions. Raises ValueError for circular references."""
         self.left -= 1
         if self.left < 0:
             raise ValueError("expected values, got circular references")
@@ -125,9 +123,7 @@ def calculated(node: ast.AST, inner: Callable[[ast.AST], Any], text: str) -> Any
 
 
 def combined(kind: type[ast.AST], left: Any, right: Any, text: str) -> Any:
-    """Evaluates arithmetic of numbers; texts and lists are only joined, so that nothing grows beyond the
-    file.
-    """
+    """Evaluates arithmetic of numbers; texts and lists are only joined, so nothing outgrows the file."""
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
     if not numbers and kind is not ast.Add:
         refused(text)

@@ -107,9 +107,7 @@ def former_trainer(about: dict[str, Any]) -> str:
 
 
 def sibling(folder: Path, trainer: str) -> Path:
-    """Returns the folder of the low resolution: 3d_lowres/TASK/TRAINER__PLANS beside
-    3d_cascade_fullres/TASK/...
-    """
+    """Returns the low resolution's folder: 3d_lowres/TASK/TRAINER__PLANS beside 3d_cascade_fullres."""
     task, plans = folder.absolute().parent, folder.absolute().name.partition("__")[2]
     return task.parent.parent / LOW_RESOLUTION / task.name / f"{trainer}__{plans}"
 
@@ -131,9 +129,7 @@ def require_known(plans: dict[str, Any], trainer: str) -> None:
 
 
 def stage_of(plans: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """Returns the stage that the network was trained at, the sixth argument of its trainer. Raises
-    ModelError.
-    """
+    """Returns the stage that was trained, the sixth argument of the trainer. Raises ModelError."""
     stages = plans["plans_per_stage"]
     number = about["init"][5]
     if number is None and len(stages) > 1:
@@ -163,9 +159,7 @@ def arguments_of(plans: dict[str, Any], stage: dict[str, Any], dimensions: int) 
 
 
 def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float, float]]:
-    """Returns the normalisation of intensities, and the window to which they are clipped. Raises
-    ModelError.
-    """
+    """Returns the normalisation of intensities, and their window. Raises ModelError."""
     name = plans["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")

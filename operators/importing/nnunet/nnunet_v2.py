@@ -96,17 +96,13 @@ def one_stage(
 
 
 def stage_before(folder: Path, configuration: dict[str, Any]) -> tuple[Path, Resampling] | None:
-    """Returns the folder of a cascade's previous stage, and how its labels are resampled; None if there is
-    none.
-    """
+    """Returns the folder of a cascade's previous stage, and how its labels are resampled; else None."""
     name = configuration.get("previous_stage")
     return (sibling(folder, str(name)), guide_of(configuration)) if name else None
 
 
 def sibling(folder: Path, configuration: str) -> Path:
-    """Returns the folder of another configuration of the same trainer and plans:
-    TRAINER__PLANS__CONFIGURATION.
-    """
+    """Returns another configuration's folder, of the same TRAINER__PLANS__CONFIGURATION but for the last."""
     if not CONFIGURATION.fullmatch(configuration):
         raise ValueError(f"expected a configuration's name, got {configuration!r}")
     here = folder.absolute()
@@ -133,9 +129,7 @@ def weights_of(path: Path) -> State:
 
 
 def resolved(configurations: dict[str, Any], name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Returns a configuration with the values that it inherits. Raises ValueError for a circular
-    inheritance.
-    """
+    """Returns a configuration with inherited values. Raises ValueError for a circular inheritance."""
     own = configurations[name]
     parent = own.get("inherits_from")
     if parent is None:
@@ -162,9 +156,7 @@ def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset:
 
 
 def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]:
-    """Returns the names of the network's outputs, the values they write, and the values of regions (() for
-    classes).
-    """
+    """Returns the outputs' names, the values they write, and the values of regions (() for classes)."""
     labels = {name: value for name, value in dataset["labels"].items() if name != "ignore"}
     if any(isinstance(value, list) and len(value) > 1 for value in labels.values()):
         names = tuple(name for name, value in labels.items() if value not in (0, [0]))
@@ -180,9 +172,7 @@ def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int]
 def normalisation_of(
     plans: dict[str, Any], configuration: dict[str, Any]
 ) -> tuple[Normalisation, tuple[float, float]]:
-    """Returns the normalisation of intensities, and the window to which they are clipped. Raises
-    ModelError.
-    """
+    """Returns the normalisation of intensities, and their window. Raises ModelError."""
     name = configuration["normalization_schemes"][0]
     if name not in SCHEMES:
         unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
@@ -198,9 +188,7 @@ def normalisation_of(
 
 
 def recipe_of(plans: dict[str, Any], configuration: dict[str, Any]) -> NnUNetPlans:
-    """Returns axes and resampling. Plans do not state the orientation of images; LPS as in DICOM is
-    assumed.
-    """
+    """Returns axes and resampling; LPS as in DICOM is assumed, as plans state no orientation."""
     return NnUNetPlans(
         orientation="LPS",
         transpose=tuple(int(axis) for axis in plans["transpose_forward"]),

@@ -109,9 +109,7 @@ def counts(given: Any, stages: int) -> list[int]:
 
 
 def norm_of(given: dict[str, Any]) -> dict[str, object]:
-    """Returns the arguments of normalisation layers; torch's defaults if they are missing. Raises
-    ModelError.
-    """
+    """Returns the arguments of normalisation layers, by default torch's. Raises ModelError."""
     name = last_word(given.get("norm_op"))
     if name not in NORMS:
         unsupported(f"expected a norm of {', '.join(NORMS)}, got {name}", "architecture_unknown")

@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from operators.geometry.largest_component import Largest
+from operators.geometry.components import Largest
 from operators.importing.pickles import read_pickle, remove_all_but_largest_component_from_segmentation
 from operators.importing.published import reading, unsupported
 
@@ -42,9 +42,7 @@ def largest_of_v1(folder: Path, values: Iterable[int]) -> tuple[Largest, ...]:
 
 
 def sizes_of(text: str) -> dict[Any, Any] | None:
-    """Returns the sizes in mm3 from which further components are kept, by label or labels; None if
-    none are.
-    """
+    """Returns the sizes in mm3 from which further components are kept, by label or labels; else None."""
     if len(text) > LONGEST:
         raise ValueError(f"expected sizes of labels, got {len(text)} characters")
     sizes = ast.literal_eval(text)

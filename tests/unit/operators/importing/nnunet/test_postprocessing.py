@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from operators.errors import ModelError
-from operators.geometry.largest_component import Largest, keep_largest
+from operators.geometry.components import Largest, keep_largest
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import label_rows, named_table

@@ -1,4 +1,4 @@
-"""Keeps only the largest component of some labels, as nnU-Net's post-processing does."""
+"""Connected components with their sizes, and nnU-Net's post-processing, which keeps the largest."""
 
 from __future__ import annotations
 
@@ -36,18 +36,24 @@ def keep_largest(labels: Labels, rule: Largest, voxel_mm3: float) -> None:
     if not boxes:
         return
     part = labels[boxes[0]]
-    parts, count = ndimage.label(wanted[part], ndimage.generate_binary_structure(3, rule.connected))
-    sizes = sizes_of(parts, count)
+    parts, sizes = components_of(wanted[part], rule.connected)
     stay = (sizes == sizes.max()) | (sizes * voxel_mm3 >= rule.kept_mm3)
     # The background is not a component
     stay[0] = True
     part[~stay[parts]] = 0
 
 
-def sizes_of(parts: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """Counts the voxels of components 1, 2, ... of `parts`, plane by plane, as numpy needs eight bytes a
-    voxel.
+def components_of(mask: NDArray[np.bool_], connected: int = 1) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Returns the number (I, J, K) of each voxel's component, 0 outside of `mask`, and the voxels of each.
+
+    Voxels are connected over faces, or as in `Largest`; there are no voxels of the number 0.
     """
+    parts, count = ndimage.label(mask, ndimage.generate_binary_structure(3, connected))
+    return parts, sizes_of(parts, count)
+
+
+def sizes_of(parts: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Counts the voxels of components 1, 2, ..., plane by plane, as numpy needs eight bytes a voxel."""
     sizes = np.zeros(count + 1, np.int64)
     for plane in parts:
         sizes += np.bincount(plane.ravel(), minlength=count + 1)

@@ -16,7 +16,7 @@ from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
 from operators.dicom.provenance.source_references import nearest
 from operators.dicom.sr.report_writer import anonymous_evidence, observer_device
 from operators.packages.structures import Code
@@ -66,9 +66,7 @@ def make_key_objects(
     )
     copy_identity(header, dataset)
     mark(dataset, provenance)
-    day, hour = provenance.day_and_hour
-    dataset.ContentDate = dataset.SeriesDate = day
-    dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
     return dataset
 
 

@@ -14,7 +14,14 @@ from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import (
+    MANUFACTURER,
+    NOT_FOR_DIAGNOSIS,
+    Provenance,
+    equipment,
+    mark,
+    set_dates,
+)
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_headers import stated_orientation
 from operators.dicom.provenance.source_references import nearest, reference
@@ -114,9 +121,8 @@ def secondary_capture(
     dataset.PatientOrientation = orientation  # highdicom accepts one letter for each, if it is known
     copy_identity(decode_texts(provenance.series.header), dataset)
     mark(dataset, provenance)
-    day, hour = provenance.day_and_hour
-    dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
-    dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
+    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = provenance.day_and_hour
     if "Laterality" not in dataset:
         dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
     dataset.BurnedInAnnotation = "YES"

@@ -20,7 +20,7 @@ from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import referenced_instances
 from operators.packages.joint import parts_of
@@ -158,9 +158,7 @@ def make_pdf(page: Page, provenance: Provenance) -> EncapsulatedPdf:
     mark(dataset, provenance)
     encapsulate(page_as_pdf(page), page.title, dataset)
     dataset.SourceInstanceSequence = referenced_instances(provenance.series)
-    dataset.ContentDate, dataset.ContentTime = dataset.SeriesDate, dataset.SeriesTime = (
-        provenance.day_and_hour
-    )
+    set_dates(dataset, provenance)
     return dataset
 
 

@@ -33,9 +33,7 @@ _UTF_8 = re.compile(r"UTF[ _-]?8", re.IGNORECASE)
 
 
 class CharacterSet:
-    """The Python `encodings` of a SpecificCharacterSet; `is_known` is False if a value is not a
-    defined term.
-    """
+    """The Python `encodings` of a SpecificCharacterSet; `is_known` unless a value is no defined term."""
 
     def __init__(self, values: Sequence[str]) -> None:
         terms = [_defined_term(value.strip()) for value in values]
@@ -69,9 +67,7 @@ class CharacterSet:
             return False
 
     def _extension_fits(self, part: bytes) -> bool:
-        """Returns whether the bytes after an escape sequence fit the encoding that it names. Raises like
-        `decode`.
-        """
+        """Returns whether the bytes after an escape sequence fit its encoding. Raises like `decode`."""
         length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
         encoding = CODES_TO_ENCODINGS.get(part[:length], "")
         if encoding not in (*self.encodings, default_encoding):

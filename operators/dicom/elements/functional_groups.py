@@ -29,9 +29,7 @@ _MACRO_PLACES = {tag: place for place, tag in enumerate(_MACROS)}
 
 
 def macros(group: Dataset) -> list[Dataset]:
-    """Returns the first item of each macro of a functional group, without private sequences and
-    references.
-    """
+    """Returns the first item of each macro of a functional group, except private sequences and references."""
     present = sorted(_MACRO_PLACES.keys() & group.keys(), key=_MACRO_PLACES.__getitem__)
     found = (items(group, _MACROS[tag]) for tag in present)
     return [macro[0] for macro in found if macro]

@@ -95,9 +95,7 @@ def _identity(header: Header, keyword: str, meta_keyword: str) -> str:
 
 
 def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Plane]:
-    """Returns one plane for each frame; without functional groups all frames have the instance's one
-    position.
-    """
+    """Returns one plane for each frame; without functional groups all have the instance's one position."""
     sop_instance_uid = _identity(header, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
     if not sop_instance_uid:
         raise UnreadableError("expected a SOPInstanceUID, got none", code="invalid_uid")

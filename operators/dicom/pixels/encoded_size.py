@@ -32,9 +32,7 @@ EncodedSize = tuple[int, int, int]
 
 
 def encoded_size(content: bytes) -> EncodedSize | None:
-    """Returns rows, columns and components; None for a stream that does not state them, such as RLE, or is
-    damaged.
-    """
+    """Returns rows, columns and components; None for a stream that is damaged or does not state them."""
     try:
         if content[:2] == _SOI:
             return _jpeg_size(content)

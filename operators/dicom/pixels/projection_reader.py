@@ -39,12 +39,7 @@ def read_projection(series: Series) -> Projection:
     radiograph (image_size), in colours (colour_image) or without contrast (no_contrast).
     """
     pixels = require_projection(series)
-    frame = series.frames[0]
-    try:
-        stored = _decoded(frame, pixels, series)
-    except OSError as error:
-        short = shortage(error)
-        raise short or UnreadableError("expected a file that can be read, got none") from error
+    stored = _stored(series, pixels)
     pixels = _as_grey(pixels)
     values, notes = _values(stored, pixels)
     padded = _padding(stored, values, pixels)
@@ -65,6 +60,14 @@ def read_projection(series: Series) -> Projection:
         (*notes, *presented.notes, *spacing_notes),
         procedure(sources),
     )
+
+
+def _stored(series: Series, pixels: StoredPixels) -> Stored:
+    try:
+        return _decoded(series.frames[0], pixels, series)
+    except OSError as error:
+        short = shortage(error)
+        raise short or UnreadableError("expected a file that can be read, got none") from error
 
 
 def require_projection(series: Series) -> StoredPixels:

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg_on, read_segments
+from operators.evaluation.changes import Change
 from operators.geometry.volume import Grid
 
 
-@dataclass(frozen=True)
-class SegmentDifference:
-    """One segment: Dice of both versions, and ml that the edited one has more and less."""
-
-    label: str
-    dice: float
-    added_ml: float
-    removed_ml: float
-
-
-def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[SegmentDifference]:
+def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[Change]:
     """Yields the segments that differ, on the images' `grid`, those of the original first.
 
     Raises UnreadableError.
@@ -41,7 +31,7 @@ def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[Segmen
         if sizes[0] + sizes[1] > 2 * sizes[2]:
             named = other or one
             assert named is not None
-            yield SegmentDifference(
+            yield Change(
                 named.label,
                 round(2 * sizes[2] / (sizes[0] + sizes[1]), 4),
                 round((sizes[0] - sizes[2]) * ml, 3),

@@ -150,9 +150,7 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, measurements of the whole, and the probability
-    that it is fractured.
-    """
+    """TID 1501: a broken bone, its fragments, the whole's measurements, how likely it is fractured."""
     first, row = fragments[0].segment, fragments[0].row
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),

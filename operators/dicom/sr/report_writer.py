@@ -35,6 +35,7 @@ from operators.dicom.provenance.provenance import (
     device_uid,
     equipment,
     mark,
+    set_dates,
 )
 from operators.dicom.sr.measurement_groups import CT_PROCEDURE, Group, volume_groups
 from operators.dicom.sr.measurement_items import PRIVATE
@@ -161,9 +162,7 @@ def observer_device(provenance: Provenance) -> ObserverContext:
 
 def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
     """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
-    day, hour = provenance.day_and_hour
-    dataset.ContentDate = dataset.SeriesDate = day
-    dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
     dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
 
 

@@ -18,8 +18,7 @@ import torch
 from research.comparison.encodings import ENCODINGS
 from research.comparison.scoring import reading, score
 from research.comparison.short_run import Place, train
-from research.comparison.sizes import size_rows
-from research.comparison.table import HEAD, put_table, table_row
+from research.comparison.table import HEAD, put_table, size_rows, table_row
 from research.comparison.variants import STEPS, Variant, network_recipe, variants
 from research.comparison.yardstick import test_bones, tuning_bones
 from training.command_line import run

@@ -116,7 +116,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def subjects_of(path: Path) -> str:
-    """What a training.toml says that images come from. Raises ModelError where it is none."""
+    """Returns what a training.toml says that images come from. Raises ModelError where it is none."""
     return read_recipe_as(lambda table: str(table.get("subjects", SIMULATED_CT)), path)
 
 

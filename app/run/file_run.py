@@ -108,13 +108,13 @@ def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tupl
 
 
 def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files relative to their common folder."""
+    """Returns the names of files relative to their common folder."""
     common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
     return [image.relative_to(common).as_posix() for image in images]
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """The kind of an image file, by its name; None for other files."""
+    """Returns the kind of an image file, by its name; None for other files."""
     return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
 
 
@@ -133,7 +133,7 @@ def segment_image(
 
 
 def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
-    """The packages that read an image. Raises UnsuitableError if none does."""
+    """Returns the packages that read an image. Raises UnsuitableError if none does."""
     refusals = [(package, refusal(image, package)) for package in packages]
     fitting = [package for package, text in refusals if text is None]
     if not fitting:
@@ -143,14 +143,14 @@ def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[Mod
 
 
 def refusal(image: Image, package: ModelPackage) -> str | None:
-    """Why a package does not accept an image; None if it does."""
+    """Returns why a package does not accept an image; None if it does."""
     if image.reads != package.reads:
         return f"expected a {package.reads} for {package.name}, got a {image.reads}"
     return None if image.reads == "projection" else grid_refusal(image.grid, package)
 
 
 def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
-    """Why a package does not accept a volume with such a grid; None if it does."""
+    """Returns why a package does not accept a volume with such a grid; None if it does."""
     limits = package.accepts
     faults = (
         slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),

@@ -154,12 +154,12 @@ def run_series(
 
 
 def codes_of_missing(records: Iterable[SeriesRecord]) -> list[int]:
-    """An exit code for each result that failed."""
+    """Returns an exit code for each result that failed."""
     return [OutputError.exit_code for record in records for each in record.missing if each.has_failed]
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
-    """The records of series that are not candidates."""
+    """Returns the records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
     return [record_of_refusal(refusal) for refusal in refusals]
 
@@ -182,7 +182,7 @@ def read_all(
 
 
 def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
-    """Whether each candidate was segmented, so that its rivals are passed over.
+    """Returns whether each candidate was segmented, so that its rivals are passed over.
 
     A candidate that can never be segmented, as its anatomy is absent or its pixels are damaged, was not.
     """

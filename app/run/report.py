@@ -118,7 +118,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
-    """An answer without the heat map, which is for illustration only."""
+    """Returns an answer without the heat map, which is for illustration only."""
     parts = {field.name: getattr(answer, field.name) for field in fields(answer) if field.name != "heat_map"}
     return parts | {
         "verdict": answer.verdict.value,

@@ -42,7 +42,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
-    """The package that delivered a segment, if there are several."""
+    """Returns the package that delivered a segment, if there are several."""
     maker = made.package.maker_of(segment.bone)
     return {} if maker is made.package else {"model": maker.name}
 

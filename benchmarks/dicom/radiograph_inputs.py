@@ -71,7 +71,7 @@ def main(
 
 
 def read_sources(image: Path | None, ct: Path | None) -> Sources:
-    """The images from which the inputs are derived."""
+    """Returns the images from which the inputs are derived."""
     given: dict[str, Any] = {}
     if image is not None:
         given["grey"] = np.asarray(Image.open(image).convert("L"))
@@ -93,7 +93,7 @@ def outcome(given: Path, output: Path, settings: Settings, graph: Graph) -> tupl
 
 
 def sentences(done: RunOutcome) -> list[str]:
-    """What became of each series and each file that cannot be read."""
+    """Returns what became of each series and each file that cannot be read."""
     others = [f"{file.code}: {file.reason}" for file in done.unreadable]
     return [sentence(record) for record in done.series] + others
 

@@ -136,7 +136,7 @@ def packages(folder: Path) -> list[CoarseToFinePackage]:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a package is one in the coarse-to-fine pipeline with networks of its own."""
+    """Returns whether a package is one in the coarse-to-fine pipeline with networks of its own."""
     package = read_package(path)
     return isinstance(package, CoarseToFinePackage) and package.coarse.weights.parent == path.parent
 

@@ -83,14 +83,14 @@ def _distance(one: NDArray[np.generic], other: NDArray[np.generic]) -> int:
 
 
 def unchanged(values: Values) -> Values:
-    """The values themselves: the response of an image that is stored as it looks."""
+    """Returns the values themselves: the response of an image that is stored as it looks."""
     return values
 
 
 def levels_of(
     stored: NDArray[np.int32], padded: NDArray[np.bool_] | None = None, response: Response = unchanged
 ) -> GreyLevels:
-    """The levels of what an image (rows, columns) shows: without padding and even borders.
+    """Returns the levels of what an image (rows, columns) shows: without padding and even borders.
 
     `response` makes of values what borders are sought in. A border is rows or columns at an edge that are of
     one level within a twentieth of the image's spread: black or white, of a collimator, a shutter, a film's
@@ -110,7 +110,7 @@ def levels_of(
 
 
 def _shown(stored: NDArray[np.int32], response: Response) -> tuple[slice, slice]:
-    """The rows and columns between the borders."""
+    """Returns the rows and columns between the borders."""
     down, across = (max(1, side // SAMPLES) for side in stored.shape)
     rows, columns = slice(0, stored.shape[0]), slice(0, stored.shape[1])
     for _ in range(ROUNDS):
@@ -158,7 +158,7 @@ def _of_lines(lines: Values, percents: Sequence[float]) -> list[Array]:
 
 
 def _run(even: NDArray[np.bool_], level: Array, least: float) -> int:
-    """How many lines from the first on are even and of its level."""
+    """Returns how many lines from the first on are even and of its level."""
     border = even & (np.abs(level - level[0]) <= least)
     return len(border) if border.all() else int(border.argmin())
 
@@ -189,7 +189,7 @@ def stretched(values: Array, levels: GreyLevels) -> Array:
 
 
 def percentiles(values: Array, counts: NDArray[np.int64]) -> tuple[float, float]:
-    """The two PERCENTILES of values (N,) that came so many times."""
+    """Returns the two PERCENTILES of values (N,) that came so many times."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(counts[order])
     at = np.searchsorted(reached, np.array(PERCENTILES) / 100 * reached[-1], side="left")

@@ -40,7 +40,7 @@ class Runtime(Protocol):
         ...
 
     def outputs(self, patch: Array) -> tuple[Array, ...]:
-        """All outputs of a network that has several, each without its first axis, of length 1."""
+        """Returns all outputs of a network that has several, each without its first axis, of length 1."""
         ...
 
     def rest(self) -> None:
@@ -122,7 +122,7 @@ class OpenVinoRuntime:
         return tuple(request.get_output_tensor(n).data[0].copy() for n in range(len(self.compiled.outputs)))
 
     def infer(self, patch: Array) -> openvino.InferRequest:
-        """The request after it has run a patch."""
+        """Returns the request after it has run a patch."""
         self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
         return self.request
 
@@ -185,7 +185,7 @@ class TorchRuntime:
         return tuple(map(self.array, self.run(patch)))
 
     def run(self, patch: Array) -> Any:
-        """What the network gives of a patch: a tensor, or several."""
+        """Returns what the network gives of a patch: a tensor, or several."""
         tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
@@ -193,7 +193,7 @@ class TorchRuntime:
 
     @staticmethod
     def array(tensor: torch.Tensor) -> Array:
-        """An output without its first axis, in float32."""
+        """Returns an output without its first axis, in float32."""
         array: Array = tensor[0].float().cpu().numpy()
         return array
 

@@ -77,7 +77,7 @@ class CoarseToFineTables(PackageTables):
     outline: OutlineRules | None = None
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         require_networks(self.networks)
         networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
         labels = tuple(row.label(structures) for row in self.labels)
@@ -92,7 +92,7 @@ class NnUNetTables(PackageTables, StageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(NnUNetPackage, folder, labels=labels, stages=self.stages(folder))
 
@@ -106,7 +106,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         return self.make(
             NnUNetPerBonePackage,
             folder,
@@ -130,7 +130,7 @@ class NnUNetFragmentsTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetFragmentsPackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         return self.make(
             NnUNetFragmentsPackage,
             folder,
@@ -154,7 +154,7 @@ class MonaiBundleTables(PackageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> MonaiBundlePackage:
-        """The package of a folder. Raises ValueError for an unknown step."""
+        """Returns the package of a folder. Raises ValueError for an unknown step."""
         return self.make(
             MonaiBundlePackage,
             folder,

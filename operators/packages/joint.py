@@ -83,7 +83,7 @@ def network_name(part: ModelPackage, network: str) -> str:
 
 
 def parts_of(package: ModelPackage) -> tuple[ModelPackage, ...]:
-    """The packages that a package represents."""
+    """Returns the packages that a package represents."""
     return package.parts if isinstance(package, JointPackage) else (package,)
 
 
@@ -97,7 +97,7 @@ def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
 
 
 def _strictest(rules: Sequence[QualityRules]) -> QualityRules:
-    """The strictest limit of each kind; 0 means none."""
+    """Returns the strictest limit of each kind; 0 means none."""
     least = {
         field.name: min((value for each in rules if (value := getattr(each, field.name))), default=0.0)
         for field in fields(QualityRules)

@@ -103,7 +103,7 @@ class StructureRow(BaseModel):
     region: Code | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
-        """The structure of one side; without a side, a paired structure means both."""
+        """Returns the structure of one side; without a side, a paired structure means both."""
         colours = {"left": self.rgb_left, "right": self.rgb_right, None: self.rgb}
         return Structure(
             name=f"{name}_{side}" if side else name,
@@ -121,7 +121,7 @@ class StructureRow(BaseModel):
         )
 
     def beside(self, folder: Path) -> StructureRow:
-        """The row with the paths of its mean shapes, which are relative to the folder of the list."""
+        """Returns the row with the paths of its mean shapes, which are relative to the folder of the list."""
         rules = {"long_bone": self.long_bone, "places": self.places}
         placed = {
             name: replace(each, shape=folder / each.shape)
@@ -135,7 +135,7 @@ Structures = Mapping[str, StructureRow]
 
 
 def read_structures(models: Path | None = None) -> Structures:
-    """The structures that ship with Osteon, and those of `models`, which may replace them.
+    """Returns the structures that ship with Osteon, and those of `models`, which may replace them.
 
     Raises ModelError where a list cannot be read or holds what is not a structure.
     """
@@ -155,12 +155,12 @@ def structure_named(structures: Structures, name: str, side: Side | None) -> Str
 
 
 def sided(meaning: str, side: Side | None) -> str:
-    """The meaning, preceded by its side."""
+    """Returns the meaning, preceded by its side."""
     return f"{side.capitalize()} {meaning[0].lower()}{meaning[1:]}" if side else meaning
 
 
 def pale_colour(text: str) -> Colour:
-    """A pale colour, a function of the text."""
+    """Returns a pale colour, a function of the text."""
     red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(text.encode()) % 360 / 360, 0.45, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -171,6 +171,6 @@ def _read(path: Path) -> Structures:
 
 
 def rows_beside(folder: Path, table: Tables) -> Structures:
-    """The rows of a parsed list in a folder."""
+    """Returns the rows of a parsed list in a folder."""
     rows = validated(TypeAdapter(dict[str, StructureRow]), table)
     return {name: row.beside(folder) for name, row in rows.items()}

@@ -20,7 +20,7 @@ STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 def validated(model: TypeAdapter[Validated], table: object) -> Validated:
-    """A parsed TOML document as an instance of a model. Raises pydantic's ValidationError.
+    """Returns a parsed TOML document as an instance of a model. Raises pydantic's ValidationError.
 
     It goes through JSON, as pydantic's strict mode takes lists for tuples and tables for dataclasses there.
     """
@@ -34,7 +34,7 @@ def read_toml(
     code: str,
     complete: Callable[[Tables], Mapping[str, Any]] = dict,
 ) -> Validated:
-    """What `read` makes of a file's tables, once they are `complete`.
+    """Returns what `read` makes of a file's tables, once they are `complete`.
 
     Raises ModelError with `code` where it is not `expected`, such as "a model package".
     """

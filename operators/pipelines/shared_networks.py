@@ -85,7 +85,7 @@ class FineRegion:
 
 
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:
-    """The look at the scan for each package, one and the same for all that share a coarse network."""
+    """Returns the look at the scan for each package, one and the same for all that share a coarse network."""
     looks: dict[int, Look] = {}
     groups = group_by(parts, lambda one, other: one.package.coarse.runs_like(other.package.coarse))
     for number, group in enumerate(groups):
@@ -95,7 +95,7 @@ def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress
 
 
 def look_at(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> Look:
-    """The coarse network of all `parts`, over the whole scan."""
+    """Returns the coarse network of all `parts`, over the whole scan."""
     spec, coarse = parts[0].package.coarse, parts[0].coarse
     hu = coarse.hu.astype(np.float32)
     found = predict(networks.get(spec), hu, spec, Window(), progress=partial(progress, "coarse"))
@@ -118,7 +118,7 @@ def outline_once(
 
 
 def shares_outline(one: Region, other: Region) -> bool:
-    """Whether one run of the fine network serves both: the same network, guided by the same look."""
+    """Returns whether one run of the fine network serves both: the same network, guided by the same look."""
     return one.look is other.look and one.package.fine.runs_like(other.package.fine)
 
 

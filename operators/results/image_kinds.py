@@ -121,5 +121,5 @@ IMAGE_KINDS: dict[str, ImageKind] = {
 
 
 def kind_of(segmentation: Segmentation) -> ImageKind:
-    """The row for what the package of a segmentation reads."""
+    """Returns the row for what the package of a segmentation reads."""
     return IMAGE_KINDS[segmentation.package.reads]

@@ -27,7 +27,7 @@ class BrokenModel:
 
 
 def present(fragments: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The fragments' values and their sizes in voxels."""
+    """Returns the fragments' values and their sizes in voxels."""
     sizes = np.bincount(fragments.ravel())
     sizes[0] = 0
     values = np.flatnonzero(sizes)
@@ -35,7 +35,7 @@ def present(fragments: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def box_of(mask: Mask, margin: int = 0) -> Box:
-    """The block that holds `mask`, grown by `margin` voxels; the whole array where it is empty."""
+    """Returns the block that holds `mask`, grown by `margin` voxels; the whole array where it is empty."""
     boxes = ndimage.find_objects(mask.view(np.uint8))
     if not boxes:
         return tuple(slice(0, n) for n in mask.shape)

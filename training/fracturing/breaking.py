@@ -94,13 +94,13 @@ def cut_bone(
 
 
 def sound(found: Break, smallest: float) -> bool:
-    """Whether both parts are large enough, and neither is a mere flake all along the surface."""
+    """Returns whether both parts are large enough, and neither is a mere flake all along the surface."""
     parts = [found.away_mm[found.parts == value] for value in (1, 2)]
     return all(len(part) >= smallest and (part < CONTACT_MM).mean() < FLAKE for part in parts)
 
 
 def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break:
-    """The two sides of a surface; a local one goes through the bone at its own place alone.
+    """Returns the two sides of a surface; a local one goes through the bone at its own place alone.
 
     Where that does not part the bone (a ring needs two breaks) it goes all the way through after all.
     """
@@ -169,7 +169,7 @@ def open_gaps(
     line: Line,
     spacing_mm: float,
 ) -> BrokenModel:
-    """The parts as fragments of their own, with what shows between them."""
+    """Returns the parts as fragments of their own, with what shows between them."""
     whole = found.parts > 0
     gap = gap_at(rng, line, whole.shape)
     hu, fragments = bone.hu.copy(), bone.fragments.copy()

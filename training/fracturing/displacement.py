@@ -24,7 +24,7 @@ def displace(
     rules: FractureRules,
     impacted: bool = False,
 ) -> BrokenModel:
-    """All but the largest fragment moved rigidly; half of the time they stay where they broke."""
+    """Returns all but the largest fragment moved rigidly; half of the time they stay where they broke."""
     values, sizes = present(bone.fragments)
     if len(values) < 2 or rng.random() < rules.undisplaced:
         return bone
@@ -82,7 +82,7 @@ def outward(moved: BrokenModel, piece: Mask) -> NDArray[np.float64]:
 
 
 def draw_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bool) -> NDArray[np.float64]:
-    """A direction: into the rest of the bone where it is impacted, else never into it."""
+    """Returns a direction: into the rest of the bone where it is impacted, else never into it."""
     any_way = unit(rng.standard_normal(3))
     into = float(any_way @ away)
     if impacted:

@@ -73,7 +73,7 @@ def copy_state(runs: Path) -> Path:
 
 
 def started_at(folder: Path) -> int:
-    """The step at which the decay of a training in a folder began."""
+    """Returns the step at which the decay of a training in a folder began."""
     return int(folder.name.rpartition("-")[2])
 
 

@@ -69,7 +69,7 @@ def table_of(results: Sequence[FoldResult]) -> str:
 
 
 def metric_rows(results: Sequence[FoldResult]) -> list[tuple[str, list[float]]]:
-    """Each metric with its value in every fold."""
+    """Returns each metric with its value in every fold."""
     return [(name, [one.metrics[name] for one in results]) for name in results[0].metrics]
 
 
@@ -81,5 +81,5 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def number_text(value: float) -> str:
-    """A metric as text."""
+    """Returns a metric as text."""
     return "" if math.isnan(value) else f"{value:.3f}"

@@ -66,7 +66,7 @@ def overlap(one: Mask, other: Mask) -> float:
 
 
 def in_box(point: tuple[int, int], mask: Mask) -> bool:
-    """Whether a pixel (row, column) lies in a mask's bounding box."""
+    """Returns whether a pixel (row, column) lies in a mask's bounding box."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return bool(len(rows) and rows[0] <= point[0] <= rows[-1] and columns[0] <= point[1] <= columns[-1])
 
@@ -92,7 +92,7 @@ def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
 
 
 def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
-    """Each detection's score, and whether it matches a fracture that no higher score has matched."""
+    """Returns each detection's score, and whether it matches a fracture that no higher score has matched."""
     free = np.ones(image.fractures, bool)
     rows = []
     for at in np.argsort(-image.scores, kind="stable"):
@@ -112,14 +112,14 @@ def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
 
 
 def score_limit(images: Sequence[Found], false_per_image: float) -> float:
-    """The score above which at most that many false positives an image remain; -inf if all do."""
+    """Returns the score above which at most that many false positives an image remain; -inf if all do."""
     allowed = int(false_per_image * len(images))
     over = np.sort(np.concatenate([image.wrong_scores for image in images]))[::-1]
     return float(over[allowed]) if len(over) > allowed else -np.inf
 
 
 def auc(scores: Floats, true: Truth) -> float:
-    """The area under the ROC curve; NaN unless there are both classes."""
+    """Returns the area under the ROC curve; NaN unless there are both classes."""
     positives, negatives = int(true.sum()), int((~true).sum())
     if not positives or not negatives:
         return float("nan")

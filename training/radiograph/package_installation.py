@@ -108,7 +108,7 @@ def write_folds(folder: Path, trained: Trained, size: NetworkSize) -> AoT:
 
 
 def package_in(folder: Path) -> RadiographPackage:
-    """The radiograph package of a folder. Raises ModelError, ValueError for another kind."""
+    """Returns the radiograph package of a folder. Raises ModelError, ValueError for another kind."""
     package = read_package(folder / PACKAGE_FILE)
     if not isinstance(package, RadiographPackage):
         raise ValueError(f"expected a package of radiographs in {folder.name}, got kind {package.kind}")
@@ -140,7 +140,7 @@ def reader_of(
 def features(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The spatial means of each image's deepest features, (N, F)."""
+    """Returns the spatial means of each image's deepest features, (N, F)."""
     found = []
     for start in range(0, len(images), BATCH):
         part = [on_canvas(projection_of(each).grey, canvas).grey for each in images[start : start + BATCH]]

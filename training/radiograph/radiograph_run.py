@@ -76,7 +76,7 @@ class RadiographRun:
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
     def limits(self, seconds: float) -> Limits:
-        """The limits of a training that may take that many seconds."""
+        """Returns the limits of a training that may take that many seconds."""
         last_step = self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
         rules = self.recipe
         return Limits(
@@ -122,7 +122,7 @@ class Training:
         self.sources: dict[str, Source] = {}
 
     def train_one(self) -> Iterator[str]:
-        """A training on the training images, evaluated on the development images and installed."""
+        """Yields a training on the training images, evaluated on the development images and installed."""
         train, dev = self.dataset.images("train"), self.dataset.images("dev")
         if (self.run.package / PACKAGE_FILE).is_file():
             require_enough(dev)
@@ -187,7 +187,7 @@ class Training:
         )
 
     def source(self, image: Radiograph) -> Source:
-        """An image prepared for sampling, once for all folds."""
+        """Returns an image prepared for sampling, once for all folds."""
         if image.name not in self.sources:
             self.run.tell(PREPARE, None, f"bones of {len(self.sources) + 1} images found")
             rng = np.random.default_rng((self.run.seed, len(self.sources)))
@@ -203,7 +203,7 @@ class Training:
     def metrics_of(
         self, trainer: Trainer, held: Sequence[Radiograph], deadline: float, pending: int, stage: str
     ) -> Metrics | None:
-        """The metrics of a training on the held-out images, None if it is stopped before its end.
+        """Returns the metrics of a training on the held-out images, None if it is stopped before its end.
 
         It takes its share of the time to the deadline, which `pending` trainings divide among them.
         """
@@ -220,7 +220,7 @@ class Training:
         return trainer.write_metrics()
 
     def seconds_to_measure(self, trainer: Trainer, held: Sequence[Radiograph]) -> float:
-        """The estimated duration of the evaluation in seconds; 0 if time is not limited."""
+        """Returns the estimated duration of the evaluation in seconds; 0 if time is not limited."""
         if self.run.minutes is None:
             return 0.0
         some = held[:TRIAL_IMAGES]
@@ -229,7 +229,7 @@ class Training:
         return (self.run.clock() - began) * len(held) / max(len(some), 1)
 
     def facts(self, trainer: Trainer, metrics: Metrics) -> dict[str, Any]:
-        """The content of a network's training report: data, duration, metrics."""
+        """Returns the content of a network's training report: data, duration, metrics."""
         return {
             "recipe": self.run.recipe.model_dump(),
             "steps": trainer.step,
@@ -244,5 +244,5 @@ class Training:
 
 
 def stopped(trainer: Trainer) -> str:
-    """A sentence on a training that was stopped."""
+    """Returns a sentence on a training that was stopped."""
     return f"stopped after step {trainer.step}; the same command resumes from there"

@@ -71,14 +71,14 @@ def main(
 
 
 def read_weights(path: Path) -> Weights:
-    """The averaged weights of a training's state, or of one of its steps."""
+    """Returns the averaged weights of a training's state, or of one of its steps."""
     kept = torch.load(path, map_location="cpu", weights_only=True)
     weights: Weights = kept.get("average", kept)
     return weights
 
 
 def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:
-    """The cases of several networks, their predictions averaged."""
+    """Returns the cases of several networks, their predictions averaged."""
     return [
         Case(
             same[0].image,
@@ -92,7 +92,7 @@ def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:
 
 
 def metrics(cases: Sequence[Case]) -> list[Metric]:
-    """All metrics of the cases, and those of images without metal."""
+    """Returns all metrics of the cases, and those of images without metal."""
     plain = [case for case in cases if not case.image.hardware]
     return [*masks(cases), *classes(cases, ""), *classes(plain, ", without metal")]
 
@@ -117,7 +117,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
 
 
 def cross_decoded(cases: Sequence[Case]) -> list[Found]:
-    """The detections of each case, with the decoding that is best on the other folds."""
+    """Returns the detections of each case, with the decoding that is best on the other folds."""
     table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
     fold = folds(cases)
     chosen = [
@@ -128,12 +128,12 @@ def cross_decoded(cases: Sequence[Case]) -> list[Found]:
 
 
 def folds(cases: Sequence[Case]) -> Indices:
-    """The fold of each case, see `folds_of_names`."""
+    """Returns the fold of each case, see `folds_of_names`."""
     return folds_of_names([case.image.name for case in cases])
 
 
 def folds_of_names(names: Sequence[str]) -> Indices:
-    """The fold of each image: runs of consecutive images stay together, as examinations do."""
+    """Returns the fold of each image: runs of consecutive images stay together, as examinations do."""
     order = np.argsort(names, kind="stable")
     fold = np.empty(len(names), np.int64)
     fold[order] = np.arange(len(names)) * FOLDS * 4 // len(names) % FOLDS
@@ -154,13 +154,13 @@ def classes(cases: Sequence[Case], of: str) -> list[Metric]:
 
 
 def calibration_error(probabilities: Floats, true: Truth) -> float:
-    """The expected calibration error in ten bins; NaN if no probability is known."""
+    """Returns the expected calibration error in ten bins; NaN if no probability is known."""
     known = ~np.isnan(probabilities)
     return reliability(probabilities, true).error if known.any() else float("nan")
 
 
 def metric(name: str, of: Callable[[Indices], float], count: int) -> Metric:
-    """A metric of all cases, with its interval."""
+    """Returns a metric of all cases, with its interval."""
     return Metric(name, of(np.arange(count)), *interval(of, count))
 
 

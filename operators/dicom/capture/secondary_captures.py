@@ -79,7 +79,7 @@ def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
 
 
 def make_picture(picture: DrawnPicture, provenance: Provenance, number: int) -> SCImage:
-    """A picture, not yet written; the same input gives the same UIDs.
+    """Returns a picture, not yet written; the same input gives the same UIDs.
 
     The grid of a CT says where rows and columns run; of a radiograph its header says it, or nothing does.
     """
@@ -130,7 +130,7 @@ def secondary_capture(
 
 
 def patient_orientation(grid: Grid) -> list[str]:
-    """The directions of a slice's rows and columns, by the nearest of the patient's axes."""
+    """Returns the directions of a slice's rows and columns, by the nearest of the patient's axes."""
     names = []
     for step in (grid.ijk_to_lps[:3, 0], grid.ijk_to_lps[:3, 1]):
         axis = int(abs(step).argmax())

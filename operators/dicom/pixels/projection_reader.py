@@ -31,7 +31,7 @@ Values = NDArray[np.int32]
 
 
 def read_projection(series: Series) -> Projection:
-    """The radiograph of a series that `Series.is_projection` holds of.
+    """Returns the radiograph of a series that `Series.is_projection` holds of.
 
     Grey comes by the Modality LUT, the VOI LUT and the polarity of the header. Values of a detector, and
     those without a usable window, are stretched between percentiles, which a note says.
@@ -71,7 +71,7 @@ def _stored(series: Series, pixels: StoredPixels) -> Stored:
 
 
 def require_projection(series: Series) -> StoredPixels:
-    """How the pixels of a radiograph that can be read are stored.
+    """Returns how the pixels of a radiograph that can be read are stored.
 
     Raises UnreadableError and UnsuitableError before anything is decoded.
     """
@@ -164,7 +164,7 @@ def _values(stored: Stored, pixels: StoredPixels) -> tuple[Values, tuple[Note, .
 
 
 def _padding(stored: Stored, values: Values, pixels: StoredPixels) -> NDArray[np.bool_] | None:
-    """Which pixels are padding (PS3.3 C.7.5.1.1.2); None where there is none."""
+    """Returns which pixels are padding (PS3.3 C.7.5.1.1.2); None where there is none."""
     if pixels.padding is None:
         return None
     low, high = pixels.padding

@@ -66,14 +66,14 @@ def other_kind(series: Series, package: ModelPackage, _: Sequence[ModelPackage])
 
 
 def projection(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """One radiograph."""
+    """Returns one radiograph."""
     if series.is_projection:
         return None
     return "not_a_projection", f"expected a radiograph, got an image of modality {series.modality or 'none'}"
 
 
 def radiograph(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """A secondary capture must say that it shows a radiograph: it may be a picture of anything.
+    """Returns a secondary capture must say that it shows a radiograph: it may be a picture of anything.
 
     It does where its modality, the source of its data, is that of radiographs and it came from a film or
     through a digital interface; or where it is a scanned film of another modality that the package reads,
@@ -118,7 +118,7 @@ def shows_bones(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> 
 
 
 def readable(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """One image of a radiograph's size, with pixels that can be decoded."""
+    """Returns one image of a radiograph's size, with pixels that can be decoded."""
     try:
         require_projection(series)
     except UnsuitableError as error:

@@ -96,7 +96,7 @@ def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Data
 
 
 def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
-    """The DICOM series of most slices of each label value; {} if all slices are of one series.
+    """Returns the DICOM series of most slices of each label value; {} if all slices are of one series.
 
     TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
     """
@@ -112,7 +112,7 @@ def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
 
 
 def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """One flag of each code: the report holds the codes, the summary all sentences."""
+    """Returns one flag of each code: the report holds the codes, the summary all sentences."""
     return tuple({flag.code: flag for flag in flags}.values())
 
 
@@ -172,7 +172,7 @@ def tracking(identifier: str, provenance: Provenance) -> TrackingIdentifier:
 
 
 def site(segment: Segment) -> FindingSite:
-    """The bone, and its side."""
+    """Returns the bone, and its side."""
     side = None if segment.laterality is None else concept(segment.laterality)
     return FindingSite(concept(segment.region), laterality=side)
 

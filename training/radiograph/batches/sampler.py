@@ -64,7 +64,7 @@ class Draws:
 
 
 def source_of(image: Radiograph, rng: Generator) -> Source:
-    """An image with points on its bones and fractures."""
+    """Returns an image with points on its bones and fractures."""
     mask = image.mask()
     bone = bone_mask(image.pixels)
     return Source(
@@ -90,7 +90,7 @@ def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def air_level(image: NDArray[np.float32]) -> float:
-    """The most frequent grey value of the darker half of the range."""
+    """Returns the most frequent grey value of the darker half of the range."""
     counts, edges = np.histogram(image, 32, (0, 0.5))
     return float(edges[counts.argmax() + 1])
 
@@ -115,7 +115,7 @@ class Sampler:
         self.all = [one for one in sources if len(one.bone) and (len(one.fracture) or not one.fractured)]
 
     def batch(self, draws: Draws, step: int) -> Batch:
-        """The batch of a step."""
+        """Returns the batch of a step."""
         rng = np.random.default_rng((self.seed, step))
         shown = [self.around_fracture(draws, rng) for _ in range(draws.fractures)]
         shown += [self.with_simulated(draws, rng) for _ in range(draws.simulated)]
@@ -126,19 +126,19 @@ class Sampler:
         return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
 
     def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view that contains part of a fracture."""
+        """Returns a view that contains part of a fracture."""
         source = pick(self.outlined, rng)
         planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
         return described(source, planes, None)
 
     def of_any(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view of bones: four in five from images without a fracture."""
+        """Returns a view of bones: four in five from images without a fracture."""
         source = pick(self.whole if rng.random() < 0.8 or draws.whole else self.all, rng)
         planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
         return described(source, planes, None)
 
     def with_simulated(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view of an image without a fracture, with a simulated one."""
+        """Returns a view of an image without a fracture, with a simulated one."""
         source = pick(self.whole, rng)
         view = view_of(source, source.bone, draws, rng)
         planes = sample(source.planes, view.points())
@@ -154,7 +154,7 @@ class Sampler:
 
 
 def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask without the window's border, reduced to a coarse lattice."""
+    """Returns a mask without the window's border, reduced to a coarse lattice."""
     lattice = np.zeros_like(mask)
     lattice[24:-24:3, 24:-24:3] = mask[24:-24:3, 24:-24:3]
     return lattice
@@ -166,7 +166,7 @@ def pick(sources: list[Source], rng: Generator) -> Source:
 
 
 def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Generator) -> View:
-    """A random view: of the whole image, or of a window that shows one of the points."""
+    """Returns a random view: of the whole image, or of a window that shows one of the points."""
     if draws.whole:
         return whole_view(source, draws.size, rng)
     zoom = float(np.exp(rng.normal(0.1, 0.25)))
@@ -184,13 +184,13 @@ def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Genera
 
 
 def inside(centre: float, length: int, shown: float) -> float:
-    """The centre, shifted so that most of a window of `shown` pixels lies in the image."""
+    """Returns the centre, shifted so that most of a window of `shown` pixels lies in the image."""
     margin = min(0.35 * shown, length / 2)
     return float(np.clip(centre, margin, length - margin))
 
 
 def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
-    """The image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
+    """Returns the image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
     rows, columns = source.planes.shape[1:]
     zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
     angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
@@ -202,7 +202,7 @@ def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
 
 
 def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:
-    """A view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
+    """Returns a view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
     fracture = (planes[1] > 0.5).float()
     maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])
     labels = torch.tensor([label(float(fracture.sum())), 0.0 if drawn is None else 1.0])

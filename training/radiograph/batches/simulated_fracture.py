@@ -56,7 +56,7 @@ def coordinates(window: Floats, at: tuple[float, float], rng: Generator) -> tupl
 
 
 def across_bone(window: Floats, at: tuple[float, float]) -> float:
-    """The angle of the direction across the bone, in which grey values change most around a point."""
+    """Returns the angle of the direction across the bone, in which grey values change most around a point."""
     column, row = (int(np.clip(v, 20, n - 21)) for v, n in zip(at, window.shape[::-1], strict=True))
     around = ndimage.uniform_filter(window[row - 20 : row + 21, column - 20 : column + 21], 3)
     down, right = np.gradient(around)

@@ -33,21 +33,21 @@ class Dataset:
     exclusions: tuple[Exclusion, ...]
 
     def images(self, split: str) -> list[Radiograph]:
-        """The images of a split."""
+        """Returns the images of a split."""
         return [member.image for member in self.members if member.image.split == split]
 
     def training(self) -> Dataset:
-        """The data set with only the training images."""
+        """Returns the data set with only the training images."""
         return self.only([at for at, one in enumerate(self.members) if one.image.split == "train"])
 
     def only(self, chosen: Sequence[int]) -> Dataset:
-        """The data set with only these images."""
+        """Returns the data set with only these images."""
         new = {old: at for at, old in enumerate(chosen)}
         pairs = tuple((new[a], new[b]) for a, b in self.pairs if a in new and b in new)
         return replace(self, members=tuple(self.members[at] for at in chosen), pairs=pairs)
 
     def counts(self) -> dict[str, int]:
-        """The number of excluded images by reason, in the order of REASONS."""
+        """Returns the number of excluded images by reason, in the order of REASONS."""
         found = Counter(one.code for one in self.exclusions)
         return {code: found[code] for code in REASONS if found[code]}
 
@@ -91,17 +91,17 @@ def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Excl
 
 
 def named(images: Sequence[Radiograph], but: Radiograph) -> str:
-    """The names of the images but one."""
+    """Returns the names of the images but one."""
     return ", ".join(image.name for image in images if image is not but)
 
 
 def preference(image: Radiograph) -> tuple[int, bool, str]:
-    """The sort key by which one of identical images is kept: the least."""
+    """Returns the sort key by which one of identical images is kept: the least."""
     return SPLITS.index(image.split), not image.outlines, image.name
 
 
 def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
-    """The set without pairs of the same exposure of which only one is labelled as fractured."""
+    """Returns the set without pairs of the same exposure of which only one is labelled as fractured."""
     images = [member.image for member in dataset.members]
     wrong = {
         (a, b)
@@ -114,7 +114,7 @@ def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
 
 
 def unique(exclusions: Sequence[Exclusion]) -> list[Exclusion]:
-    """The first exclusion of each image only."""
+    """Returns the first exclusion of each image only."""
     return list({one.name: one for one in reversed(exclusions)}.values())[::-1]
 
 

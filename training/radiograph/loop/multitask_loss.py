@@ -39,7 +39,7 @@ class Batch:
     attributes: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Returns the batch on a device."""
         return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
@@ -55,7 +55,7 @@ class LossWeights:
 
 
 def loss(output: Output, batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, float]]:
-    """The weighted sum of the losses, and its parts for the log."""
+    """Returns the weighted sum of the losses, and its parts for the log."""
     parts: dict[str, tuple[float, Tensor]] = {}
     half = functional.avg_pool2d(batch.maps, 2)
     eighth = functional.max_pool2d(batch.maps, 8)

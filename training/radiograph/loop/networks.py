@@ -36,14 +36,14 @@ class ResNet18(nn.Module):
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """The recipe's network with random weights."""
+    """Returns the recipe's network with random weights."""
     size = recipe.size
     network = RadiographNetwork(size.channels, size.blocks, len(ATTRIBUTES)) if size else ResNet18()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
-    """A network in evaluation mode."""
+    """Returns a network in evaluation mode."""
     network = build(recipe)
     network.load_state_dict(weights)
     return network.eval()

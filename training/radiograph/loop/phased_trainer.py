@@ -114,7 +114,7 @@ class Trainer:
         return {**named, f"{prefix} count": 1.0, **times}
 
     def batch_of(self, draws: Draws) -> Batch:
-        """The batch of this step; the workers restart when the recipe changes."""
+        """Returns the batch of this step; the workers restart when the recipe changes."""
         if not self.workers:
             return self.sampler.batch(draws, self.step)
         if self.drawn is None or self.drawn[0] is not self.recipe:
@@ -122,7 +122,7 @@ class Trainer:
         return next(self.drawn[1])
 
     def descend(self, batch: Batch, weights: LossWeights) -> Metrics:
-        """One step of the optimiser."""
+        """Returns one step of the optimiser."""
         self.network.train()
         half = has_fast_bfloat16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
@@ -142,7 +142,7 @@ class Trainer:
                 self.average[name].lerp_(value, 1 - decay)
 
     def averaged(self) -> nn.Module:
-        """A network of the averaged weights, in evaluation mode."""
+        """Returns a network of the averaged weights, in evaluation mode."""
         return network_of(self.average, self.recipe).to(self.device)
 
     def write_metrics(self) -> Metrics:
@@ -194,18 +194,18 @@ def mean(sums: Mapping[str, float]) -> Metrics:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """The metrics of a finished training; NaN if unknown."""
+    """Returns the metrics of a finished training; NaN if unknown."""
     content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     return {name: math.nan if value is None else float(value) for name, value in content.items()}
 
 
 def known(metrics: Metrics) -> dict[str, float | None]:
-    """The metrics, with None for NaN, which JSON does not have."""
+    """Returns the metrics, with None for NaN, which JSON does not have."""
     return {name: None if math.isnan(value) else value for name, value in metrics.items()}
 
 
 def seconds_in(folder: Path) -> float:
-    """The duration so far of the training in a folder, in seconds."""
+    """Returns the duration so far of the training in a folder, in seconds."""
     path = folder / STATE
     return (
         float(torch.load(path, map_location="cpu", weights_only=True)["seconds"]) if path.is_file() else 0.0

@@ -28,7 +28,7 @@ class Steps(Dataset[Batch]):
         return self.sampler.batch(self.recipe.draws_at(step), step)
 
     def prefetched(self, step: int, workers: int) -> Iterator[Batch]:
-        """The batches from a step on, drawn by other processes."""
+        """Returns the batches from a step on, drawn by other processes."""
         # Its own generator, so that torch's global one, which dropout uses, is not advanced
         return iter(
             DataLoader(

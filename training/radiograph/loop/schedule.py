@@ -48,11 +48,11 @@ class Recipe:
     begun_at: int | None = None
 
     def last_from(self, step: int) -> Recipe:
-        """The recipe with its last phase beginning at a step."""
+        """Returns the recipe with its last phase beginning at a step."""
         return replace(self, begun_at=step)
 
     def at(self, step: int) -> tuple[Phase, int]:
-        """The phase of a step, and the number of its finished steps."""
+        """Returns the phase of a step, and the number of its finished steps."""
         if self.begun_at is not None and step >= self.begun_at:
             return self.phases[-1], step - self.begun_at
         for phase in self.phases[:-1]:
@@ -62,7 +62,7 @@ class Recipe:
         return self.phases[-1], step
 
     def draws_at(self, step: int) -> Draws:
-        """The composition of the batch of a step."""
+        """Returns the composition of the batch of a step."""
         phase, done = self.at(step)
         return phase.draws[done % len(phase.draws)]
 
@@ -86,15 +86,15 @@ class Limits:
     rise: float = 0.0
 
     def over(self, step: int, seconds: float) -> float:
-        """The finished share of the training."""
+        """Returns the finished share of the training."""
         return max(step / self.last_step, seconds / self.seconds)
 
     def reached(self, step: int, seconds: float) -> bool:
-        """Whether a training stops after that many steps and seconds."""
+        """Returns whether a training stops after that many steps and seconds."""
         return self.over(step, seconds) >= 1 or self.should_stop()
 
     def rate(self, recipe: Recipe, step: int, seconds: float) -> float:
-        """The learning rate of a step."""
+        """Returns the learning rate of a step."""
         phase, done = recipe.at(step)
         over = self.over(step, seconds)
         risen = max((done + 1) / recipe.warmup_steps, self.risen(recipe, phase, over))
@@ -103,7 +103,7 @@ class Limits:
         return phase.rate * min(1.0, risen) * max(0.0, min(1.0, by_steps, by_share))
 
     def risen(self, recipe: Recipe, phase: Phase, over: float) -> float:
-        """The warmup factor by the share of the training, in a phase that began early."""
+        """Returns the warmup factor by the share of the training, in a phase that began early."""
         begun = recipe.begun_at is not None
         ends_first = phase is not recipe.phases[-1] or len(recipe.phases) == 1
         if not self.rise or not (begun or ends_first):

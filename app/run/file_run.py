@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from operators.process.progress import Progress
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What all images of one run share."""
+
+    output: Path
+    settings: Settings
+    packages: Sequence[ModelPackage]
+    made_at: datetime
+    show: Show
+
+
 @dataclass(frozen=True)
 class FileKind:
     """A type of image file: `reads` as in ModelPackage, its results, and the modality that it counts as.
@@ -159,34 +170,24 @@ def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
     return next((sentence for _, sentence in filter(None, faults)), None)
 
 
-def run_file(
-    path: Path,
-    output: Path,
-    folder: str,
-    settings: Settings,
-    packages: Sequence[ModelPackage],
-    networks: Networks,
-    made_at: datetime,
-    show: Show,
-    name: str,
-) -> tuple[SeriesRecord, int]:
-    """Runs one image file; returns its record, under `name`, and exit code. Results go to `output / folder`.
+def run_file(path: Path, run: Run, folder: str, networks: Networks, name: str) -> tuple[SeriesRecord, int]:
+    """Runs one image file; returns its record, under `name`, and exit code. Results go to a `folder` below.
 
     This is the edge of a job: every error ends here, with a code and a sentence.
     """
     kind = kind_of_file(path)
     assert kind is not None
-    clock, record = StageClock(show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
+    clock, record = StageClock(run.show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
     try:
         with clock.measured("read"):
             image = kind.read(path)
         record = replace(record, slices=image.grid.shape[2])
-        made = segment_image(image, packages, networks, clock.progress)
+        made = segment_image(image, run.packages, networks, clock.progress)
         record = replace(record, segmentation=made)
         with clock.measured("write"):
-            write_results(record, made, image, kind, output / folder, settings, made_at)
-        names = names_of(kind.results, output, lambda each: f"{folder}{RESULTS[each].name}")
-        missing = formats_left_out(kind, settings)
+            write_results(record, made, image, kind, run.output / folder, run)
+        names = names_of(kind.results, run.output, lambda each: f"{folder}{RESULTS[each].name}")
+        missing = formats_left_out(kind, run.settings)
         return replace(record, names=names, stages=tuple(clock.records), missing=missing), 0
     except Exception as error:
         return record_of_failure(replace(record, segmentation=None), error, "image_failed")
@@ -203,13 +204,7 @@ def formats_left_out(kind: FileKind, settings: Settings) -> tuple[MissingResult,
 
 
 def write_results(
-    record: SeriesRecord,
-    made: Segmentation,
-    image: Any,
-    kind: FileKind,
-    folder: Path,
-    settings: Settings,
-    made_at: datetime,
+    record: SeriesRecord, made: Segmentation, image: Any, kind: FileKind, folder: Path, run: Run
 ) -> None:
     """Writes the kind's own results, the preview and the HTML report."""
     from app.run.html.writer import write_page
@@ -218,6 +213,6 @@ def write_results(
 
     path = {each: folder / RESULTS[each].name for each in kind.results}
     make_folder(folder, "an output folder")
-    kind.write(made, settings, path)
+    kind.write(made, run.settings, path)
     write_png(kind_of(made).draw_preview(image, made), path[PREVIEW])
-    write_page(record, path[PAGE], [path[PREVIEW]], made_at, SOFTWARE_VERSION)
+    write_page(record, path[PAGE], [path[PREVIEW]], run.made_at, SOFTWARE_VERSION)

@@ -41,6 +41,7 @@ from training.datasets.layout import (
 )
 from training.datasets.naming import Numbering
 from training.datasets.sources import case_folders
+from training.datasets.sources.listing import link_files
 from training.files import write_json
 from training.labelled_ct.classes import class_name, meaning_of, structure_of
 from training.labelled_ct.scoring import found_in
@@ -110,30 +111,6 @@ def add_corrections(
                 yield file_case(filing, dataset, numbering, made.image, made.labels, case.patient, changes)
             except OsteonError as error:
                 yield LeftOut(case.place, str(error))
-
-
-def link_files(sources: Sequence[Path], folder: Path) -> None:
-    """Makes one folder of files and of what is below folders, so that names and headers pair them.
-
-    Files lie beside each other; if two have the same name, those of each folder lie apart.
-    """
-    given = list(dict.fromkeys(source.absolute() for source in sources))
-    files = [source for source in given if source.is_file()]
-    apart = len({file.name for file in files}) < len(files)
-    parents = list(dict.fromkeys(file.parent for file in files))
-    for number, source in enumerate(given):
-        if source.is_file():
-            place = f"files{parents.index(source.parent)}" if apart else "."
-            link(source, folder / place / source.name)
-        else:
-            for path in sorted(each for each in source.rglob("*") if each.is_file()):
-                link(path, folder / f"{number}" / path.relative_to(source))
-
-
-def link(path: Path, target: Path) -> None:
-    """Makes `target` a link to a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(path.resolve())
 
 
 def table_of(package: CoarseToFinePackage, structures: Structures) -> LabelTable:

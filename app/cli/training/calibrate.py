@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
-from app.cli.training.train import RECIPE_FILE, recipe_folder
+from app.cli.training.recipes import RECIPE_FILE, recipe_folder
 from app.cli.training_display import training_display
 from operators.errors import UsageError
 

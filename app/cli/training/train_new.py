@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.training.train import TrainOptions, software
+from app.cli.training.recipes import software
+from app.cli.training.train import TrainOptions
 from app.settings import read_settings
 from operators.errors import UsageError
 from training.progress import Tell

@@ -239,8 +239,3 @@ def read_patients(path: Path) -> dict[str, str]:
             return {row["case"]: row["patient"] for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(f"expected a table with the columns case and patient in {path.name}") from error
-
-
-def without_structures(dataset: Dataset) -> tuple[str, ...]:
-    """Returns the names of labels whose structure is not known."""
-    return tuple(row.name for row in dataset.tables.structures if row.structure is None)

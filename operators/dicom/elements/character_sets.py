@@ -60,7 +60,7 @@ class CharacterSet:
         try:
             if self.encodings[0] == default_encoding and not first.isascii():
                 return False
-            if _has_control_codes(first.decode(self.encodings[0])):
+            if _CONTROL_CODES.search(first.decode(self.encodings[0])):
                 return False
             return all(self._extension_fits(part) for part in extended)
         except (UnicodeDecodeError, LookupError):
@@ -84,10 +84,6 @@ class CharacterSet:
         encoding = self.encodings[0]
         text = content.decode("cp1252" if encoding in _LATIN_1 else encoding, "replace")
         return _CONTROL_CODES.sub(REPLACEMENT, text)
-
-
-def _has_control_codes(text: str) -> bool:
-    return _CONTROL_CODES.search(text) is not None
 
 
 def character_set_of(header: Dataset) -> CharacterSet:

@@ -49,7 +49,7 @@ def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
     if len(pieces) < 2:
         return list(pieces)
     pieces = _with_singles_joined(pieces)
-    waiting = [piece for piece in pieces if _may_join(piece)]
+    waiting = [piece for piece in pieces if _is_named(piece) and piece.part.layout.grid is not None]
     groups: dict[tuple[object, ...], list[Piece]] = {}
     for piece in waiting:
         groups.setdefault(_common(piece), []).append(piece)
@@ -58,10 +58,6 @@ def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
     place = {id(piece): n for n, piece in enumerate(pieces)}
     found = [*(piece for piece in pieces if id(piece) not in settled), *joined]
     return sorted(found, key=lambda each: (each.key, place.get(id(each), 0)))
-
-
-def _may_join(piece: Piece) -> bool:
-    return _is_named(piece) and piece.part.layout.grid is not None
 
 
 def _is_named(piece: Piece) -> bool:

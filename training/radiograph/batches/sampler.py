@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from training.radiograph.batches.exposure import covered, expose, hide
 from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.radiograph import Radiograph
-from training.radiograph.loop.multitask_loss import Batch
 
 # Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
 # bright border
@@ -31,6 +30,27 @@ CANVAS = (448, 384)
 POINTS = 400
 # A crop with fewer fracture pixels than this has an unknown label
 FEWEST_PIXELS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """N images as the network sees them, and their targets.
+
+    `seen` and `whole` (N, 1, H, W): grey values with and without masked squares; `hidden` (N, 1, H, W): 1
+    in masked squares; `maps` (N, 2, H, W): real and simulated fracture; `labels` (N, 2): the same for each
+    image, NaN if unknown; `attributes` (N, A), NaN if unknown.
+    """
+
+    seen: Tensor
+    whole: Tensor
+    hidden: Tensor
+    maps: Tensor
+    labels: Tensor
+    attributes: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Returns the batch on a device."""
+        return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,32 +15,12 @@ from operators.networks.architectures.radiograph_network import (
     Output,
     local_contrast,
 )
+from training.radiograph.batches.sampler import Batch
 
 # A fracture covers about 1 % of a crop, so its pixels are weighted
 PIXEL_WEIGHT = 3.0
 # Dice of few pixels is noisy
 SMOOTH_PIXELS = 20.0
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """N images as the network sees them, and their targets.
-
-    `seen` and `whole` (N, 1, H, W): grey values with and without masked squares; `hidden` (N, 1, H, W): 1
-    in masked squares; `maps` (N, 2, H, W): real and simulated fracture; `labels` (N, 2): the same for each
-    image, NaN if unknown; `attributes` (N, A), NaN if unknown.
-    """
-
-    seen: Tensor
-    whole: Tensor
-    hidden: Tensor
-    maps: Tensor
-    labels: Tensor
-    attributes: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """Returns the batch on a device."""
-        return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
 @dataclass(frozen=True)

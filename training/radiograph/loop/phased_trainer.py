@@ -16,8 +16,8 @@ from operators.dicom.elements.atomic_file import write_whole
 from training.device import has_fast_bfloat16
 from training.files import append_line, write_json
 from training.loop.checkpoints import average_decay, write_tensors
-from training.radiograph.batches.sampler import Draws, Sampler
-from training.radiograph.loop.multitask_loss import Batch, LossWeights, loss
+from training.radiograph.batches.sampler import Batch, Draws, Sampler
+from training.radiograph.loop.multitask_loss import LossWeights, loss
 from training.radiograph.loop.networks import Weights, build, grouped, network_of, set_momentum
 from training.radiograph.loop.prefetching import Steps
 from training.radiograph.loop.schedule import Limits, Recipe

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from training.radiograph.batches.sampler import Sampler
-from training.radiograph.loop.multitask_loss import Batch
+from training.radiograph.batches.sampler import Batch, Sampler
 from training.radiograph.loop.schedule import Recipe
 
 

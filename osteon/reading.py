@@ -96,7 +96,7 @@ def _chosen(outcomes: Sequence[Outcome], uid: str | None) -> Series:
 
 
 def _only(images: list[Path]) -> FileKind:
-    """The kind of the only image. Raises UsageError if there are several, of which none is the best."""
+    """Returns the kind of the only image. Raises UsageError if there are several."""
     kind = kind_of_file(images[0])
     if len(images) > 1 or kind is None:
         raise UsageError(f"expected one image, got {len(images)}: read each by its own path")

@@ -141,7 +141,7 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
 def read_all(
     chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
 ) -> list[SeriesRecord]:
-    """The record of each series that was read, then of those that were passed over for a better one."""
+    """Returns the record of each series that was read, then of those passed over for a better one."""
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
@@ -173,7 +173,7 @@ def require_input(folder: Path) -> None:
 
 
 def exit_code(codes: list[int]) -> int:
-    """The exit code of the run: a defect's, an output's or a model's, else 0 if any series is done."""
+    """Returns the exit code of a run: a defect's, an output's or a model's, else 0 if any series is done."""
     for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
         if grave in codes:
             return grave

@@ -47,7 +47,7 @@ def report(
     stages: Sequence[StageRecord] = (),
     unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """The report as plain JSON; `stages` are of all series, `unreadable` are files that cannot be read."""
+    """Returns the report as plain JSON; `stages` are of all series, `unreadable` are files."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -63,7 +63,7 @@ def report(
 
 
 def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    """What the radiographs of each study say together, in the order of the studies; [] without radiographs.
+    """Returns what the radiographs of each study say together, in order; [] without radiographs.
 
     Images that belong to no study, such as PNG and JPEG, are in no summary.
     """

@@ -65,7 +65,7 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
 
 
 def _spacing_mm(series: Series) -> list[float] | None:
-    """The spacing of a volume's grid; of a radiograph that of columns and rows, None if it is unknown."""
+    """Returns the spacing of a volume's grid; of a radiograph that of columns and rows; else None."""
     if not series.is_projection:
         return [round(step, 6) for step in series.grid.spacing_mm] if series.grid else None
     spacing, _ = projection_spacing(series.header)
@@ -154,7 +154,7 @@ def outcomes(row: Row) -> Iterator[str]:
 def list_files(
     folder: Path, found: Scan, packages: Sequence[ModelPackage]
 ) -> tuple[list[Row], tuple[UnreadableFile, ...]]:
-    """A row for each image that would be read, and the images skipped because there is DICOM beside them."""
+    """Returns a row for each image that would be read, and the images skipped beside DICOM."""
     images = image_files(folder)
     if found.series:
         return [], left_beside_dicom(images, folder, found)

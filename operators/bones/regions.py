@@ -161,12 +161,20 @@ def bone_region(
     if around is None:
         return None
     around = around.grow_mm(AROUND_MM, grid.spacing_mm, likely.shape)
-    near, grid = probabilities[(slice(None), *around.slices)], grid.crop(around)
+    near, beyond = probabilities[(slice(None), *around.slices)], None
+    if elsewhere is not None:
+        beyond = np.broadcast_to(elsewhere, likely.shape)[around.slices]
+    return region_of_class(near, grid.crop(around), own, label, beyond)
+
+
+def region_of_class(
+    near: Array, grid: Grid, own: int, label: Label, beyond: NDArray[np.bool_] | None
+) -> BoneRegion | None:
+    """Returns the bone of the class `own` in a block of channels, but for `beyond`; None if too small."""
     others = best_of(near, set(range(1, len(near))) - {own})
     margin = near[own] - np.maximum(others, near[0])
     rivals = others >= near[own]
-    if elsewhere is not None:
-        beyond = np.broadcast_to(elsewhere, likely.shape)[around.slices]
+    if beyond is not None:
         margin, rivals = np.where(beyond, np.float32(-1), margin), rivals | beyond
     kept = without_strays(margin > 0, grid)
     box = Box.around(kept)

@@ -68,7 +68,7 @@ def require_size(rows: int, columns: int) -> None:
 
 
 def grey_of_colours(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The grey (rows, columns) of (rows, columns, 3) whose channels are equal. Raises UnsuitableError."""
+    """Returns the grey (rows, columns) of three equal channels. Raises UnsuitableError for others."""
     first = rgb[..., 1]
     greatest = max(_distance(rgb[..., 0], first), _distance(rgb[..., 2], first))
     tolerance = COLOUR_TOLERANCE if rgb.dtype == np.uint8 else COLOUR_TOLERANCE << 8
@@ -127,7 +127,7 @@ def _shown(stored: NDArray[np.int32], response: Response) -> tuple[slice, slice]
 
 
 def _between(lines: Values, now: slice, least: float, side: int) -> slice:
-    """The lines (N, samples) that lie at `now` without those at both ends that are even and of one level.
+    """Returns the lines (N, samples) at `now` without those at both ends that are even and of one level.
 
     A line along a bone's shaft may be even too, but not of the level of the air or collimator beside it.
     """
@@ -208,7 +208,7 @@ def _without_ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def is_flat(grey: Array, levels: GreyLevels) -> bool:
-    """Whether grey (N,) of each level makes a picture that is nearly all black, white, or one tone."""
+    """Returns whether each level's grey (N,) makes a picture nearly all black, white, or of one tone."""
     low, high = percentiles(grey, levels.counts)
     # What a screen of 8 bits shows as black and white
     between = levels.counts[(grey > 1 / 255) & (grey < 254 / 255)].sum()

@@ -82,7 +82,7 @@ class FoundLabelTable(LabelTable):
     """Which voxels of its classes it is; by_side where it has a side, else by_class, if left out."""
 
     def label(self, structures: Structures) -> Label:
-        """The label; one of a pair, detected by_bone and without a side, is for bones of unknown side."""
+        """Returns the label; one of a pair, detected by_bone without a side, is for bones of unknown side."""
         structure = self.identity(structures)
         if self.instances == "by_bone" and structure.laterality is None:
             structure = replace(structure, meaning=f"{structure.meaning} (side unknown)")

@@ -190,7 +190,7 @@ FORMER_KINDS = {"steps": "monai_bundle", "fracture": "nnunet_per_bone", "network
 
 
 def with_kind(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A parsed package.toml with its kind, which in files of former versions follows from their tables."""
+    """Returns a parsed package.toml with its kind, which in former versions follows from its tables."""
     if "kind" in table:
         return dict(table)
     kind = next((kind for key, kind in FORMER_KINDS.items() if key in table), "coarse_to_fine")

@@ -24,7 +24,7 @@ class ProjectionAcceptance(Table):
     """Terms of BodyPartExamined (PS3.16 annex L), capital letters and digits, that name no single one."""
 
     def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
-        """The acceptance with the terms of body parts, and no limits of slices: a radiograph has none."""
+        """Returns the acceptance with the terms of body parts and without limits of slices."""
         named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
         return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 

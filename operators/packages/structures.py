@@ -145,7 +145,7 @@ def read_structures(models: Path | None = None) -> Structures:
 
 
 def structure_named(structures: Structures, name: str, side: Side | None) -> Structure:
-    """The structure of that name and side. Raises ValueError if there is none, or if it has no sides."""
+    """Returns the structure of that name and side. Raises ValueError if there is none."""
     row = structures.get(name)
     if row is None:
         raise ValueError(f"expected a structure listed in {STRUCTURES_FILE}, got {name!r}; add it there")

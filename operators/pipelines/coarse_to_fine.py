@@ -112,7 +112,7 @@ def segment_anatomies(
 
 
 def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
-    """Where a package's bones are, and the plane between their sides; None where the look shows none."""
+    """Returns where a package's bones are, and the plane between their sides; None if not seen."""
     box = region_of_interest(look, package, REGION_MARGIN_MM)
     if box is None:
         return None
@@ -175,7 +175,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 
 def least_odds_of(anatomy: Anatomy) -> LeastOdds:
-    """The log-odds from which fractures are shown; in a scan that is too coarse, only of pieces apart."""
+    """Returns the log-odds from which fractures are shown; in too coarse scans, only of pieces apart."""
     package, line = anatomy.package, anatomy.package.confidence.of_fractures
     likely, broken = least_odds(line), least_odds(line, package.least_probability)
     coarse = package.quality.too_coarse(anatomy.source.grid.spacing_mm)

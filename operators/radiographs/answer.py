@@ -88,7 +88,7 @@ def answer(
     package: RadiographPackage,
     point: str,
 ) -> RadiographAnswer:
-    """The answer at an operating point; the outlines `made` become findings with label values 1, 2, ..."""
+    """Returns the answer at an operating point; the outlines `made` become findings 1, 2, ..."""
     decision = package.decision
     probability = stated_probability(decision.image, found.logit)
     assert probability is not None
@@ -118,7 +118,7 @@ def verdict(probability: float, threshold: float, uncertain: tuple[float, float]
 
 
 def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:
-    """The most probable of some attributes; `nothing` if none is more likely than not, or none is known."""
+    """Returns the most probable of some attributes; `nothing` if none is likely, or none is known."""
     if not names:
         return Recognised(nothing, 0.0)
     name = max(names, key=lambda each: recognised[each])

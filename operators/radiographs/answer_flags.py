@@ -71,7 +71,7 @@ def names_other_part(named: str, package: RadiographPackage) -> bool:
 
 
 def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...]:
-    """The package's body parts that the header names; those of the procedure if its body part names none.
+    """Returns the package's body parts in the header, or the procedure's if its body part names none.
 
     Terms may stand within a body part, such as TIBFIB, but are whole words of the procedure, plural or not.
     """

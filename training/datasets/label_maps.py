@@ -64,7 +64,7 @@ def value_in(
     segments: Sequence[SegmentInfo] | None,
     fixed: Callable[[int], str] | None,
 ) -> int:
-    """The data set's value for a value of a file. Raises UnsuitableError if the set does not name it."""
+    """Returns the data set's value for a value of a file. Raises UnsuitableError if it has none."""
     if fixed is not None:
         return numbering.value_of(fixed(value), value)
     named = {segment.value: segment for segment in segments or ()}
@@ -137,7 +137,7 @@ def shared_sentence(name: str, other: str, shared: int, own: int, others: int) -
 
 
 def on_grid(label_map: LabelMap, grid: Grid, name: str) -> tuple[LabelMap, tuple[str, ...]]:
-    """The labels on the image's grid, and a note if their array was another part or order of its voxels.
+    """Returns the labels on the image's grid, and a note if their array was in another order of voxels.
 
     Nothing is interpolated. Raises UnsuitableError for a mask whose voxels are not those of the image, and
     for labels outside it.

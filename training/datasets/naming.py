@@ -70,7 +70,7 @@ def unnamed(value: int | None) -> str:
 
 
 def meaning_of(name: str, structures: Structures) -> Meaning | None:
-    """The structure that a name means: one of the known tables', or one of structures.toml; else None."""
+    """Returns the structure that a name means, of the known tables or structures.toml; else None."""
     plain = plain_name(name)
     for known in published_tables():
         entry = known.find(plain, 0, False)

@@ -36,7 +36,7 @@ def entries_of(folder: Path) -> tuple[str, list[Entry], list[LeftOut]]:
 
 
 def raw_entries(folder: Path) -> tuple[str, list[Entry], list[LeftOut]]:
-    """The pictures of a raw folder of nnU-Net, with the outlines of their masks. Raises UsageError."""
+    """Returns the pictures of nnU-Net's raw folder, with outlines of their masks. Raises UsageError."""
     raw = read_raw(folder)
     values = {value: name for name, each in raw.labels.items() for value in each if value}
     wanted = frozenset(fracture_classes(values, folder.name))

@@ -111,7 +111,7 @@ def classes_of(surfaces: Sequence[Surface]) -> tuple[list[tuple[str, Surface]], 
 
 
 def masks_of(named: Sequence[tuple[str, Surface]], frame: Frame, grid: Grid) -> Iterator[Mask]:
-    """The voxels of each class. Raises UnsuitableError for a surface that encloses no voxel's centre."""
+    """Yields the voxels of each class. Raises UnsuitableError for a surface around no voxel's centre."""
     for name in dict.fromkeys(name for name, _ in named):
         inside = np.zeros(grid.shape, bool)
         for surface in (each for known, each in named if known == name):
@@ -126,7 +126,7 @@ def masks_of(named: Sequence[tuple[str, Surface]], frame: Frame, grid: Grid) -> 
 
 
 def voxelise(points_lps: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> NDArray[np.bool_]:
-    """The voxels (I, J, K) of a grid whose centres lie inside a closed surface; the rest of it is cut off."""
+    """Returns the voxels (I, J, K) of a grid whose centres lie inside a closed surface, cut off by it."""
     indices = grid.to_ijk(points_lps)
     box, within = voxels_inside(Part("", indices, faces), np.zeros(3), 1.0)
     inside = np.zeros(grid.shape, bool)
@@ -164,7 +164,7 @@ def colour_of(path: Path, mesh: Any) -> str | None:
 
 
 def stl_colours(content: bytes) -> NDArray[np.float64]:
-    """The colours (N, 3), 0 to 1, of a binary STL's triangles or of its header; none for one without."""
+    """Returns the colours (N, 3), 0 to 1, of a binary STL's triangles or its header; none without."""
     none = np.zeros((0, 3))
     count = int.from_bytes(content[HEADER_BYTES - 4 : HEADER_BYTES], "little")
     if len(content) != HEADER_BYTES + count * TRIANGLE.itemsize:

@@ -46,7 +46,7 @@ def box_of(mask: Mask, margin: int = 0) -> Box:
 
 
 def separate(fragments: Labels, smallest: float, most: int) -> Labels:
-    """Every connected piece of its own; those too small, or after the `most` largest, join a neighbour."""
+    """Returns each connected piece of its own; too small ones, or past the `most` largest, join others."""
     box = box_of(fragments > 0)
     whole = fragments[box]
     pieces, sizes = components(whole)

@@ -77,7 +77,7 @@ def cut_bone(
     line: Line,
     chips: int = 0,
 ) -> BrokenModel:
-    """One fragment broken along one surface, with `chips` beside it; none where no part would be whole."""
+    """Returns a fragment broken along one surface, with `chips` beside it; none if no part is whole."""
     values, sizes = present(bone.fragments)
     value = rng.choice(values, p=sizes / sizes.sum())
     box = box_of(bone.fragments == value, round(MARGIN_MM / spacing_mm))
@@ -127,7 +127,7 @@ def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break
 def with_chips(
     rng: np.random.Generator, found: Break, chips: int, spacing_mm: float, smallest_mm3: float
 ) -> Break:
-    """A lens of bone around one place of the surface, shattered: cells around random points, rough walls."""
+    """Returns a lens of bone on the surface, shattered: cells around random points, rough walls."""
     on_surface = np.argwhere((found.parts > 0) & (found.away_mm < spacing_mm))
     if chips == 0 or len(on_surface) == 0:
         return found

@@ -93,7 +93,7 @@ def draw_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bo
 def carried(
     bone: BrokenModel, piece: Mask, block: Box, turn: Rotation, shift: NDArray[np.float64]
 ) -> tuple[Mask, Array]:
-    """Where a fragment comes to lie in its block, and its texture; it goes on past the patch's border."""
+    """Returns where a fragment comes to lie, and its texture; it goes on past the patch's border."""
     own = box_of(piece)
     centre = np.array([(s.start + s.stop) / 2 - b.start for s, b in zip(own, block, strict=True)])
     there = rigidly_moved(piece[block].astype(np.float32), turn, shift, centre)

@@ -30,7 +30,7 @@ def with_foreign_bodies(rng: np.random.Generator, bone: BrokenModel, spacing_mm:
 
 
 def with_screw(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: float) -> Array:
-    """A rod 3 to 8 mm thick, up to 9 cm long, that darkens and brightens in rays what lies beside it."""
+    """Returns a rod 3 to 8 mm thick, up to 9 cm long, which darkens and brightens in rays around it."""
     through = random_place(rng, bone) * spacing_mm
     axis = direction(rng)
     one = across(rng, axis)

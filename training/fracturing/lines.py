@@ -85,7 +85,7 @@ def with_haematoma(rng: np.random.Generator, hu: Array, bone: Mask, away_mm: Arr
 
 
 def with_lines_between(rng: np.random.Generator, bone: BrokenModel) -> BrokenModel:
-    """Where two moved fragments touch, a line of blood: what cannot be seen at all cannot be learned."""
+    """Returns where two moved fragments touch, a line of blood: what is unseen cannot be learned."""
     touching = several_fragments(bone.fragments, 3) & (bone.fragments > 0)
     line = touching.astype(np.float32)
     return BrokenModel(

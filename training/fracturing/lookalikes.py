@@ -77,7 +77,7 @@ def canal(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing
 
 
 def remnant(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """A line that ends before the cortex and parts nothing: what is left of a disc, seldom with gas."""
+    """Returns a line that ends before the cortex and parts nothing: the rest of a disc, seldom with gas."""
     core = ndimage.binary_erosion(bone, iterations=2, border_value=1)
     height = height_mm(rng, draw_plane(rng, shape), hu.shape, spacing_mm, draw_roughness(rng))
     within = np.clip(2 * (smooth_noise(rng, hu.shape, 4) + rng.uniform(-0.5, 0.8)), 0, 1) * core

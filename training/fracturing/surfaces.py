@@ -74,7 +74,7 @@ def height_mm(
 
 
 def away_mm(height: Array, spacing_mm: float) -> Array:
-    """How far every voxel is from a surface, near it: a rough one's heights rise faster than distances."""
+    """Returns how far voxels near a surface are from it: a rough one's heights rise faster."""
     steep = np.sqrt(sum(slope**2 for slope in np.gradient(height, np.float32(spacing_mm))))
     away: Array = np.abs(height) / np.maximum(steep, np.float32(0.5))
     return away

@@ -58,7 +58,7 @@ def main(
 
 
 def copy_state(runs: Path) -> Path:
-    """The folder of a training that is to be finished; it is created from the present state if needed.
+    """Returns the folder of a training to be finished, made from the present state if needed.
 
     An interrupted one is resumed.
     """

@@ -35,7 +35,7 @@ class FoldResult:
 
 
 def folds_in(dataset: Dataset, count: int) -> list[Fold]:
-    """The folds of a data set. File-number neighbours of a fold are neither trained nor evaluated on in it.
+    """Returns the folds of a data set. A fold's neighbours by file number are not in it at all.
 
     Raises UsageError if there are fewer groups than folds.
     """
@@ -51,7 +51,7 @@ def folds_in(dataset: Dataset, count: int) -> list[Fold]:
 
 
 def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
-    """The content of cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
+    """Returns cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
     folds = [asdict(one) | {"metrics": known(one.metrics)} for one in results]
     means = {
         name: known(dict(zip(("mean", "spread"), mean_and_spread(values), strict=True)))
@@ -61,7 +61,7 @@ def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
 
 
 def table_of(results: Sequence[FoldResult]) -> str:
-    """A table with a row for each metric: mean and standard deviation over the folds, and each fold."""
+    """Returns a table with a row for each metric: mean, standard deviation, and each fold."""
     head = ["metric", "mean", "spread", *(f"fold {one.fold}" for one in results)]
     counts = ["images", "", "", *(str(one.measured) for one in results)]
     rows = [[name, *map(number_text, (*mean_and_spread(row), *row))] for name, row in metric_rows(results)]

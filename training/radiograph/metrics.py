@@ -78,7 +78,7 @@ def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> fl
 
 
 def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
-    """The average precision of matched detections, given the number of fractures; NaN if that is 0."""
+    """Returns the average precision of matched detections; NaN if the number of fractures is 0."""
     if not fractures:
         return float("nan")
     if not rows:
@@ -105,7 +105,7 @@ def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
 
 
 def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
-    """The share of fractures hit at the threshold with at most that many false positives an image (FROC)."""
+    """Returns the share of fractures hit with at most that many false positives an image (FROC)."""
     threshold = score_limit(images, false_per_image)
     scores = np.concatenate([image.hit_scores for image in images])
     return int((scores > threshold).sum()) / max(len(scores), 1)
@@ -142,7 +142,7 @@ def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
 def interval(
     metric: Callable[[NDArray[np.int64]], float], count: int, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The central 95 % of a metric over bootstrap samples of `count` images, given by their indices."""
+    """Returns the central 95 % of a metric over bootstrap samples of `count` images, by indices."""
     rng = np.random.default_rng(seed)
     values = [metric(rng.integers(0, count, count)) for _ in range(draws)]
     known = [value for value in values if not np.isnan(value)]

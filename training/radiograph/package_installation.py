@@ -128,7 +128,7 @@ def set_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> N
 def reader_of(
     weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> RadiographReader:
-    """The network with its trained weights, and the mean and whitening matrix of its features on `images`."""
+    """Returns the network with its weights, and its features' mean and whitening on `images`."""
     reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
     reader.network.load_state_dict(weights)
     mean, whitening = whitened(features(reader.network.eval(), images, canvas))
@@ -151,7 +151,7 @@ def features(
 
 
 def whitened(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The mean (F,) of features (N, F), and the matrix (F, F) that gives their deviations unit variance."""
+    """Returns features' (N, F) mean (F,), and the matrix (F, F) that whitens their deviations."""
     mean = found.mean(0)
     covariance = np.cov((found - mean).T.astype(np.float64))
     spread = np.trace(covariance) / len(covariance)

@@ -44,7 +44,7 @@ def predict(
     size: tuple[int, int] = CANVAS,
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
-    """The network's prediction on a canvas of `size`, averaged over the image and its mirror images."""
+    """Returns the prediction on a canvas of `size`, averaged over the image and its mirror images."""
     canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)

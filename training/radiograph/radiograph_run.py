@@ -138,7 +138,7 @@ class Training:
         yield f"trained, installed in {self.run.package.name} with SHA-256 {sha256}"
 
     def cross_validate(self, count: int) -> Iterator[str]:
-        """A training for each fold of the training images, and a table of all folds; installs nothing."""
+        """Yields a training for each fold of the training images, and a table of all; installs nothing."""
         dataset = self.dataset.training()
         folds = folds_in(dataset, count)
         self.keep_folds(dataset, folds)
@@ -195,7 +195,7 @@ class Training:
         return self.sources[image.name]
 
     def deadline(self, folders: Sequence[Path]) -> float:
-        """The time on the clock at which the command must end; training time of earlier commands counts."""
+        """Returns the time on the clock at which the command must end, earlier commands included."""
         if self.run.minutes is None:
             return math.inf
         return self.run.began + 60 * self.run.minutes - sum(seconds_in(folder) for folder in folders)

@@ -25,7 +25,7 @@ class FindingRow:
 
 
 def radiograph_content(made: Segmentation) -> dict[str, Any]:
-    """The verdict, how it was reached, and the table of findings. Raises ValueError without an answer."""
+    """Returns the verdict, how it was reached, and the findings. Raises ValueError without an answer."""
     answer = made.answer
     if answer is None:
         raise ValueError("expected the answer for a radiograph, got none")

@@ -31,7 +31,7 @@ def drawn_parts(made: Segmentation) -> list[dict[str, Any]]:
 
 
 def simplified(mesh: Mesh, faces_a_mm2: float) -> Mesh:
-    """The surface with faces in proportion to its area (quadric error metrics, Garland and Heckbert 1997)."""
+    """Returns the surface with faces by its area (quadric error metrics, Garland and Heckbert 1997)."""
     wanted = max(int(mesh.area_mm2 * faces_a_mm2), FEWEST)
     if len(mesh.faces) <= wanted:
         return mesh

@@ -46,7 +46,7 @@ class Modality:
 
 
 def present(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> Presented:
-    """The grey of each level, by one of two paths: values of a detector, or those of an image to be shown."""
+    """Returns each level's grey by one of two paths: of a detector's values, or of an image to be shown."""
     if is_for_processing(header):
         return _of_detector(levels, pixels, header)
     return _of_presentation(levels, pixels, header)
@@ -71,7 +71,7 @@ def _of_detector(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> P
 
 
 def response_of(pixels: StoredPixels, header: Dataset) -> Response:
-    """A function that makes of stored values of a detector what looks like an image; else `unchanged`."""
+    """Returns what makes of a detector's stored values what looks like an image; else `unchanged`."""
     if not is_for_processing(header):
         return unchanged
     sign = -1 if _bone_is_low(pixels, header) else 1

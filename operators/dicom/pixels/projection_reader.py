@@ -123,7 +123,7 @@ def _decoded(frame: Frame, pixels: StoredPixels, series: Series) -> Stored:
 
 
 def _is_swapped(frame: Frame, pixels: StoredPixels) -> bool:
-    """Whether pixels of 8 bits lie in words of big endian, each two in reverse order (PS3.5 A.3, 8.1.2)."""
+    """Returns whether 8-bit pixels lie in words of big endian, each two in reverse (PS3.5 A.3, 8.1.2)."""
     if pixels.transfer_syntax_uid != ExplicitVRBigEndian or pixels.bits_allocated != 8:
         return False
     with frame.path.open("rb") as file:

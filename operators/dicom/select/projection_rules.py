@@ -52,7 +52,7 @@ _NO_RADIOGRAPH = re.compile(
 
 
 def is_x_ray(series: Series) -> bool:
-    """Whether a series holds radiographs or other X-ray images of one projection, by class or modality."""
+    """Returns whether a series holds radiographs or other images of one projection, by class or modality."""
     return series.is_projection or series.modality in (*X_RAY, *OTHER_KINDS)
 
 
@@ -140,7 +140,7 @@ PROJECTION_RULES: tuple[Rule, ...] = (
 
 
 def presentation_of(series: Series, others: Sequence[Series]) -> Series | None:
-    """The image for presentation of the exposure whose image for processing `series` is; None without one.
+    """Returns the image for presentation of the exposure whose raw image `series` is; else None.
 
     Both are of one exposure where they have an IrradiationEventUID in common, or where one names the other in
     its SourceImageSequence (PS3.3 C.7.6.1, C.8.11.1): the standard keeps both in series of their own.

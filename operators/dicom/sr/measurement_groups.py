@@ -68,7 +68,7 @@ class MeasuredSegment:
 
 
 def volume_groups(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> list[Group]:
-    """One group for each segment of the SEG and each broken bone. Raises OutputError without a SEG."""
+    """Returns a group for each segment of the SEG and each broken bone. Raises OutputError without SEG."""
     if seg is None:
         raise OutputError("expected a SEG that the report refers to, got none")
     found = match_segments(segmentation, provenance, seg)

@@ -90,7 +90,7 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
 
 
 def certainty_items(segment: Segment) -> list[Measurement]:
-    """The probability that a bone is present, or a fragment separate; nothing if it is not calibrated."""
+    """Returns the probability that a bone is present, or a fragment separate, if it is calibrated."""
     return certainty(segment.confidence)
 
 

@@ -72,7 +72,7 @@ def install_archives(
         texts = map(partial(card, entry), entry.networks, archives, missing)
         tell("install", None, "weights as safetensors")
         targets = install_all(made, models, [{CARD: text} for text in texts])
-    return [Installed(new, *rest) for (_, new), *rest in zip(made, targets, missing, strict=True)]
+    return [Installed(new, at, lacks) for (_, new), at, lacks in zip(made, targets, missing, strict=True)]
 
 
 def require_allowed(entry: CatalogueEntry, source: Path | None) -> None:

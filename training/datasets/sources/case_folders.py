@@ -97,7 +97,7 @@ def sort_files(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[F
 
 
 def found_at(folder: Path, path: Path, name: str, series: Series | None = None) -> Found:
-    """A file or series with the words that identify its case: those of its folders and of its name."""
+    """Returns a file or series with the words that identify its case: of its folders and its name."""
     parts = tuple(telling(part) for part in folder_parts(folder, path))
     return Found(
         path.relative_to(folder).as_posix(),
@@ -191,7 +191,7 @@ def by_name(
 
 
 def file_key(found: Found) -> object:
-    """What an image and its mask have in common: folders and name; surfaces have none, they are several."""
+    """Returns what an image and its mask share: folders and name; surfaces nothing, they are several."""
     return (found.folder, found.words) if found.words and not is_surface(found.path) else object()
 
 

@@ -97,7 +97,7 @@ def source_of(image: Radiograph, rng: Generator) -> Source:
 
 
 def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The pixels brighter than the tissue around them, away from the image's border and white areas."""
+    """Returns the pixels brighter than the tissue around them, but for border and white areas."""
     image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
     tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
     around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)

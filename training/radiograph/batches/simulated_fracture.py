@@ -64,7 +64,7 @@ def across_bone(window: Floats, at: tuple[float, float]) -> float:
 
 
 def line_of(across: Floats, fades: Floats, rng: Generator) -> Floats:
-    """The grey values that a fracture line adds: dark if the bone is separated, bright if it overlaps."""
+    """Returns the grey that a fracture line adds: dark if bone is separated, bright if it overlaps."""
     depth = rng.uniform(0.02, 0.25) * (1 if rng.random() < 0.25 else -1)
     width = rng.uniform(0.8, 2.5)
     return (depth * np.exp(-((across / width) ** 2)) * fades).astype(np.float32)

@@ -70,7 +70,7 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
 
 
 def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Exclusion]]:
-    """One of each set of identical images, none if their labels differ; and the exclusions of the others.
+    """Returns one of each set of identical images, none if labels differ, and the others' exclusions.
 
     Held-out copies are preferred to training ones, outlined ones to others.
     """
@@ -125,7 +125,7 @@ def leave_out(dataset: Dataset, indices: set[int], exclusions: Sequence[Exclusio
 
 
 def split_apart(dataset: Dataset) -> Dataset:
-    """The set with dev images of both classes, and without training images related to held-out ones."""
+    """Returns the set with dev images of both classes, without training images related to them."""
     dataset = with_dev(dataset)
     splits = [member.image.split for member in dataset.members]
     held = {at for at, split in enumerate(splits) if split != "train"}
@@ -138,7 +138,7 @@ def split_apart(dataset: Dataset) -> Dataset:
 
 
 def with_dev(dataset: Dataset) -> Dataset:
-    """The set unchanged if its dev images show both classes; else with a part of its groups as dev."""
+    """Returns the set, unchanged if its dev images show both classes; else with some groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset
     chosen = [at for at, one in enumerate(dataset.members) if one.image.split != "test"]

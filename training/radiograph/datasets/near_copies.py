@@ -62,7 +62,7 @@ def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
 def likely(
     images: Sequence[Pixels], turn: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """The indices of the images whose coarse version, once rotated, is most similar to that of each image."""
+    """Yields the images whose coarse version, once rotated, is most similar to each image's."""
     if len(images) < 2:
         return
     vectors = np.stack([coarse(image) for image in images]).astype(np.float32)

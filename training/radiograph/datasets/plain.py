@@ -42,7 +42,7 @@ UNKNOWN = (float("nan"),) * len(ATTRIBUTES)
 
 
 def coco_entries(folder: Path) -> Iterator[Entry]:
-    """The images that the COCO files list, and those that none lists as not usable. Raises UsageError."""
+    """Yields the images that COCO files list, and the others as not usable. Raises UsageError."""
     pictures, listed = pictures_of(folder), set[str]()
     for path in sorted(folder.glob("**/*.json")):
         images, outlined = read_coco_file(path)
@@ -140,7 +140,7 @@ def yolo_entries(folder: Path) -> Iterator[Entry]:
 
 
 def shows_any(file: Path, classes: frozenset[int]) -> bool:
-    """Whether a YOLO file outlines a fracture; a line that cannot be read counts, and is reported as such."""
+    """Returns whether a YOLO file outlines a fracture; an unreadable line counts, and is reported."""
     firsts = [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     return any(not first.replace(".", "", 1).isdecimal() or int(float(first)) in classes for first in firsts)
 

@@ -155,7 +155,7 @@ def require_polygon(polygon: Polygon) -> None:
 
 
 def inside(polygon: Polygon, size: Size) -> Polygon:
-    """The polygon, clipped to the image. Raises FaultError if it exceeds the image by more than rounding."""
+    """Returns the polygon, clipped to the image. Raises FaultError if it is more than rounding."""
     away = np.maximum(-polygon, polygon - size).max()
     if away > OUTSIDE * max(size):
         raise FaultError("outline_outside", f"{away:.0f} pixels outside an image of {size[0]} x {size[1]}")

@@ -85,7 +85,7 @@ def known_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def texture_loss(drawn: Tensor, batch: Batch) -> Tensor:
-    """The mean absolute error of the local contrast predicted in masked squares, in standard deviations."""
+    """Returns the mean absolute error of local contrast in masked squares, in standard deviations."""
     hidden = functional.avg_pool2d(batch.hidden, 2)[:, 0]
     true = functional.avg_pool2d(local_contrast(batch.whole), 2)[:, 0]
     return ((drawn - true).abs() * hidden).sum() / hidden.sum().clamp_min(1)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.networks.published import SMALL
-from benchmarks.process_usage import ProcessUsage, run_measured
+from benchmarks.process_usage import OSTEON, ProcessUsage, run_measured
 from tests.support.packages.synthetic_nnunet import write_v2
 from training.command_line import run
 from training.phantoms import phantom_ct, write_series
@@ -44,15 +44,7 @@ def made_series(work: Path) -> Path:
 
 def run_chain(series: Path, work: Path) -> ProcessUsage:
     """Runs `osteon run` as a user does."""
-    command = [
-        sys.executable,
-        "-c",
-        "from app.cli.commands import main; main()",
-        "run",
-        str(series),
-        "-o",
-        str(work / "out"),
-    ]
+    command = [*OSTEON, "run", str(series), "-o", str(work / "out")]
     return run_measured(command, work / "chain.log")
 
 

@@ -21,6 +21,7 @@ import nibabel
 import numpy as np
 import trimesh
 
+from benchmarks.process_usage import OSTEON
 from operators.geometry.meshes import mesh_of
 from operators.geometry.volume import Box
 from operators.image_files.label_files import RAS_TO_LPS
@@ -95,7 +96,7 @@ def write_case(made: PhantomCT, folder: Path) -> None:
 
 def osteon(*words: object) -> float:
     """Runs a command of Osteon; returns its seconds."""
-    command = [sys.executable, "-c", "from app.cli.commands import main; main()", *map(str, words)]
+    command = [*OSTEON, *map(str, words)]
     print(f"osteon {' '.join(map(str, words))}", flush=True)
     return timed(lambda: subprocess.run(command, check=True, env=os.environ))
 

@@ -15,7 +15,7 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,17 +25,15 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from benchmarks.networks.parity_cases import V1, V2, full_size
+from benchmarks.networks.published import install_model
 from benchmarks.panel import PANEL
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
-from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import row_of
 from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
-from operators.packages.structures import ANATOMY
 from operators.pipelines.several import segment
 from tests.support.packages.synthetic_nnunet import write_v2
 from tests.support.packages.synthetic_nnunet_v1 import write_v1
@@ -101,14 +99,8 @@ def make(work: Path, data: Path, full: bool) -> None:
 def package_of(folder: Path, models: Path) -> NnUNetPackage:
     """Imports a folder like `osteon models import`, with placeholder meanings of labels."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
-    model = read_published(cascade, Wanted())
-    code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}
-    rows = [
-        row_of(f"class_{value}", value, {"meaning": name, "type": code, "category": asdict(ANATOMY)})
-        for name, value in model.values.items()
-    ]
-    new = NewPackage(folder.name, folder.name, rows, "LPS")
-    package = read_package(install(model, new, models) / PACKAGE_FILE)
+    made = install_model(read_published(cascade, Wanted()), folder.name, models)
+    package = read_package(made / PACKAGE_FILE)
     assert isinstance(package, NnUNetPackage)
     return package
 

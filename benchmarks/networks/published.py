@@ -26,7 +26,7 @@ from benchmarks.process_usage import ProcessUsage, run_checked
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
-from operators.importing.published import Wanted
+from operators.importing.published import Published, Wanted
 from operators.package_files.package_reader import PACKAGE_FILE
 from tests.support.packages.synthetic_nnunet import Case, write_v2
 from training.command_line import MANY, run
@@ -139,10 +139,14 @@ def package_of(folder: Path) -> Path:
     """Returns the folder imported as a package, on first use."""
     models = folder.parent / "models"
     if not (models / folder.name / PACKAGE_FILE).is_file():
-        model = read_published(folder, Wanted())
-        rows = [row_of(name, value, BONE) for name, value in model.values.items()]
-        install(model, NewPackage(folder.name, folder.name, rows, "LPS"), models)
+        install_model(read_published(folder, Wanted()), folder.name, models)
     return models / folder.name
+
+
+def install_model(model: Published, name: str, models: Path, orientation: str = "LPS") -> Path:
+    """Installs a model like `osteon models import`, with one code for all labels; returns the folder."""
+    rows = [row_of(f"class_{value}", value, BONE) for value in model.values.values()]
+    return install(model, NewPackage(name, name, rows, orientation), models)
 
 
 def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:

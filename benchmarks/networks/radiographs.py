@@ -30,7 +30,7 @@ from PIL import Image
 
 from benchmarks.accuracy.tables import markdown
 from benchmarks.networks.synthetic_radiograph import picture, write_radiograph
-from benchmarks.process_usage import ProcessUsage, run_checked
+from benchmarks.process_usage import OSTEON, ProcessUsage, run_checked
 from tests.support.packages.synthetic_nnunet import Case, write_v2
 from training.command_line import run
 
@@ -78,8 +78,8 @@ def main(
     theirs = run_peer(peer, work, common) if peer else None
     own = [sys.executable, "-m", "benchmarks.networks.radiograph_run", str(series), str(work / "out")]
     ours = json.loads(last_line(run_checked([*own, "--models", str(copied), *common], work)))
-    start = [sys.executable, "-c", "from app.cli.commands import main; main()", "run", str(series)]
-    cold = run_checked([*start, "-o", str(work / "cold"), "--models", str(copied)], work)
+    start = [*OSTEON, "run", str(series), "-o", str(work / "cold"), "--models", str(copied)]
+    cold = run_checked(start, work)
     print(table(ours, theirs, cold))
 
 

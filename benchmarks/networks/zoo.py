@@ -22,10 +22,9 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from numpy.typing import NDArray
 
+from benchmarks.networks.published import install_model
 from operators.errors import ModelError
 from operators.geometry.volume import CtVolume, Grid
-from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import row_of
 from operators.importing.monai_bundle.bundle import inference_file, read_bundle
 from operators.importing.published import PublishedBundle, Wanted
 from operators.networks.architectures.architecture_table import build
@@ -34,8 +33,6 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.pipelines.several import segment
 from training.command_line import run
-
-BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 
 
 def main(folder: Path, /, *names: str) -> None:
@@ -89,8 +86,7 @@ def made_volume() -> CtVolume:
 
 def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
     """Segments like `osteon models import` and `osteon run`."""
-    rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
-    path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
+    path = install_model(model, "made", work / "models", orientation="") / PACKAGE_FILE
     found = segment(volume, [read_package(path)], Networks(Device("torch")), lambda *_: None)
     return found.label_map.labels.astype(np.uint8)
 

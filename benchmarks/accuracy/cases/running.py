@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.turns import other_side
 from benchmarks.accuracy.rows import Row, picture_name
 from benchmarks.panel import PANEL
+from benchmarks.process_usage import OSTEON
 from operators.bones.find import FINDERS
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, LabelMap
@@ -30,7 +30,6 @@ from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines.shared_networks import look_at
 from operators.segmentation.segmentation import Segment
 
-OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
 SEGMENTED = "segmented"
 
 

@@ -59,14 +59,20 @@ def region_of_interest(look: Look, package: CoarseToFinePackage, margin_mm: floa
     Returns None if there are no such voxels, or if the network's probability is lower than the package
     requires.
     """
-    spec = look.spec
-    wanted = [spec.classes.index(label.found_by.coarse_class) for label in package.labels]
-    found = FINDERS[package.find.keep](np.isin(look.winner, wanted), spec.spacing_mm, package)
-    sure = look.probabilities[wanted].max(axis=0)[found].mean() if found.any() else 0.0
+    found, probability = find_voxels(look, package)
+    sure = probability[found].mean() if found.any() else 0.0
     if sure < package.accepts.minimum_probability:
         return None
     box = Box.around(found)
-    return None if box is None else box.grow_mm(margin_mm, spec.spacing_mm, found.shape)
+    return None if box is None else box.grow_mm(margin_mm, look.spec.spacing_mm, found.shape)
+
+
+def find_voxels(look: Look, package: CoarseToFinePackage) -> tuple[NDArray[np.bool_], Array]:
+    """Returns which voxels (I, J, K) are the package's bones, and how probable each is one of them."""
+    spec = look.spec
+    wanted = [spec.classes.index(label.found_by.coarse_class) for label in package.labels]
+    found = FINDERS[package.find.keep](np.isin(look.winner, wanted), spec.spacing_mm, package)
+    return found, look.probabilities[wanted].max(axis=0)
 
 
 def corners_mm(grid: Grid) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

@@ -20,7 +20,7 @@ from app.settings import read_settings
 from operators.errors import UnsuitableError, UsageError
 
 if TYPE_CHECKING:
-    from training.labelled_ct.corrections import Correction
+    from training.labelled_ct.corrections import FiledCorrection
 
 CORRECTIONS = Path("corrections")
 
@@ -106,7 +106,7 @@ def file_corrections(sources: Sequence[Path], package: Path, target: Path, who: 
     return filed
 
 
-def show(correction: Correction) -> None:
+def show(correction: FiledCorrection) -> None:
     """Prints what a correction changes."""
     print(f"{correction.case}, version {correction.version}, by {correction.who}")
     for each in correction.changes:

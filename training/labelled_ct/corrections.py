@@ -51,7 +51,7 @@ RECORD, VERSIONS = "corrections.json", "versions"
 
 
 @dataclass(frozen=True)
-class Change:
+class StructureChange:
     """What a correction changed of one structure: Dice with the prediction, and ml added and removed."""
 
     structure: str
@@ -61,7 +61,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Correction:
+class FiledCorrection:
     """One version of one case."""
 
     case: str
@@ -72,7 +72,7 @@ class Correction:
     package_version: str
     networks: dict[str, str]
     labels_sha256: str
-    changes: list[Change]
+    changes: list[StructureChange]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Filing:
 
 def add_corrections(
     sources: Sequence[Path], filing: Filing, networks: Networks, tell: Tell
-) -> Iterator[Correction | LeftOut]:
+) -> Iterator[FiledCorrection | LeftOut]:
     """Files the corrections among `sources`, files and folders with the CTs that they were drawn on.
 
     Yields each, or why it cannot be used. Raises UnsuitableError if there is none.
@@ -141,7 +141,7 @@ def differences(
     numbering: Numbering,
     package: CoarseToFinePackage,
     networks: Networks,
-) -> list[Change]:
+) -> list[StructureChange]:
     """Returns what a correction changes of the package's own prediction."""
     try:
         anatomy = segment_anatomy(resample(image, package), networks, lambda *_: None)
@@ -157,7 +157,7 @@ def differences(
         if sizes[1] or sizes[2]:
             dice = round(2 * sizes[0] / (sizes[1] + sizes[2]), 4)
             added, removed = (round((size - sizes[0]) * ml, 2) for size in sizes[1:])
-            changes.append(Change(name, dice, added, removed))
+            changes.append(StructureChange(name, dice, added, removed))
     return changes
 
 
@@ -174,8 +174,8 @@ def file_case(
     image: CtVolume,
     labels: LabelMap,
     patient: str,
-    changes: list[Change],
-) -> Correction:
+    changes: list[StructureChange],
+) -> FiledCorrection:
     """Writes a correction; an earlier one of the same CT becomes a former version. Raises OutputError."""
     folder, package = filing.folder, filing.package
     records = read_record(folder)
@@ -183,7 +183,7 @@ def file_case(
     cases = [each for each in tables.cases if each.name != case.name]
     rows = tuple(sorted(numbering.rows.values(), key=lambda row: row.value))
     write_dataset(folder, tables.model_copy(update={"cases": (*cases, case), "structures": rows}))
-    made = Correction(
+    made = FiledCorrection(
         case=case.name,
         version=version,
         who=filing.who,

@@ -28,7 +28,7 @@ from training.progress import VALIDATE, Tell
 from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import answer_all, fit_decision, projection_of
 from training.radiograph.loop.networks import Weights
-from training.radiograph.loop.schedule import NetworkSize, Recipe
+from training.radiograph.loop.schedule import NetworkSize, RadiographRecipe
 
 # The default if there is no package.toml with another
 WEIGHTS_FILE = "network.safetensors"
@@ -42,7 +42,7 @@ class Trained:
     """The weights of one network or several folds, their recipe, training images, and held-out images."""
 
     folds: Sequence[Weights]
-    recipe: Recipe
+    recipe: RadiographRecipe
     training: Sequence[Radiograph]
     held_out: Sequence[Radiograph]
 

@@ -19,8 +19,14 @@ from training.device import device_name, training_device
 from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.batches.sampler import Sampler, Source, source_of
-from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, table_of
-from training.radiograph.datasets.cleaning import Dataset, clean
+from training.radiograph.cross_validation import (
+    RadiographFold,
+    RadiographFoldResult,
+    content_of,
+    folds_in,
+    table_of,
+)
+from training.radiograph.datasets.cleaning import RadiographSet, clean
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
@@ -33,7 +39,7 @@ from training.radiograph.loop.phased_trainer import (
     seconds_in,
 )
 from training.radiograph.loop.prefetching import stopping_at_sigterm
-from training.radiograph.loop.schedule import RECIPES, Limits, Recipe
+from training.radiograph.loop.schedule import RECIPES, Limits, RadiographRecipe
 from training.radiograph.package_installation import Trained, install
 from training.radiograph.predictions import predict_all, quick_metrics
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
@@ -71,7 +77,7 @@ class RadiographRun:
     began: float = 0.0
 
     @property
-    def settings(self) -> Recipe:
+    def settings(self) -> RadiographRecipe:
         """Network, phases and learning rates."""
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
@@ -102,7 +108,7 @@ def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
         yield from training.cross_validate(folds) if folds else training.train_one()
 
 
-def described(dataset: Dataset) -> Iterator[str]:
+def described(dataset: RadiographSet) -> Iterator[str]:
     """Sentences on a data set: its images, and the number of exclusions for each reason."""
     for split in ("train", "dev"):
         images = dataset.images(split)
@@ -117,7 +123,7 @@ def described(dataset: Dataset) -> Iterator[str]:
 class Training:
     """The trainings of one command: they share the images and the remaining time."""
 
-    def __init__(self, run: RadiographRun, dataset: Dataset) -> None:
+    def __init__(self, run: RadiographRun, dataset: RadiographSet) -> None:
         self.run, self.dataset = run, dataset
         self.sources: dict[str, Source] = {}
 
@@ -144,7 +150,7 @@ class Training:
         self.keep_folds(dataset, folds)
         folders = [self.run.folder / f"fold-{fold.number}" for fold in folds]
         deadline = self.deadline(folders)
-        results: list[FoldResult] = []
+        results: list[RadiographFoldResult] = []
         for fold, folder in zip(folds, folders, strict=True):
             trained, held = ([dataset.members[at].image for at in part] for part in (fold.trained, fold.held))
             trainer = self.trainer(folder, trained, held)
@@ -154,12 +160,12 @@ class Training:
                 yield f"fold {fold.number}: {stopped(trainer)}"
                 return
             fractured = sum(image.fractured for image in held)
-            results.append(FoldResult(fold.number, len(trained), len(held), fractured, metrics))
+            results.append(RadiographFoldResult(fold.number, len(trained), len(held), fractured, metrics))
             yield f"fold {fold.number}: {len(trained)} images trained on, {len(held)} evaluated"
         write_json(self.run.folder / CROSS_VALIDATION, content_of(results))
         yield table_of(results)
 
-    def keep_folds(self, dataset: Dataset, folds: Sequence[Fold]) -> None:
+    def keep_folds(self, dataset: RadiographSet, folds: Sequence[RadiographFold]) -> None:
         """Writes the fold of each image. Raises UsageError if an earlier file has other folds."""
         rows = sorted((dataset.members[at].image.name, fold.number) for fold in folds for at in fold.held)
         path, text = self.run.folder / FOLDS, csv_text(("file", "fold"), rows)

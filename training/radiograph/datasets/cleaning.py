@@ -21,7 +21,7 @@ PARTS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class RadiographSet:
     """A data set of radiographs after exclusions.
 
     `members` are training and development images. `pairs` are near copies among them, by index.
@@ -36,11 +36,11 @@ class Dataset:
         """Returns the images of a split."""
         return [member.image for member in self.members if member.image.split == split]
 
-    def training(self) -> Dataset:
+    def training(self) -> RadiographSet:
         """Returns the data set with only the training images."""
         return self.only([at for at, one in enumerate(self.members) if one.image.split == "train"])
 
-    def only(self, chosen: Sequence[int]) -> Dataset:
+    def only(self, chosen: Sequence[int]) -> RadiographSet:
         """Returns the data set with only these images."""
         new = {old: at for at, old in enumerate(chosen)}
         pairs = tuple((new[a], new[b]) for a, b in self.pairs if a in new and b in new)
@@ -52,7 +52,7 @@ class Dataset:
         return {code: found[code] for code in REASONS if found[code]}
 
 
-def clean(folder: Path, tell: Tell = silent) -> Dataset:
+def clean(folder: Path, tell: Tell = silent) -> RadiographSet:
     """Reads a folder in any layout of LAYOUTS, and excludes images that cannot be used.
 
     Raises UsageError if the folder has no known layout or its tables cannot be read.
@@ -64,7 +64,7 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
     members = [reading.member for reading in readings]
     tell(PREPARE, None, f"near copies among {len(members)} images")
     alike = copy_pairs([member.image.pixels for member in members])
-    dataset = Dataset(layout.name, tuple(members), tuple(alike), (*faults, *copies))
+    dataset = RadiographSet(layout.name, tuple(members), tuple(alike), (*faults, *copies))
     same = [pair for pair, correlation in alike.items() if correlation >= SAME_EXPOSURE]
     return split_apart(without_contradictions(dataset, same))
 
@@ -100,7 +100,7 @@ def preference(image: Radiograph) -> tuple[int, bool, str]:
     return SPLITS.index(image.split), not image.outlines, image.name
 
 
-def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
+def without_contradictions(dataset: RadiographSet, same: Iterable[Pair]) -> RadiographSet:
     """Returns the set without pairs of the same exposure of which only one is labelled as fractured."""
     images = [member.image for member in dataset.members]
     wrong = {
@@ -118,13 +118,13 @@ def unique(exclusions: Sequence[Exclusion]) -> list[Exclusion]:
     return list({one.name: one for one in reversed(exclusions)}.values())[::-1]
 
 
-def leave_out(dataset: Dataset, indices: set[int], exclusions: Sequence[Exclusion]) -> Dataset:
+def leave_out(dataset: RadiographSet, indices: set[int], exclusions: Sequence[Exclusion]) -> RadiographSet:
     """Excludes images from the set."""
     kept = [at for at in range(len(dataset.members)) if at not in indices]
     return replace(dataset.only(kept), exclusions=(*dataset.exclusions, *exclusions))
 
 
-def split_apart(dataset: Dataset) -> Dataset:
+def split_apart(dataset: RadiographSet) -> RadiographSet:
     """Returns the set with dev images of both classes, without training images related to them."""
     dataset = with_dev(dataset)
     splits = [member.image.split for member in dataset.members]
@@ -137,7 +137,7 @@ def split_apart(dataset: Dataset) -> Dataset:
     return leave_out(dataset, near | tests, exclusions)
 
 
-def with_dev(dataset: Dataset) -> Dataset:
+def with_dev(dataset: RadiographSet) -> RadiographSet:
     """Returns the set, unchanged if its dev images show both classes; else with some groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from operators.networks.architectures.radiograph_network import MAPS, Output, RadiographNetwork
 from training.radiograph.datasets.radiograph import ATTRIBUTES
-from training.radiograph.loop.schedule import Phase, Recipe
+from training.radiograph.loop.schedule import Phase, RadiographRecipe
 
 Weights = dict[str, Tensor]
 # Log-odds of the maps that the classifier does not draw
@@ -35,14 +35,14 @@ class ResNet18(nn.Module):
         return Output(maps, coarse, image, x.new_zeros((count, len(ATTRIBUTES))), x.new_zeros((count, 1)))
 
 
-def build(recipe: Recipe) -> nn.Module:
+def build(recipe: RadiographRecipe) -> nn.Module:
     """Returns the recipe's network with random weights."""
     size = recipe.size
     network = RadiographNetwork(size.channels, size.blocks, len(ATTRIBUTES)) if size else ResNet18()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def network_of(weights: Weights, recipe: Recipe) -> nn.Module:
+def network_of(weights: Weights, recipe: RadiographRecipe) -> nn.Module:
     """Returns a network in evaluation mode."""
     network = build(recipe)
     network.load_state_dict(weights)

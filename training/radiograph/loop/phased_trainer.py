@@ -20,7 +20,7 @@ from training.radiograph.batches.sampler import Batch, Draws, Sampler
 from training.radiograph.loop.multitask_loss import LossWeights, loss
 from training.radiograph.loop.networks import Weights, build, grouped, network_of, set_momentum
 from training.radiograph.loop.prefetching import Steps
-from training.radiograph.loop.schedule import Limits, Recipe
+from training.radiograph.loop.schedule import Limits, RadiographRecipe
 
 STATE, LOG, METRICS = "state.pt", "log.jsonl", "metrics.json"
 LOG_STEPS = 100
@@ -43,7 +43,7 @@ class Trainer:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: RadiographRecipe,
         sampler: Sampler,
         folder: Path,
         measure: Callable[[nn.Module], Metrics],
@@ -56,7 +56,7 @@ class Trainer:
         self.recipe, self.sampler, self.folder = recipe, sampler, folder
         self.measure, self.clock, self.device, self.watch = measure, clock, device, watch
         self.seconds, self.workers = 0.0, workers
-        self.drawn: tuple[Recipe, Iterator[Batch]] | None = None
+        self.drawn: tuple[RadiographRecipe, Iterator[Batch]] | None = None
         self.network = build(recipe).to(device)
         self.optimiser = torch.optim.AdamW(grouped(self.network, recipe.weight_decay), lr=1e-3)
         self.average: Weights = {k: v.clone() for k, v in self.network.state_dict().items()}

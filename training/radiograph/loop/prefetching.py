@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from training.radiograph.batches.sampler import Batch, Sampler
-from training.radiograph.loop.schedule import Recipe
+from training.radiograph.loop.schedule import RadiographRecipe
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Steps(Dataset[Batch]):
     """The batches of a recipe by step."""
 
     sampler: Sampler
-    recipe: Recipe
+    recipe: RadiographRecipe
 
     def __getitem__(self, step: int) -> Batch:
         return self.sampler.batch(self.recipe.draws_at(step), step)

@@ -29,7 +29,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RadiographRecipe:
     """Phases one after the other; the last continues until the training stops.
 
     Without a `size` the network is the ResNet-18 baseline. Whole images are placed on a `canvas` of rows and
@@ -47,7 +47,7 @@ class Recipe:
     seed: int = 0
     begun_at: int | None = None
 
-    def last_from(self, step: int) -> Recipe:
+    def last_from(self, step: int) -> RadiographRecipe:
         """Returns the recipe with its last phase beginning at a step."""
         return replace(self, begun_at=step)
 
@@ -93,7 +93,7 @@ class Limits:
         """Returns whether a training stops after that many steps and seconds."""
         return self.over(step, seconds) >= 1 or self.should_stop()
 
-    def rate(self, recipe: Recipe, step: int, seconds: float) -> float:
+    def rate(self, recipe: RadiographRecipe, step: int, seconds: float) -> float:
         """Returns the learning rate of a step."""
         phase, done = recipe.at(step)
         over = self.over(step, seconds)
@@ -102,7 +102,7 @@ class Limits:
         by_share = (1 - over) / self.fall if self.fall else 1.0
         return phase.rate * min(1.0, risen) * max(0.0, min(1.0, by_steps, by_share))
 
-    def risen(self, recipe: Recipe, phase: Phase, over: float) -> float:
+    def risen(self, recipe: RadiographRecipe, phase: Phase, over: float) -> float:
         """Returns the warmup factor by the share of the training, in a phase that began early."""
         begun = recipe.begun_at is not None
         ends_first = phase is not recipe.phases[-1] or len(recipe.phases) == 1
@@ -135,5 +135,5 @@ CLASSES = Phase(
     (Draws(fractures=8, simulated=0, others=8, size=SMALL_CANVAS, whole=True),),
     LossWeights(fracture=0.0, simulated=0.0, image=1.0, attributes=0.0, texture=0.0),
 )
-RECIPE = Recipe((SIMULATED_FRACTURES, FRACTURES))
-RECIPES = {"outlines": RECIPE, "resnet18": Recipe((CLASSES,), None, SMALL_CANVAS)}
+RECIPE = RadiographRecipe((SIMULATED_FRACTURES, FRACTURES))
+RECIPES = {"outlines": RECIPE, "resnet18": RadiographRecipe((CLASSES,), None, SMALL_CANVAS)}

@@ -17,12 +17,14 @@ from training.radiograph import __main__ as command
 from training.radiograph import report
 from training.radiograph.batches.sampler import Draws
 from training.radiograph.loop import schedule
-from training.radiograph.loop.schedule import NetworkSize, Phase, Recipe
+from training.radiograph.loop.schedule import NetworkSize, Phase, RadiographRecipe
 from training.radiograph.predictions import Case, Prediction
 from training.radiograph.radiograph_recipe import RecipeName
 
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
-QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
+QUICK = RadiographRecipe(
+    (Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2
+)
 
 
 def cases(count: int, right: bool) -> list[Case]:

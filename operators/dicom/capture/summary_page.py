@@ -25,12 +25,12 @@ from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import referenced_instances
 from operators.packages.joint import parts_of
 from operators.packages.structures import Code
+from operators.render.page.figures import page_sentences, page_table
 from operators.render.page.fonts import is_drawable
 from operators.render.page.layout import Page
 from operators.render.page.pdf import page_as_pdf
 from operators.render.page.raster import draw_page
 from operators.render.page.sheet import Captioned, PageContent, lay_out
-from operators.render.summary_page import page_sentences, page_table
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOT_RULED_OUT
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from operators.measure.measuring import measure_segments
 from operators.render.fracture_pictures import FracturePicture
-from operators.render.summary_page import (
+from operators.render.page.figures import (
     bones_in_short,
     fracture_figures,
     page_sentences,

@@ -30,10 +30,7 @@ def main(
     held_out: Annotated[tuple[str, ...], MANY] = (),
     groups: Annotated[tuple[str, ...], MANY] = (),
 ) -> None:
-    """Runs the panel, or some groups of its cases, then writes the documents.
-
-    `held_out` are pairs PATIENT=MODELS.
-    """
+    """Runs the panel, or some groups, then writes the documents; `held_out` are pairs PATIENT=MODELS."""
     rows = read_rows(ROWS)
     if data is not None:
         folders = dict(pair.split("=", 1) for pair in held_out)

@@ -113,10 +113,7 @@ def span_of(entry: Mapping[str, Any]) -> list[int]:
 
 
 def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns one row: a structure of structures.toml, or the entry's own description.
-
-    Raises ValueError for an unknown structure.
-    """
+    """Returns a row: a structure of structures.toml or the entry's own. Raises ValueError if unknown."""
     if "structure" in entry:
         side = entry.get("side")
         structure_named(read_structures(), entry["structure"], side)

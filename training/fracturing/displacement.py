@@ -101,10 +101,7 @@ def carried(
 
 
 def rigidly_moved(volume: Array, turn: Rotation, shift: Vector, about: Vector) -> Array:
-    """Returns `volume` rotated about a point and shifted, both in voxels, interpolated linearly.
-
-    Values from outside repeat the edge.
-    """
+    """Returns `volume` rotated about a point and shifted, in voxels, linearly; outside repeats the edge."""
     back = turn.as_matrix().T
     offset = about - back @ (about + shift)
     moved: Array = ndimage.affine_transform(volume, back, offset, order=1, mode="nearest")

@@ -58,10 +58,7 @@ def main(
 
 
 def copy_state(runs: Path) -> Path:
-    """Returns the folder of a training to be finished, made from the present state if needed.
-
-    An interrupted one is resumed.
-    """
+    """Returns the folder of a training to be finished, from the present state, or an interrupted one."""
     begun = sorted(runs.glob("finished-*"), key=started_at)
     if begun and not (begun[-1] / METRICS).exists():
         return begun[-1]

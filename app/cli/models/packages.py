@@ -122,10 +122,7 @@ def show_listed(row: dict[str, str], console: Console) -> None:
 
 
 def list_packages(path: Path) -> dict[str, str]:
-    """Returns the name, the state (ready, draft, broken) and a short text of a package.
-
-    Checksums are left to `osteon models verify`.
-    """
+    """Returns name, state (ready, draft, broken) and a text of a package; checksums are not checked."""
     name, is_draft = path.parent.name, path.name == DRAFT_FILE
     try:
         package = read_package(path)
@@ -191,10 +188,7 @@ def require_packages(folder: Path) -> list[Path]:
 
 
 def package_file(models: Path, name: str) -> Path:
-    """Returns the file or draft of a package.
-
-    Raises UsageError for an unknown name, ModelError if there is no models folder.
-    """
+    """Returns a package's file or draft. Raises UsageError for an unknown name, ModelError without models."""
     known = {path.parent.name: path for path in require_packages(models)}
     if name not in known:
         raise UsageError(f"expected one of the packages {', '.join(known)}, got {name!r}")

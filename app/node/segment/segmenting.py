@@ -84,10 +84,7 @@ class Segmenter:
         }
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """Segments one series for some of its candidates; returns its verified result or a refusal.
-
-        Raises TransientError.
-        """
+        """Segments one series for some candidates; returns the result or refusal. Raises TransientError."""
         job = StudyJob.of(values)
         folder = self._folder(job)
         decided = self._decided(job)

@@ -127,10 +127,7 @@ def send_rejection(delivery: Json, peer: Peer, settings: NodeSettings) -> Attemp
 def fallbacks(
     peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
-    """Makes fallback encodings of SEGs for a peer that refuses them; none of a SEG that has no such form.
-
-    Raises OutputError.
-    """
+    """Makes fallback encodings of SEGs that a peer refuses, where there are any. Raises OutputError."""
     if kind == "sc":
         return list(captures)
     from operators.dicom.fallback_encodings import (

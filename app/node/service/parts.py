@@ -42,10 +42,7 @@ LOOK_SILENT_S = 60.0
 
 
 def listener_part(settings: Settings, life: Life) -> None:
-    """Runs the listener, which receives instances.
-
-    Raises PortError, or UsageError for certificates that cannot be read.
-    """
+    """Runs the listener. Raises PortError, or UsageError for certificates that cannot be read."""
     from app.node.receive.listener import Listener
 
     node = settings.node

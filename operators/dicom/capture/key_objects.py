@@ -27,10 +27,7 @@ OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 
 def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provenance, path: Path) -> None:
-    """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`, no file without any.
-
-    Raises OutputError.
-    """
+    """Writes a Key Object Selection (PS3.3 A.35.4) of the pictures' slices, if any. Raises OutputError."""
     path.unlink(missing_ok=True)
     if pictures:
         dataset = make_key_objects(pictures, provenance)

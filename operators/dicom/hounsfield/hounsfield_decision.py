@@ -74,10 +74,7 @@ def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume
 
 
 def check_volume(volume: CtVolume) -> CtVolume:
-    """Returns an image without a header, with notes on what it shows.
-
-    Raises UnsuitableError if its values are not Hounsfield units.
-    """
+    """Returns an image without a header, with notes. Raises UnsuitableError if its values are not HU."""
     found = check_values(histogram(volume.hu))
     if found.kind is Kind.PROVED:
         return replace(volume, notes=_cut_off(found))

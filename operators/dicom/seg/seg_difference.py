@@ -13,10 +13,7 @@ from operators.geometry.volume import Grid
 
 
 def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[Change]:
-    """Yields the segments that differ, on the images' `grid`, those of the original first.
-
-    Raises UnreadableError.
-    """
+    """Yields the segments that differ, on `grid`, those of the original first. Raises UnreadableError."""
     now, before = read_segments(edited), read_segments(original)
     own, former = read_seg_on(edited, grid).labels, read_seg_on(original, grid).labels
     ml = grid.voxel_volume_mm3 / 1000

@@ -61,10 +61,7 @@ def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
 
 
 def binary_frames(label_map: LabelMap, values: Sequence[int], series: Series, make: MakeSeg) -> Write:
-    """Writes one bit a voxel for each of `values` that is in use; `make` describes them.
-
-    Raises UnsuitableError if none is.
-    """
+    """Writes one bit a voxel for each used one of `values`, as `make` describes. Raises UnsuitableError."""
     slices = labelled_slices(label_map, series)
     frames = bit_frames(label_map, slices, values)
     present = _present(values, frames)

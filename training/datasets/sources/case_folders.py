@@ -125,10 +125,7 @@ def telling(part: str) -> str:
 
 
 def dicom_of(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[Path], list[LeftOut]]:
-    """Returns the CT series of a folder, its SEGs and RTSTRUCTs, and what of its DICOM is neither.
-
-    Raises UnreadableError.
-    """
+    """Returns a folder's CT series, SEGs and RTSTRUCTs, and its other DICOM. Raises UnreadableError."""
     if not files:
         return [], [], []
     drawn = [path for path in files if is_seg(path) or is_rtstruct(path)]

@@ -91,10 +91,7 @@ def eight_bits(values: NDArray[np.generic]) -> Image.Image:
 
 
 def read_coco(path: Path) -> tuple[CocoOutlines, dict[str, tuple[int | None, int | None]]]:
-    """Returns the outlines in a COCO file of one category, and the size that it states of each image.
-
-    Raises UsageError.
-    """
+    """Returns the outlines in a COCO file of one category, and the sizes of its images. Raises UsageError."""
     outlines: CocoOutlines = defaultdict(list)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -40,23 +40,23 @@ COMMANDS = {
         "Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.",
     ),
     "serve": (
-        "node:serve",
+        "node.commands:serve",
         "Run the PACS node: receive studies, segment them, deliver the results. Configured in app.yaml.",
     ),
     "jobs": (
-        "node:jobs",
+        "node.jobs:jobs",
         "Show the state of every study, or act on one.",
     ),
     "send": (
-        "node:send",
+        "node.commands:send",
         "Send DICOM files or folders to the destination PEER of app.yaml or --peer.",
     ),
     "notify": (
-        "node:notify",
+        "node.commands:notify",
         "Send a test message to every target of `messages`, or to TARGET, also in quiet hours.",
     ),
     "check": (
-        "node:check",
+        "node.commands:check",
         "Check models, disk, database and peers; say what is wrong and how to fix it.",
     ),
     "exec": (
@@ -98,7 +98,7 @@ GROUPS = {
         "Model packages: list, show, install, import, verify, rollback, bench.",
     ),
     "users": (
-        "users:users_app",
+        "node.users:users_app",
         "The accounts of the node's page: list, add, change, remove.",
     ),
     "config": (

@@ -13,7 +13,7 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
-from app.cli.node import Data
+from app.cli.node.options import Data
 from app.cli.training_display import training_display
 from app.printable import printable
 from app.settings import read_settings
@@ -33,7 +33,7 @@ def list_filed(*, data: Data = None, config: Config = None) -> int:
 
     They were sent to it, or drawn on its page. Each is followed by the folders to add to a data set.
     """
-    from app.cli.users import settings_of
+    from app.cli.node.users import settings_of
     from app.node.queue.job import job_folder
     from app.node.studies.edit_differences import change_sentence, compared_edits
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from app.cli.arguments import Config
-from app.cli.node import Data
+from app.cli.node.options import Data
 
 if TYPE_CHECKING:
     from app.node.accounts.accounts import Accounts
@@ -87,7 +87,7 @@ def remove(name: str, /, *, data: Data = None, config: Config = None) -> int:
 
 def settings_of(data: Data, config: Config) -> Settings:
     """Returns the settings. Raises UsageError if the data folder does not exist."""
-    from app.node.service.command import node_settings, require_node
+    from app.cli.node.options import node_settings, require_node
 
     settings = node_settings({"data": data}, config=config)
     require_node(settings.node)

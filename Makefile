@@ -56,12 +56,14 @@ $(HOLOSCAN_CLI): | $(READY)
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not real_data" tests/unit
 
-# Slow tests that neither start processes nor depend on the clock
-SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks/accuracy \
+# Slow tests that neither start processes nor depend on the clock. The others wait for most of their time, so three
+# share two cores; the longest files come first
+SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks \
 	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/service tests/slow $(SIDE_BY_SIDE:%=--ignore=%) --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/slow tests/service \
+	$(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
 # The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:

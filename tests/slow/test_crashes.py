@@ -16,13 +16,13 @@ NEVER = 1000
 # Strides in the code and in starting again, and how many moments there are at least
 SCENARIOS = {
     "receiving": (1, 4, 25),
-    "watching": (1, 7, 60),
-    "queueing": (1, 7, 15),
-    "queueing late slices": (1, 7, 15),
+    "watching": (1, 11, 60),
+    "queueing": (2, 11, 15),
+    "queueing late slices": (2, 11, 15),
     "starting": (1, 2, 5),
-    "sweeping": (1, 7, 5),
-    "delivering": (17, NEVER, 5),
-    "delivering a radiograph": (17, NEVER, 5),
+    "sweeping": (1, 11, 5),
+    "delivering": (29, NEVER, 5),
+    "delivering a radiograph": (29, NEVER, 5),
 }
 
 

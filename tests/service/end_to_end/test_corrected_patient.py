@@ -14,10 +14,10 @@ from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.capture.secondary_captures import write_pictures, write_turntable
 from operators.dicom.read.scan import scan
 from operators.render.turntable import View
+from tests.slow.operators.dicom.capture.test_picture_writer import MADE, PICTURES, PIXELS
 from tests.support.dicom import phantoms
 from tests.support.dicom.seg_cases import provenance
 from tests.support.node.node_processes import Orthanc, Served, fetched, until
-from tests.unit.operators.dicom.capture.test_picture_writer import MADE, PICTURES, PIXELS
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)

@@ -83,7 +83,7 @@ class Served:
             "http_port": free_port(),
             "data": str(root / "data"),
             "peers": peers,
-            "quiet_s": 0.3,
+            "quiet_s": 1.0,
             "minimum_free_mb": 0,
             "network_s": 5.0,
             "grace_s": 10.0,

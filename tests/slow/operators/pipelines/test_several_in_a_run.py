@@ -19,6 +19,7 @@ from operators.dicom.seg.seg_reader import read_seg
 from operators.package_files.package_reader import read_package
 from operators.packages.joint import parts_of
 from operators.pipelines import several
+from tests.slow.operators.pipelines.test_several import assert_right, volume
 from tests.support.dicom import phantoms
 from tests.support.dicom.seg_cases import MADE_AT
 from tests.support.node.node_cases import node_settings
@@ -30,7 +31,6 @@ from tests.support.packages.limbs_package import (
     write_limbs,
 )
 from tests.support.packages.synthetic_packages import write_package
-from tests.unit.operators.pipelines.test_several import assert_right, volume
 
 
 @pytest.fixture

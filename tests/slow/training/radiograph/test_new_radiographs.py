@@ -15,7 +15,10 @@ from operators.geometry.projection import Projection
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.pipelines.several import segment
+from tests.support.radiographs import small_batches
+from tests.support.radiographs.small_batches import with_small_batches
 from tests.support.radiographs.synthetic_radiographs import BOX, SHAPE, distinct_radiograph
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.package_installation import package_in
 
 NAME = "wrists"
@@ -49,9 +52,10 @@ def write_yolo(folder: Path) -> Path:
 
 
 def test_outlines_become_a_package_that_says_what_its_data_do_not_tell(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setitem(RECIPES, small_batches.NAME, with_small_batches(RECIPES[small_batches.NAME]))
     assert osteon("data", "import", write_yolo(tmp_path / "source"), "--to", tmp_path / "dataset") == 0
     places = ("--data", tmp_path / "dataset", "--runs", tmp_path / "runs", "--models", tmp_path / "models")
     train = ("train", "--new", NAME, *places, "--workers", "0", "--steps", "2")

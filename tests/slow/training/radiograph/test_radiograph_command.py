@@ -25,6 +25,7 @@ from app.cli.training.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
 from tests.support.radiographs.radiograph_package import write_radiograph_package
+from tests.support.radiographs.small_batches import NAME, with_small_batches
 from tests.support.radiographs.synthetic_radiographs import (
     distinct_radiograph,
     made_radiograph,
@@ -33,20 +34,31 @@ from tests.support.radiographs.synthetic_radiographs import (
     write_graz,
 )
 from tests.support.training.training_cases import ROOT
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.package_installation import package_in
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.radiograph_run import RadiographRun
 from training.radiograph.radiograph_run import train as train_radiographs
 
 RECIPE = 'subjects = "radiograph"\nrecipe = "outlines"\nsteps = 40000\n'
-COMMAND = "import sys; from app.cli.commands import main; sys.argv[0] = 'osteon'; main()"
+COMMAND = """
+import sys
+from app.cli.commands import main
+from tests.support.radiographs.small_batches import make_batches_small
+
+make_batches_small()
+sys.argv[0] = "osteon"
+main()
+"""
 # The process dies as it saves the second fold for the second time, as if the power had failed
 KILLED = """
 import os, signal, sys
 import torch
 from app.cli.commands import main
+from tests.support.radiographs.small_batches import make_batches_small
 from training.radiograph.loop import phased_trainer
 
+make_batches_small()
 torch.set_num_threads(1)
 phased_trainer.SAVE_S = 0.0
 written, save = [], torch.save
@@ -70,8 +82,9 @@ def train(package: str, **options: Any) -> int:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
+def one_thread_and_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setitem(RECIPES, NAME, with_small_batches(RECIPES[NAME]))
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from operators.packages.structures import Code
 from operators.render.fracture_pictures import fracture_pictures
 from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segment, Segmentation
+from tests.slow.operators.dicom.sr.test_report_writer import errors
 from tests.support.dicom.seg_cases import LEFT, MADE_AT, bone, package, provenance, series
-from tests.unit.operators.dicom.sr.test_report_writer import errors
 from tests.unit.operators.geometry.test_meshes import assert_closed
 
 DATA = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "pelvis" / "001"

@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from operators.dicom.capture.key_objects import write_key_objects
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.result_check import check_result
+from tests.slow.operators.dicom.capture.test_picture_writer import MADE, PICTURES
 from tests.support.dicom.seg_cases import grid, header, multi_frame, provenance, series
-from tests.unit.operators.dicom.capture.test_picture_writer import MADE, PICTURES
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 BINARIES = Path(sys.executable).parent

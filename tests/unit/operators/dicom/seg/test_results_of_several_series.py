@@ -16,8 +16,8 @@ from operators.dicom.rtstruct.rtstruct_writer import write_structures
 from operators.dicom.seg.reencode import read_provenance
 from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
+from tests.slow.operators.dicom.capture.test_picture_writer import PICTURES
 from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation, series
-from tests.unit.operators.dicom.capture.test_picture_writer import PICTURES
 
 BINARIES = Path(sys.executable).parent
 MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=2))

@@ -20,6 +20,7 @@ from operators.geometry.projection import ProjectionSpacing
 from operators.measure.projection_flags import measure_and_flag
 from operators.segmentation.radiograph_answer import FractureFinding, Verdict
 from operators.segmentation.segmentation import Flag
+from tests.slow.operators.dicom.sr.test_report_writer import errors
 from tests.support.radiographs.radiograph_result_cases import (
     CALIBRATED,
     ON_DETECTOR,
@@ -28,7 +29,6 @@ from tests.support.radiographs.radiograph_result_cases import (
     provenance,
     series,
 )
-from tests.unit.operators.dicom.sr.test_report_writer import errors
 
 FRACTURE_OF_BONE = "125605004"
 

@@ -19,6 +19,7 @@ from operators.render.projection_pictures import (
     shown_grey,
     shown_size,
 )
+from tests.slow.operators.dicom.capture.test_picture_writer import valid
 from tests.support.radiographs.radiograph_result_cases import (
     COLOURS,
     ODD,
@@ -28,7 +29,6 @@ from tests.support.radiographs.radiograph_result_cases import (
     provenance,
     series,
 )
-from tests.unit.operators.dicom.capture.test_picture_writer import valid
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

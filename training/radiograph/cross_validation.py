@@ -15,7 +15,7 @@ from training.radiograph.loop.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)
-class RadiographFold:
+class ImageFold:
     """A fold: the images trained on and those evaluated on, by index into a data set."""
 
     number: int
@@ -24,7 +24,7 @@ class RadiographFold:
 
 
 @dataclass(frozen=True)
-class RadiographFoldResult:
+class FoldMetrics:
     """The metrics of a fold's network on the images that it was not trained on."""
 
     fold: int
@@ -34,7 +34,7 @@ class RadiographFoldResult:
     metrics: Metrics
 
 
-def folds_in(dataset: RadiographSet, count: int) -> list[RadiographFold]:
+def folds_in(dataset: RadiographSet, count: int) -> list[ImageFold]:
     """Returns the folds of a data set, each without the file-number neighbours of its held-out part.
 
     Raises UsageError if there are fewer groups than folds.
@@ -46,11 +46,11 @@ def folds_in(dataset: RadiographSet, count: int) -> list[RadiographFold]:
         held = np.flatnonzero(number == fold).tolist()
         near = apart(dataset.members, dataset.pairs, held)
         trained = [at for at in np.flatnonzero(number != fold).tolist() if at not in near]
-        folds.append(RadiographFold(fold + 1, tuple(trained), tuple(held)))
+        folds.append(ImageFold(fold + 1, tuple(trained), tuple(held)))
     return folds
 
 
-def content_of(results: Sequence[RadiographFoldResult]) -> dict[str, Any]:
+def content_of(results: Sequence[FoldMetrics]) -> dict[str, Any]:
     """Returns cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
     folds = [asdict(one) | {"metrics": known(one.metrics)} for one in results]
     means = {
@@ -60,7 +60,7 @@ def content_of(results: Sequence[RadiographFoldResult]) -> dict[str, Any]:
     return {"folds": folds, "all": means}
 
 
-def table_of(results: Sequence[RadiographFoldResult]) -> str:
+def table_of(results: Sequence[FoldMetrics]) -> str:
     """Returns a table with a row for each metric: mean, standard deviation, and each fold."""
     head = ["metric", "mean", "spread", *(f"fold {one.fold}" for one in results)]
     counts = ["images", "", "", *(str(one.measured) for one in results)]
@@ -68,7 +68,7 @@ def table_of(results: Sequence[RadiographFoldResult]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), counts, *rows))
 
 
-def metric_rows(results: Sequence[RadiographFoldResult]) -> list[tuple[str, list[float]]]:
+def metric_rows(results: Sequence[FoldMetrics]) -> list[tuple[str, list[float]]]:
     """Returns each metric with its value in every fold."""
     return [(name, [one.metrics[name] for one in results]) for name in results[0].metrics]
 

@@ -19,13 +19,7 @@ from training.device import device_name, training_device
 from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.batches.sampler import Sampler, Source, source_of
-from training.radiograph.cross_validation import (
-    RadiographFold,
-    RadiographFoldResult,
-    content_of,
-    folds_in,
-    table_of,
-)
+from training.radiograph.cross_validation import FoldMetrics, ImageFold, content_of, folds_in, table_of
 from training.radiograph.datasets.cleaning import RadiographSet, clean
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS
@@ -150,7 +144,7 @@ class Training:
         self.keep_folds(dataset, folds)
         folders = [self.run.folder / f"fold-{fold.number}" for fold in folds]
         deadline = self.deadline(folders)
-        results: list[RadiographFoldResult] = []
+        results: list[FoldMetrics] = []
         for fold, folder in zip(folds, folders, strict=True):
             trained, held = ([dataset.members[at].image for at in part] for part in (fold.trained, fold.held))
             trainer = self.trainer(folder, trained, held)
@@ -160,12 +154,12 @@ class Training:
                 yield f"fold {fold.number}: {stopped(trainer)}"
                 return
             fractured = sum(image.fractured for image in held)
-            results.append(RadiographFoldResult(fold.number, len(trained), len(held), fractured, metrics))
+            results.append(FoldMetrics(fold.number, len(trained), len(held), fractured, metrics))
             yield f"fold {fold.number}: {len(trained)} images trained on, {len(held)} evaluated"
         write_json(self.run.folder / CROSS_VALIDATION, content_of(results))
         yield table_of(results)
 
-    def keep_folds(self, dataset: RadiographSet, folds: Sequence[RadiographFold]) -> None:
+    def keep_folds(self, dataset: RadiographSet, folds: Sequence[ImageFold]) -> None:
         """Writes the fold of each image. Raises UsageError if an earlier file has other folds."""
         rows = sorted((dataset.members[at].image.name, fold.number) for fold in folds for at in fold.held)
         path, text = self.run.folder / FOLDS, csv_text(("file", "fold"), rows)

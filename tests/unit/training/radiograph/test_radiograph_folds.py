@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from operators.errors import UsageError
 from tests.support.radiographs.synthetic_radiographs import made_radiograph
-from training.radiograph.cross_validation import RadiographFoldResult, content_of, folds_in, table_of
+from training.radiograph.cross_validation import FoldMetrics, content_of, folds_in, table_of
 from training.radiograph.datasets.cleaning import RadiographSet
 from training.radiograph.datasets.groups import Member, apart, folds_of, groups_of, number_of
 from training.radiograph.datasets.near_copies import NEIGHBOURS
@@ -97,8 +97,8 @@ def test_fewer_groups_than_folds_are_refused() -> None:
 
 def test_the_table_of_all_folds() -> None:
     results = [
-        RadiographFoldResult(1, 10, 5, 2, {"auc": 0.8, "accuracy": 0.5}),
-        RadiographFoldResult(2, 11, 4, 0, {"auc": math.nan, "accuracy": 0.7}),
+        FoldMetrics(1, 10, 5, 2, {"auc": 0.8, "accuracy": 0.5}),
+        FoldMetrics(2, 11, 4, 0, {"auc": math.nan, "accuracy": 0.7}),
     ]
     assert table_of(results).splitlines() == [
         "| metric | mean | spread | fold 1 | fold 2 |",

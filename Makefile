@@ -108,7 +108,7 @@ parity: $(READY) $(PEER)/.ready  ## Published networks against nnU-Net itself on
 # HELD_OUT="001=MODELS 002=MODELS" adds networks that never saw these patients. FOLDS: cross-validation.json of a
 # training on radiographs; BASELINE: the folder of a finished ResNet-18
 accuracy: $(READY)  ## Accuracy on real and simulated CTs and on radiographs: docs/*accuracy.md and the model cards
-	$(BIN)/python -m benchmarks.accuracy --data $(DATA) --held-out $(HELD_OUT)
+	$(BIN)/python -m benchmarks.accuracy --data $(DATA) $(addprefix --held-out ,$(HELD_OUT))
 	$(BIN)/python -m benchmarks.bodies --data $(DATA)
 	$(BIN)/python -m benchmarks.accuracy.radiographs --data $(DATA) $(addprefix --cross-validation ,$(FOLDS)) \
 	$(addprefix --baseline ,$(BASELINE))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from app.cli.map import main
+from app.cli.run import main
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -8,7 +8,7 @@ from operators.packages.packages import ModelPackage
 
 
 def packages_in_use(settings: Settings, name: str | None = None) -> tuple[ModelPackage, ...]:
-    """Every package of the models folder, or the one of that name, at the operating point of the settings.
+    """Returns all packages of the models folder, or the one of that name, at the settings' operating point.
 
     Raises ModelError if there is none, UsageError if none has that name.
     """

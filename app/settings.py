@@ -41,7 +41,7 @@ _given_file: ContextVar[Path | None] = ContextVar("given_file", default=None)
 
 
 def one_sentence(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """A valid operating point; pydantic would report each member of the union by itself."""
+    """Returns a valid operating point; pydantic would report each member of the union by itself."""
     try:
         return validate(value)
     except ValidationError as error:

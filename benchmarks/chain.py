@@ -8,7 +8,6 @@ same run; PYTHON is the interpreter of an environment with nnunetv2.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -20,31 +19,21 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.networks.published import SMALL
-from benchmarks.process_usage import ProcessUsage, run_measured
+from benchmarks.process_usage import OSTEON, ProcessUsage, run_measured
 from tests.support.packages.synthetic_nnunet import write_v2
+from training.command_line import run
 from training.phantoms import phantom_ct, write_series
 
 
-def main() -> None:
-    """Runs Osteon and the peer, and prints a table."""
-    arguments = parsed()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        series = arguments.folder or made_series(work)
+def main(*, peer: Path | None = None, folder: Path | None = None) -> None:
+    """Runs Osteon and the peer on the series in a folder, by default a procedural one; prints a table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        series = folder or made_series(work)
         ours = run_chain(series, work)
         show(ours, json.loads((work / "out" / "report.json").read_text(encoding="utf-8")))
-        if arguments.peer is not None:
-            show_ratio(ours, run_peer(arguments.peer, series, work))
-
-
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
-    parser.add_argument("--folder", type=Path, help="a CT series; by default a procedural one")
-    return parser.parse_args()
+        if peer is not None:
+            show_ratio(ours, run_peer(peer, series, work))
 
 
 def made_series(work: Path) -> Path:
@@ -55,15 +44,7 @@ def made_series(work: Path) -> Path:
 
 def run_chain(series: Path, work: Path) -> ProcessUsage:
     """Runs `osteon run` as a user does."""
-    command = [
-        sys.executable,
-        "-c",
-        "from app.cli.commands import main; main()",
-        "run",
-        str(series),
-        "-o",
-        str(work / "out"),
-    ]
+    command = [*OSTEON, "run", str(series), "-o", str(work / "out")]
     return run_measured(command, work / "chain.log")
 
 
@@ -113,4 +94,4 @@ def show_ratio(ours: ProcessUsage, peer: ProcessUsage) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

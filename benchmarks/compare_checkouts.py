@@ -12,37 +12,33 @@ this checkout. The first group of each pattern is the metric.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from training.command_line import run
 
 HERE = Path(__file__).resolve().parents[1]
 
 
-def main() -> None:
+def main(*program: str, against: Path, metric: list[str], pairs: int = 6) -> None:
     """Prints the medians, the median ratio of the pairs, and the range of the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
-    parser.add_argument("--pairs", type=int, default=6, help="number of measurements of each checkout")
-    parser.add_argument("--metric", action="append", required=True, help="a regular expression; repeatable")
-    parser.add_argument("program", nargs="+", help="arguments of Python")
-    arguments = parser.parse_args()
-    other = arguments.against.resolve()
-    pairs: list[tuple[list[float], list[float]]] = []
-    for pair in range(arguments.pairs):
+    other = against.resolve()
+    found: list[tuple[list[float], list[float]]] = []
+    for pair in range(pairs):
         # The order alternates, so that neither checkout always profits or suffers from running second
         order = (other, HERE) if pair % 2 == 0 else (HERE, other)
-        values = {tree: measure(tree, arguments.program, arguments.metric) for tree in order}
-        pairs.append((values[other], values[HERE]))
-    for column, pattern in enumerate(arguments.metric):
-        report(pattern, [(before[column], after[column]) for before, after in pairs])
+        values = {tree: measure(tree, program, metric) for tree in order}
+        found.append((values[other], values[HERE]))
+    for column, pattern in enumerate(metric):
+        report(pattern, [(before[column], after[column]) for before, after in found])
 
 
-def measure(tree: Path, program: list[str], patterns: list[str]) -> list[float]:
+def measure(tree: Path, program: Sequence[str], patterns: Sequence[str]) -> list[float]:
     """Returns the metrics of one run. Raises SystemExit with its output if one is missing."""
     own = [str(HERE / each) if (HERE / each).is_file() and each.endswith(".py") else each for each in program]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
@@ -66,4 +62,4 @@ def report(pattern: str, pairs: list[tuple[float, float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -9,7 +9,6 @@ saw; the SEGs are read back and compared.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 from benchmarks.accuracy.cases.panel import DEGRADED_PATIENT
 from benchmarks.accuracy.cases.patients import series_folder
 from operators.dicom.seg.seg_reader import read_seg
+from training.command_line import run
 from training.phantoms import DEMO, write_series
 
 HERE = Path(__file__).resolve().parents[1]
@@ -29,17 +29,13 @@ SPACING_MM = (1.6, 1.6, 2.0)
 SEED = 1
 
 
-def main() -> None:
+def main(*, against: Path, data: Path | None = None) -> None:
     """Prints how many voxels differ in each case; exits with 1 if any does."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--against", type=Path, required=True, metavar="FOLDER", help="the other checkout")
-    parser.add_argument("--data", type=Path, help="folder with real patients")
-    arguments = parser.parse_args()
     differ = 0
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        for name, series in cases(work, arguments.data):
-            trees = {"here": HERE, "there": arguments.against.resolve()}
+        for name, series in cases(work, data):
+            trees = {"here": HERE, "there": against.resolve()}
             here, there = (labels(tree, series, work / name / which) for which, tree in trees.items())
             count = int(np.count_nonzero(here != there)) if here.shape == there.shape else here.size
             differ += count
@@ -66,4 +62,4 @@ def labels(tree: Path, series: Path, output: Path) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +17,6 @@ from operators.render.preview import draw_preview
 from operators.segmentation.segmentation import Segmentation
 
 Row = dict[str, Any]
-
-
-def command_line(text: str) -> argparse.ArgumentParser:
-    """Returns a command line with the options of all pages of rows."""
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--only", nargs="*", default=[], help="words of the names of cases to run")
-    return parser
 
 
 def fingerprint(packages: Sequence[ModelPackage]) -> str:

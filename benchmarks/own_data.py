@@ -10,7 +10,6 @@ and training. With --steps 400 on one thread: 26 minutes, mean Dice 0.75 (docs/d
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -22,9 +21,11 @@ import nibabel
 import numpy as np
 import trimesh
 
+from benchmarks.process_usage import OSTEON
 from operators.geometry.meshes import mesh_of
 from operators.geometry.volume import Box
 from operators.image_files.label_files import RAS_TO_LPS
+from training.command_line import run
 from training.phantoms import DEMO, PhantomCT
 
 NAME = "own_data"
@@ -32,25 +33,21 @@ NAME = "own_data"
 AROUND_MM = 6.0
 
 
-def main() -> None:
-    """Makes the cases, runs both commands and prints their seconds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--cases", type=int, default=40)
-    parser.add_argument("--spacing", type=float, default=3.0)
-    parser.add_argument("--steps", type=int, help="of each network, instead of the plan's")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--ensemble", action="store_true", help="install the networks of all folds")
-    options = parser.parse_args()
-    work = options.work
-    seconds = {"cases": timed(lambda: make_cases(work / "source", options.cases, options.spacing))}
+def main(
+    *, work: Path, cases: int = 40, spacing: float = 3.0, steps: int = 0, folds: int = 5, ensemble: bool = False
+) -> None:
+    """Makes the cases, runs both commands and prints their seconds.
+
+    `steps` are those of each network, instead of the plan's; `ensemble` installs the networks of all folds.
+    """
+    seconds = {"cases": timed(lambda: make_cases(work / "source", cases, spacing))}
     if not (work / "dataset").is_dir():
         seconds["import"] = osteon("data", "import", work / "source", "--to", work / "dataset")
     train = (
-        "train", "--data", work / "dataset", "--new", NAME, "--folds", options.folds,
+        "train", "--data", work / "dataset", "--new", NAME, "--folds", folds,
         "--models", work / "models", "--runs", work / "runs",
-        *(("--steps", options.steps) if options.steps else ()),
-        *(("--ensemble",) if options.ensemble else ()),
+        *(("--steps", steps) if steps else ()),
+        *(("--ensemble",) if ensemble else ()),
     )  # fmt: skip
     seconds["train"] = osteon(*train)
     for name, took in seconds.items():
@@ -88,7 +85,7 @@ def write_case(made: PhantomCT, folder: Path) -> None:
 
 def osteon(*words: object) -> float:
     """Runs a command of Osteon; returns its seconds."""
-    command = [sys.executable, "-c", "from app.cli.commands import main; main()", *map(str, words)]
+    command = [*OSTEON, *map(str, words)]
     print(f"osteon {' '.join(map(str, words))}", flush=True)
     return timed(lambda: subprocess.run(command, check=True, env=os.environ))
 
@@ -101,4 +98,4 @@ def timed(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -8,10 +8,10 @@ of each of the others: bones that are broken by random planes, moved apart, draw
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,10 @@ from operators.geometry.volume import Box, LabelMap
 from operators.measure.measured_bone import MeasuredBone
 from operators.measure.measuring import measure_segment
 from operators.measure.places import add_places, nearest_places, place_of
-from operators.packages.structures import Structure, read_structures
+from operators.packages.structures import Side, Structure, read_structures
 from operators.segmentation.measurements import NotMeasurable, Place
 from research.mean_shape import piece_of, posed_mean, read_surfaces
+from training.command_line import MANY, run
 
 Points = NDArray[np.float64]
 
@@ -46,28 +47,25 @@ class Said:
     said: Place | NotMeasurable | None
 
 
-def main() -> None:
+def main(
+    *,
+    structure: str,
+    side: Side | None = None,
+    piece: int = 0,
+    mean_of: Annotated[tuple[Path, ...], MANY],
+    unseen: Annotated[tuple[Path, ...], MANY],
+) -> None:
     """Breaks and measures the bones."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--structure", required=True)
-    parser.add_argument("--side", choices=("left", "right"))
-    parser.add_argument("--piece", type=int, default=0)
-    parser.add_argument("--mean-of", type=Path, nargs="+", required=True)
-    parser.add_argument("--unseen", type=Path, nargs="+", required=True)
-    given = parser.parse_args()
-    structure = read_structures()[given.structure].structure(given.structure, given.side)
-    corners, faces = piece_of(*read_surfaces(given.mean_of), given.piece)
-    rules = structure.long_bone
-    radii_mm = None if rules is None else rules.head_radius_mm
-    names, owners = true_places(structure, posed_mean(corners, faces, radii_mm))
-    unseen, _ = piece_of(*read_surfaces(given.unseen), given.piece)
+    named = read_structures()[structure].structure(structure, side)
+    corners, faces = piece_of(*read_surfaces(mean_of), piece)
+    radii_mm = None if named.long_bone is None else named.long_bone.head_radius_mm
+    names, owners = true_places(named, posed_mean(corners, faces, radii_mm))
+    bones, _ = piece_of(*read_surfaces(unseen), piece)
     rng = np.random.default_rng(0)
     found: list[Said] = []
-    for path, bone in zip(given.unseen, unseen, strict=True):
+    for path, bone in zip(unseen, bones, strict=True):
         for _ in range(BREAKS):
-            found += broken(bone, faces, structure, names, owners, rng)
+            found += broken(bone, faces, named, names, owners, rng)
         print(path.stem, summary_of(found), flush=True)
 
 
@@ -153,4 +151,4 @@ def summary_of(found: list[Said]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -9,6 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# The words that begin a command of Osteon, run as a user does
+OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
+
 
 @dataclass(frozen=True)
 class ProcessUsage:

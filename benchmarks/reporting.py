@@ -8,7 +8,6 @@ LabelShapeStatisticsImageFilter (volume, surface, moments, no diameters) in the 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -30,17 +29,14 @@ from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
 from tests.support.dicom.seg_cases import MADE_AT, provenance, series
 from tests.unit.app.run.test_report_real import DATA, outlined, record_of
+from training.command_line import run
 
 
-def main() -> None:
+def main(*, data: Path = DATA, repeats: int = 3) -> None:
     """Prints the medians and their ratios to the peer's median."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    made = outlined(arguments.data)
+    made = outlined(data)
     turns: dict[str, list[float]] = {}
-    for _ in range(arguments.repeats):
+    for _ in range(repeats):
         turns.setdefault("SimpleITK", []).append(processor_s(lambda: peer(made)))
         with tempfile.TemporaryDirectory() as folder:
             for name, seconds in stages(made, Path(folder)).items():
@@ -88,4 +84,4 @@ def processor_s(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

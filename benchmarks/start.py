@@ -8,12 +8,13 @@ python -m benchmarks.start [--repeats 5]
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from training.command_line import run
 
 CYCLOPTS = "from cyclopts import App; app = App(); app.command(lambda: 0, name='x'); app(['--help'])"
 HELP = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
@@ -30,11 +31,8 @@ STARTS = (
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
+def main(*, repeats: int = 5) -> None:
     """Prints the medians and their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
     for name, script, peer, bare in STARTS:
         turns = [(processor_s(script), processor_s(bare)) for _ in range(repeats)]
         ours_s, bare_s = (statistics.median(each) for each in zip(*turns, strict=True))
@@ -50,4 +48,4 @@ def processor_s(script: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -34,9 +34,7 @@ DEFECT = "a defect in Osteon; the log has the traceback"
 
 
 class OsteonError(Exception):
-    """Base of all errors. `code` may leave the machine; the text says what was expected and what
-    was found.
-    """
+    """Base of all errors. `code` may leave the machine; the text says what was expected and found."""
 
     code = "defect"
     exit_code = 1
@@ -108,9 +106,7 @@ def shortage(error: BaseException) -> TransientError | None:
 
 
 def as_osteon_error(error: BaseException) -> OsteonError | None:
-    """Returns the shortage behind an error, or the error itself if it is an OsteonError; None for
-    any other.
-    """
+    """Returns the shortage behind an error, or the error itself if it is an OsteonError; else None."""
     return shortage(error) or (error if isinstance(error, OsteonError) else None)
 
 

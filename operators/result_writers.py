@@ -39,9 +39,7 @@ class PictureWriterOperator(StageOperator):
     inputs, stage = ("selection", "measured", "resampled"), "pictures"
 
     def run(self, selection: Selection, measured: Segmentation, resampled: SeriesParts) -> None:
-        """Writes a file for each picture and each view, one that references the slices of the pictures,
-        and the page with the summary.
-        """
+        """Writes a file for each picture and view, one that references the slices, and the summary page."""
         provenance = self.work.paths.provenance(selection.series, measured)
         kind, files, attempt = kind_of(measured), self.work.paths.files, self.work.paths.attempts.attempt
         pictures: Pictures | None = None

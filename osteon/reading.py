@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.settings import read_settings
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.read.scan import require_series, scan
-from operators.dicom.select.selection import Refusal, Selection, select
+from operators.dicom.select.selection import Outcome, Refusal, Selection, select
 from operators.errors import UnsuitableError, UsageError
 from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
@@ -78,24 +79,24 @@ def read(
             return Scan(_only(others).read(others[0]))
         require_series(found)
         settings = read_settings(models=None if models is None else Path(models))
-        outcomes = select(found, read_packages(settings.models))
-        chosen = [
-            each
-            for each in outcomes
-            if series_instance_uid in (None, each.series.series_instance_uid)
-            and (isinstance(each, Selection) or series_instance_uid is not None)
-        ]
-        fitting = [each for each in chosen if each.series.grid is not None]
-        if not fitting:
-            reasons = [each.text for each in outcomes if isinstance(each, Refusal)]
-            text = "expected a series with the given UID that can be read, got none"
-            raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or text)
-        series = fitting[0].series
+        series = _chosen(select(found, read_packages(settings.models)), series_instance_uid)
         return Scan(read_image(series), series)
 
 
+def _chosen(outcomes: Sequence[Outcome], uid: str | None) -> Series:
+    """Returns the series with a UID, or the best one without. Raises UnsuitableError if none can be read."""
+    named = [each for each in outcomes if uid in (None, each.series.series_instance_uid)]
+    chosen = [each.series for each in named if uid is not None or isinstance(each, Selection)]
+    fitting = [series for series in chosen if series.grid is not None]
+    if not fitting:
+        reasons = [each.text for each in outcomes if isinstance(each, Refusal)]
+        text = "expected a series with the given UID that can be read, got none"
+        raise UnsuitableError("; ".join(dict.fromkeys(reasons)) or text)
+    return fitting[0]
+
+
 def _only(images: list[Path]) -> FileKind:
-    """The kind of the only image. Raises UsageError if there are several, of which none is the best."""
+    """Returns the kind of the only image. Raises UsageError if there are several."""
     kind = kind_of_file(images[0])
     if len(images) > 1 or kind is None:
         raise UsageError(f"expected one image, got {len(images)}: read each by its own path")

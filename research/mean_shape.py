@@ -8,7 +8,6 @@ each file, counted from 0 in the order of their vertices.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,31 +26,29 @@ from operators.geometry.meshes import Mesh
 from operators.geometry.spheres import find_sphere
 from operators.geometry.surface_points import surface_points
 from operators.packages.structures import Side
+from training.command_line import run
 
 Points = NDArray[np.float64]
 
 ROUNDS, TRIANGLES = 10, 800
 
 
-def main() -> None:
-    """Reads surfaces and writes their mean."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("surfaces", type=Path, nargs="+")
-    parser.add_argument("--side", choices=("left", "right"), help="not given: the bone is not paired")
-    parser.add_argument("--radius-mm", type=float, nargs=2)
-    parser.add_argument("--piece", type=int)
-    parser.add_argument("--source", required=True)
-    parser.add_argument("--licence", required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
-    corners, faces = read_surfaces(given.surfaces)
-    if given.piece is not None:
-        corners, faces = piece_of(corners, faces, given.piece)
-    shape = mean_shape(corners, faces, given.side, given.radius_mm and tuple(given.radius_mm))
-    source = f"mean of {len(corners)} surfaces: {given.source}"
-    given.out.write_text(
-        json.dumps(table_of(shape, given.side, source, given.licence)) + "\n", encoding="utf-8"
-    )
+def main(
+    *surfaces: Path,
+    side: Side | None = None,
+    radius_mm: tuple[float, float] | None = None,
+    piece: int | None = None,
+    source: str,
+    licence: str,
+    out: Path,
+) -> None:
+    """Reads surfaces and writes their mean; without `side`, the bone is not paired."""
+    corners, faces = read_surfaces(surfaces)
+    if piece is not None:
+        corners, faces = piece_of(corners, faces, piece)
+    shape = mean_shape(corners, faces, side, radius_mm)
+    table = table_of(shape, side, f"mean of {len(corners)} surfaces: {source}", licence)
+    out.write_text(json.dumps(table) + "\n", encoding="utf-8")
 
 
 def read_surfaces(paths: Sequence[Path]) -> tuple[Points, NDArray[np.int32]]:
@@ -134,4 +131,4 @@ def table_of(shape: ReferenceShape, side: Side | None, source: str, licence: str
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -29,14 +29,14 @@ from training.progress import Tell, silent
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledNetwork:
     """Checksum of the installed weights, and path of their report."""
 
     sha256: str
     report: Path
 
 
-def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> Installed:
+def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silent) -> InstalledNetwork:
     """Trains a network and installs its weights.
 
     Raises ModelError or UsageError before the first step if the package cannot take the network.
@@ -46,7 +46,7 @@ def train_and_install(run: TrainingRun, package_folder: Path, tell: Tell = silen
     checkpoint = train(run, tell)
     sha256 = export(checkpoint, package_folder, run.network.name)
     write_report(run, weights, sha256, read(checkpoint, torch.device("cpu"))["progress"])
-    return Installed(sha256, report_file(weights))
+    return InstalledNetwork(sha256, report_file(weights))
 
 
 def export(checkpoint: Path, package_folder: Path, network: str) -> str:

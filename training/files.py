@@ -25,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as CSV."""
+    """Returns a table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue()

@@ -116,7 +116,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def subjects_of(path: Path) -> str:
-    """What a training.toml says that images come from. Raises ModelError where it is none."""
+    """Returns what a training.toml says that images come from. Raises ModelError where it is none."""
     return read_recipe_as(lambda table: str(table.get("subjects", SIMULATED_CT)), path)
 
 
@@ -126,10 +126,7 @@ def read_recipe_as(read: Callable[[dict[str, Any]], Read], path: Path) -> Read:
 
 
 def recipe_of(table: dict[str, Any]) -> Recipe:
-    """Builds a recipe from a parsed training.toml.
-
-    Raises pydantic's ValidationError, and ValueError if a held-out case is used.
-    """
+    """Builds a recipe from a parsed training.toml. Raises ValueError, also if a held-out case is used."""
     file = validated(TypeAdapter(RecipeFile), table)
     require_held_out(file)
     sources = SourceTables(**{key: getattr(file, key) for key in SourceTables.model_fields})

@@ -33,10 +33,7 @@ def software_version() -> str:
 
 
 def execute(application: App, arguments: list[str] | None) -> None:
-    """Runs a command and exits with its published exit code (operators/errors.py).
-
-    Only a defect prints a traceback.
-    """
+    """Runs a command and exits with its exit code (operators/errors.py); only a defect has a traceback."""
     # Without it the final garbage collection goes through all objects of the libraries, for 1.5 s
     atexit.register(gc.freeze)
     silence_libraries(say_defect)

@@ -32,31 +32,31 @@ COMMANDS = {
         "Make a CT of fractured bones, segment it, and compare the result with the ground truth.",
     ),
     "train": (
-        "train:train",
+        "training.train:train",
         "Train the networks of PACKAGE, resuming an interrupted run, and install them.",
     ),
     "calibrate": (
-        "calibrate:calibrate",
+        "training.calibrate:calibrate",
         "Calibrate the fracture decision and the probabilities of PACKAGE on simulated and intact bones.",
     ),
     "serve": (
-        "node:serve",
+        "node.commands:serve",
         "Run the PACS node: receive studies, segment them, deliver the results. Configured in app.yaml.",
     ),
     "jobs": (
-        "node:jobs",
+        "node.jobs:jobs",
         "Show the state of every study, or act on one.",
     ),
     "send": (
-        "node:send",
+        "node.commands:send",
         "Send DICOM files or folders to the destination PEER of app.yaml or --peer.",
     ),
     "notify": (
-        "node:notify",
+        "node.commands:notify",
         "Send a test message to every target of `messages`, or to TARGET, also in quiet hours.",
     ),
     "check": (
-        "node:check",
+        "node.commands:check",
         "Check models, disk, database and peers; say what is wrong and how to fix it.",
     ),
     "exec": (
@@ -98,11 +98,11 @@ GROUPS = {
         "Model packages: list, show, install, import, verify, rollback, bench.",
     ),
     "users": (
-        "users:users_app",
+        "node.users:users_app",
         "The accounts of the node's page: list, add, change, remove.",
     ),
     "config": (
-        "map:config_app",
+        "config:config_app",
         "The configuration file: check, schema.",
     ),
 }

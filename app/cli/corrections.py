@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,14 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
-from app.cli.node import Data
+from app.cli.node.options import Data
 from app.cli.training_display import training_display
 from app.printable import printable
 from app.settings import read_settings
 from operators.errors import UnsuitableError, UsageError
 
 if TYPE_CHECKING:
-    from training.labelled_ct.corrections import Correction
+    from training.labelled_ct.corrections import FiledCorrection
 
 CORRECTIONS = Path("corrections")
 
@@ -32,7 +33,7 @@ def list_filed(*, data: Data = None, config: Config = None) -> int:
 
     They were sent to it, or drawn on its page. Each is followed by the folders to add to a data set.
     """
-    from app.cli.users import settings_of
+    from app.cli.node.users import settings_of
     from app.node.queue.job import job_folder
     from app.node.studies.edit_differences import change_sentence, compared_edits
 
@@ -77,6 +78,14 @@ def add(
     missing = [str(source) for source in sources if not source.exists()]
     if missing or not sources:
         raise UsageError(f"expected corrected files and their CTs, got {', '.join(missing) or 'none'}")
+    folder = read_settings(config, models=models).models / package
+    filed = file_corrections(sources, folder, corrections / package, who or getpass.getuser())
+    print(f"{filed} filed in {corrections / package}; train: osteon train {package} --from-corrections")
+    return 0 if filed else UnsuitableError.exit_code
+
+
+def file_corrections(sources: Sequence[Path], package: Path, target: Path, who: str) -> int:
+    """Files corrections of the results of a package's folder, prints each, and returns their number."""
     filed = 0
     with training_display(Console(stderr=True)) as tell:
         tell("load", None, "libraries")
@@ -86,21 +95,18 @@ def add(
         from training.datasets.layout import LeftOut
         from training.labelled_ct.corrections import Filing, add_corrections
 
-        folder = read_settings(config, models=models).models / package
-        made = read_coarse_to_fine_package(folder / PACKAGE_FILE)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        filing = Filing(made, corrections / package, who or getpass.getuser(), when)
+        filing = Filing(read_coarse_to_fine_package(package / PACKAGE_FILE), target, who, when)
         for each in add_corrections(sources, filing, Networks(Device()), tell):
             if isinstance(each, LeftOut):
                 print(f"left out: {each.source}: {each.reason}", file=sys.stderr)
             else:
                 show(each)
                 filed += 1
-    print(f"{filed} filed in {corrections / package}; train: osteon train {package} --from-corrections")
-    return 0 if filed else UnsuitableError.exit_code
+    return filed
 
 
-def show(correction: Correction) -> None:
+def show(correction: FiledCorrection) -> None:
     """Prints what a correction changes."""
     print(f"{correction.case}, version {correction.version}, by {correction.who}")
     for each in correction.changes:

@@ -147,6 +147,6 @@ def show_check(checked: Checked, dataset: Dataset, rows: list[dict[str, Any]]) -
 
 
 def named(cases: Sequence[str]) -> str:
-    """The first cases that a remark is about."""
+    """Returns the first cases that a remark is about."""
     more = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
     return f"{', '.join(cases[:NAMED])}{more}: " if cases else ""

@@ -109,7 +109,7 @@ def say(console: Console, markup: str) -> None:
 
 
 def segments_table(record: SeriesRecord) -> Table:
-    """The segments of one series."""
+    """Returns the segments of one series."""
     table = Table(title=printable_text(title(record)), title_justify="left")
     for heading in ("segment", "volume", "confidence"):
         table.add_column(heading, justify="left" if heading == "segment" else "right")
@@ -122,7 +122,7 @@ def segments_table(record: SeriesRecord) -> Table:
 
 
 def title(record: SeriesRecord) -> str:
-    """A series as a person would look it up: nothing of the patient."""
+    """Returns a series as a person would look it up: nothing of the patient."""
     part = f", {record.part}" if record.part else ""
     word = "segmented" if record.code == SELECTED else "series"
     slices = "1 slice" if record.slices == 1 else f"{record.slices} slices"

@@ -38,7 +38,7 @@ class Lines:
         self.console.print(f"{stage}{share}{left}: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def left(self, stage: str, done: float, now_s: float) -> str:
-        """The time left to a stage, at its speed since its share was first told; nothing before that."""
+        """Returns the time left to a stage, at its speed since its share was first told, or nothing."""
         first_s, first = self.begun.get(stage, (now_s, done))
         if done <= first:
             # A stage that begins again, such as the steps of the next network

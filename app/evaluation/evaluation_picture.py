@@ -36,10 +36,7 @@ PALETTE = np.array(
 
 
 def write_worst_slice(prediction: LabelMap, truth: LabelMap, metrics: CaseMetrics, path: Path) -> Path:
-    """Writes a PNG, truth left, prediction right, each fragment in its match's colour; returns `path`.
-
-    Raises OutputError.
-    """
+    """Writes a PNG, truth left, prediction right, matched fragments in one colour. Raises OutputError."""
     matched = in_truth_colours(prediction, metrics)
     to_axial = axial_order(truth)
     true_planes, planes = np.transpose(truth.labels, to_axial), np.transpose(matched, to_axial)

@@ -45,12 +45,12 @@ _PILLOW_ERRORS = (
 
 
 def is_projection_file(path: Path) -> bool:
-    """Whether the file's name says that it is a picture in one of the formats."""
+    """Returns whether the file's name says that it is a picture in one of the formats."""
     return path.name.lower().endswith(SUFFIXES) and path.is_file()
 
 
 def read_projection_file(path: Path) -> Projection:
-    """The radiograph of a picture, turned as its EXIF orientation says; what is transparent is black.
+    """Returns the radiograph of a picture, turned as its EXIF orientation says; what is transparent is black.
 
     Side, view and body part are not known, nor is the spacing: the pHYs chunk of a PNG and the density of a
     JPEG say at which size to print it, and programs write 72 or 96 dots an inch whatever it shows.

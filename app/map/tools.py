@@ -45,10 +45,7 @@ class Container:
 
 
 def tool_named(name: str | None, purpose: str = "") -> str:
-    """Returns the program `name`, or the first one that is installed.
-
-    Raises UsageError if there is none; `purpose` ends its sentence.
-    """
+    """Returns the program `name`, or the first installed one. Raises UsageError, which `purpose` ends."""
     found = [tool for tool in ([name] if name else TOOLS) if shutil.which(tool)]
     if not found:
         wanted = name or f"one of {', '.join(TOOLS)}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
+
+from cyclopts import run
 
 from app import platform_layout as layout
 from app.map.manifests import manifests
 
 
-def write(root: Path, user: int, gpus: int) -> None:
+def write(root: Path, user: int, gpus: int = 0) -> None:
     """Writes manifests, folders and links under `root`.
 
     The container's `user` may write to the folders of results, logs and a node's data.
@@ -35,9 +36,4 @@ def within(root: Path, place: os.PathLike[str]) -> Path:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path)
-    parser.add_argument("--user", type=int, required=True)
-    parser.add_argument("--gpus", type=int, default=0)
-    options = parser.parse_args()
-    write(options.root, options.user, options.gpus)
+    run(write)

@@ -22,7 +22,7 @@ from operators.packages.packages import ModelPackage
 def list_files(
     folder: Path, found: Scan, packages: Sequence[ModelPackage]
 ) -> tuple[list[Row], tuple[UnreadableFile, ...]]:
-    """A row for each image that would be read, and the images skipped because there is DICOM beside them."""
+    """Returns a row for each image that would be read, and the images skipped beside DICOM."""
     images = image_files(folder)
     if found.series:
         return [], left_beside_dicom(images, folder, found)

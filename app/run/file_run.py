@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from operators.process.progress import Progress
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What all images of one run share."""
+
+    output: Path
+    settings: Settings
+    packages: Sequence[ModelPackage]
+    made_at: datetime
+    show: Show
+
+
 @dataclass(frozen=True)
 class FileKind:
     """A type of image file: `reads` as in ModelPackage, its results, and the modality that it counts as.
@@ -108,13 +119,13 @@ def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tupl
 
 
 def names_below(images: Sequence[Path]) -> list[str]:
-    """The names of files relative to their common folder."""
+    """Returns the names of files relative to their common folder."""
     common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
     return [image.relative_to(common).as_posix() for image in images]
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """The kind of an image file, by its name; None for other files."""
+    """Returns the kind of an image file, by its name; None for other files."""
     return next((kind for kind in FILE_KINDS if kind.is_file(path)), None)
 
 
@@ -133,7 +144,7 @@ def segment_image(
 
 
 def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[ModelPackage]:
-    """The packages that read an image. Raises UnsuitableError if none does."""
+    """Returns the packages that read an image. Raises UnsuitableError if none does."""
     refusals = [(package, refusal(image, package)) for package in packages]
     fitting = [package for package, text in refusals if text is None]
     if not fitting:
@@ -143,14 +154,14 @@ def fitting_packages(image: Image, packages: Sequence[ModelPackage]) -> list[Mod
 
 
 def refusal(image: Image, package: ModelPackage) -> str | None:
-    """Why a package does not accept an image; None if it does."""
+    """Returns why a package does not accept an image; None if it does."""
     if image.reads != package.reads:
         return f"expected a {package.reads} for {package.name}, got a {image.reads}"
     return None if image.reads == "projection" else grid_refusal(image.grid, package)
 
 
 def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
-    """Why a package does not accept a volume with such a grid; None if it does."""
+    """Returns why a package does not accept a volume with such a grid; None if it does."""
     limits = package.accepts
     faults = (
         slice_spacing_fault(max(grid.spacing_mm), limits.maximum_slice_spacing_mm),
@@ -159,34 +170,24 @@ def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
     return next((sentence for _, sentence in filter(None, faults)), None)
 
 
-def run_file(
-    path: Path,
-    output: Path,
-    folder: str,
-    settings: Settings,
-    packages: Sequence[ModelPackage],
-    networks: Networks,
-    made_at: datetime,
-    show: Show,
-    name: str,
-) -> tuple[SeriesRecord, int]:
-    """Runs one image file; returns its record, under `name`, and exit code. Results go to `output / folder`.
+def run_file(path: Path, run: Run, folder: str, networks: Networks, name: str) -> tuple[SeriesRecord, int]:
+    """Runs one image file; returns its record, under `name`, and exit code. Results go to a `folder` below.
 
     This is the edge of a job: every error ends here, with a code and a sentence.
     """
     kind = kind_of_file(path)
     assert kind is not None
-    clock, record = StageClock(show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
+    clock, record = StageClock(run.show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
     try:
         with clock.measured("read"):
             image = kind.read(path)
         record = replace(record, slices=image.grid.shape[2])
-        made = segment_image(image, packages, networks, clock.progress)
+        made = segment_image(image, run.packages, networks, clock.progress)
         record = replace(record, segmentation=made)
         with clock.measured("write"):
-            write_results(record, made, image, kind, output / folder, settings, made_at)
-        names = names_of(kind.results, output, lambda each: f"{folder}{RESULTS[each].name}")
-        missing = formats_left_out(kind, settings)
+            write_results(record, made, image, kind, run.output / folder, run)
+        names = names_of(kind.results, run.output, lambda each: f"{folder}{RESULTS[each].name}")
+        missing = formats_left_out(kind, run.settings)
         return replace(record, names=names, stages=tuple(clock.records), missing=missing), 0
     except Exception as error:
         return record_of_failure(replace(record, segmentation=None), error, "image_failed")
@@ -203,13 +204,7 @@ def formats_left_out(kind: FileKind, settings: Settings) -> tuple[MissingResult,
 
 
 def write_results(
-    record: SeriesRecord,
-    made: Segmentation,
-    image: Any,
-    kind: FileKind,
-    folder: Path,
-    settings: Settings,
-    made_at: datetime,
+    record: SeriesRecord, made: Segmentation, image: Any, kind: FileKind, folder: Path, run: Run
 ) -> None:
     """Writes the kind's own results, the preview and the HTML report."""
     from app.run.html.writer import write_page
@@ -218,6 +213,6 @@ def write_results(
 
     path = {each: folder / RESULTS[each].name for each in kind.results}
     make_folder(folder, "an output folder")
-    kind.write(made, settings, path)
+    kind.write(made, run.settings, path)
     write_png(kind_of(made).draw_preview(image, made), path[PREVIEW])
-    write_page(record, path[PAGE], [path[PREVIEW]], made_at, SOFTWARE_VERSION)
+    write_page(record, path[PAGE], [path[PREVIEW]], run.made_at, SOFTWARE_VERSION)

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from app.packages_in_use import packages_in_use
-from app.run.file_run import image_files, left_beside_dicom, names_below, run_file
+from app.run.file_run import Run, image_files, left_beside_dicom, names_below, run_file
 from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
 from app.run.record import SeriesRecord, StageRecord
@@ -38,7 +38,6 @@ from operators.dicom.select.selection import (
 from operators.errors import ModelError, OutputError, UnreadableError, UnsuitableError, UsageError
 from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
-from operators.packages.packages import ModelPackage
 
 log = structlog.get_logger()
 EXIT_UNSUITABLE = 3
@@ -70,82 +69,57 @@ def run_folder(
     """
     require_input(folder)
     with opened_input(folder) as found:
-        return run_unpacked(found, output, settings, package_name, made_at, show, graph)
+        if package_name is not None:
+            refuse_draft(settings.models, package_name)
+        run = Run(output, settings, packages_in_use(settings, package_name), made_at, show)
+        return run_unpacked(found, run, package_name, graph or graph_of(settings))
 
 
-def run_unpacked(
-    folder: Path,
-    output: Path,
-    settings: Settings,
-    package_name: str | None,
-    made_at: datetime,
-    show: Show,
-    graph: Graph | None,
-) -> RunOutcome:
+def run_unpacked(folder: Path, run: Run, package_name: str | None, graph: Graph) -> RunOutcome:
     """Runs a folder, or a file that is not an archive; see `run_folder`."""
-    if package_name is not None:
-        refuse_draft(settings.models, package_name)
-    packages = packages_in_use(settings, package_name)
-    graph = graph or graph_of(settings)
-    prepare_output(output)
-    remove_former(output)
-    clock = StageClock(show)
+    prepare_output(run.output)
+    remove_former(run.output)
+    clock = StageClock(run.show)
     with clock.measured("scan"):
         found = scan(folder)
     images = image_files(folder)
     if found.series:
-        outcomes = select(found, packages, package_name)
-        records, code = run_series(outcomes, output, settings, made_at, show, graph)
+        records, code = run_series(select(found, run.packages, package_name), run, graph)
     elif images:
-        records, code = run_images(images, output, settings, packages, made_at, show)
+        records, code = run_images(images, run)
     else:
         records, code = [], UnreadableError.exit_code
     unread = (*found.unreadable, *left_beside_dicom(images, folder, found))
-    outcome = RunOutcome(tuple(records), code, output, unread)
-    write_summary(outcome, made_at, clock.records)
+    outcome = RunOutcome(tuple(records), code, run.output, unread)
+    write_summary(outcome, run.made_at, clock.records)
     if not records:
         require_series(found)
     return outcome
 
 
-def run_images(
-    images: Sequence[Path],
-    output: Path,
-    settings: Settings,
-    packages: Sequence[ModelPackage],
-    made_at: datetime,
-    show: Show,
-) -> tuple[list[SeriesRecord], int]:
+def run_images(images: Sequence[Path], run: Run) -> tuple[list[SeriesRecord], int]:
     """Runs the images that are not DICOM, several in a folder each; returns records and exit code."""
-    networks = networks_of(settings)
+    networks = networks_of(run.settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
     done = [
-        run_file(image, output, place, settings, packages, networks, made_at, show, name)
+        run_file(image, run, place, networks, name)
         for image, place, name in zip(images, places, names_below(images), strict=True)
     ]
-    codes = [code for _, code in done]
-    return [record for record, _ in done], exit_code(
-        [*codes, *codes_of_missing(record for record, _ in done)]
-    )
+    records = [record for record, _ in done]
+    return records, exit_code([*(code for _, code in done), *codes_of_missing(records)])
 
 
-def run_series(
-    outcomes: Sequence[Outcome],
-    output: Path,
-    settings: Settings,
-    made_at: datetime,
-    show: Show,
-    graph: Graph,
-) -> tuple[list[SeriesRecord], int]:
+def run_series(outcomes: Sequence[Outcome], run: Run, graph: Graph) -> tuple[list[SeriesRecord], int]:
     """Runs the series; returns a record of each, refused ones first, and the exit code."""
-    wanted = (PAGE, SUMMARY, PDF, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
+    encodings = [each for each in run.settings.files if each in FALLBACKS]
+    wanted = (PAGE, SUMMARY, PDF, TURNTABLE, FILES, *encodings)
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
 
     def segment(number: int, selection: Selection) -> tuple[SeriesRecord, int]:
         place = folders[number]
-        job = Job(number, selection, output, settings, made_at, wanted=wanted, folder=place)
-        record, code = run_job(job, show, graph)
+        job = Job(number, selection, run.output, run.settings, run.made_at, wanted=wanted, folder=place)
+        record, code = run_job(job, run.show, graph)
         codes.append(code)
         return record, code
 
@@ -154,12 +128,12 @@ def run_series(
 
 
 def codes_of_missing(records: Iterable[SeriesRecord]) -> list[int]:
-    """An exit code for each result that failed."""
+    """Returns an exit code for each result that failed."""
     return [OutputError.exit_code for record in records for each in record.missing if each.has_failed]
 
 
 def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
-    """The records of series that are not candidates."""
+    """Returns the records of series that are not candidates."""
     refusals = (each for each in outcomes if isinstance(each, Refusal) and not isinstance(each, Reserve))
     return [record_of_refusal(refusal) for refusal in refusals]
 
@@ -167,7 +141,7 @@ def refused_outright(outcomes: Sequence[Outcome]) -> list[SeriesRecord]:
 def read_all(
     chosen: Sequence[Candidate], segment: Callable[[int, Selection], tuple[SeriesRecord, int]]
 ) -> list[SeriesRecord]:
-    """The record of each series that was read, then of those that were passed over for a better one."""
+    """Returns the record of each series that was read, then of those passed over for a better one."""
     records: list[SeriesRecord] = []
 
     def read(group: list[int]) -> dict[int, bool]:
@@ -182,7 +156,7 @@ def read_all(
 
 
 def segmented_for(candidates: Sequence[Candidate], record: SeriesRecord, code: int) -> list[bool]:
-    """Whether each candidate was segmented, so that its rivals are passed over.
+    """Returns whether each candidate was segmented, so that its rivals are passed over.
 
     A candidate that can never be segmented, as its anatomy is absent or its pixels are damaged, was not.
     """
@@ -199,7 +173,7 @@ def require_input(folder: Path) -> None:
 
 
 def exit_code(codes: list[int]) -> int:
-    """The exit code of the run: a defect's, an output's or a model's, else 0 if any series is done."""
+    """Returns the exit code of a run: a defect's, an output's or a model's, else 0 if any series is done."""
     for grave in (EXIT_DEFECT, OutputError.exit_code, ModelError.exit_code):
         if grave in codes:
             return grave

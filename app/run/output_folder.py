@@ -43,7 +43,7 @@ def remove_former(output: Path) -> None:
 
 
 def is_result(name: str) -> bool:
-    """Whether a name in a report can be that of a result, as a report may hold any text."""
+    """Returns whether a name in a report can be that of a result, as a report may hold any text."""
     *folders, file = Path(name).parts
     stems = tuple(row.stem for row in RESULTS.values())
     known = all(RESULT_FOLDER.fullmatch(part) or part.startswith(stems) for part in folders)
@@ -51,7 +51,7 @@ def is_result(name: str) -> bool:
 
 
 def result_folders(chosen: Sequence[Candidate]) -> list[str]:
-    """The folder of each candidate's results, relative to the output, by study and series.
+    """Returns the folder of each candidate's results, relative to the output, by study and series.
 
     It is '' for all if only one series is read; rivals of it, read if it shows nothing, do not count.
     """

@@ -45,7 +45,7 @@ class SeriesRecord:
     missing: tuple[MissingResult, ...] = ()
 
     def name(self, kind: str) -> str | None:
-        """The file of a kind that has a single one; None if it was not made."""
+        """Returns the file of a kind that has a single one; None if it was not made."""
         return next(iter(self.names.get(kind, ())), None)
 
     @property

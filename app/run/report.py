@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from app.run.record import SELECTED, SeriesRecord, StageRecord
+from app.run.report_segments import segment_rows
 from app.run.results import (
     FALLBACKS,
     FILES,
@@ -28,17 +28,8 @@ from operators.dicom.elements.atomic_file import write_whole
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import SeenStructure
-from operators.packages.structures import Code
-from operators.segmentation.measurements import (
-    HeadSphere,
-    LongBone,
-    Measured,
-    NotMeasurable,
-    SegmentMeasurements,
-    VertebralBody,
-)
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
-from operators.segmentation.segmentation import Contact, Flag, Segment, Segmentation
+from operators.segmentation.segmentation import Contact, Flag
 from operators.segmentation.study_verdict import study_verdict
 from operators.segmentation.summary import summary
 
@@ -56,7 +47,7 @@ def report(
     stages: Sequence[StageRecord] = (),
     unreadable: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
-    """The report as plain JSON; `stages` are of all series, `unreadable` are files that cannot be read."""
+    """Returns the report as plain JSON; `stages` are of all series, `unreadable` are files."""
     return {
         "schema": SCHEMA,
         "made_at": made_at.isoformat(),
@@ -72,7 +63,7 @@ def report(
 
 
 def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    """What the radiographs of each study say together, in the order of the studies; [] without radiographs.
+    """Returns what the radiographs of each study say together, in order; [] without radiographs.
 
     Images that belong to no study, such as PNG and JPEG, are in no summary.
     """
@@ -114,7 +105,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "others": {kind: name for kind in OTHERS if (name := record.name(kind))},
         "missing": [asdict(each) for each in record.missing],
         "result_sop_instance_uid": record.result_sop_instance_uid,
-        "segments": _segments(made) if made else [],
+        "segments": segment_rows(made) if made else [],
         "flags": [_flag(flag) for flag in made.flags] if made else [],
         "summary": list(summary(made)) if made else [],
         **({"answer": _answer(made.answer)} if made and made.answer else {}),
@@ -127,7 +118,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _answer(answer: RadiographAnswer) -> dict[str, Any]:
-    """An answer without the heat map, which is for illustration only."""
+    """Returns an answer without the heat map, which is for illustration only."""
     parts = {field.name: getattr(answer, field.name) for field in fields(answer) if field.name != "heat_map"}
     return parts | {
         "verdict": answer.verdict.value,
@@ -152,94 +143,12 @@ def _seen(each: SeenStructure) -> dict[str, Any]:
     }
 
 
-def _segments(made: Segmentation) -> list[dict[str, Any]]:
-    rows = {row.value: row for row in made.measurements}
-    return [
-        _segment(segment) | _model_of(made, segment) | _measurements(rows.get(segment.value))
-        for segment in made.segments
-    ]
-
-
-def _model_of(made: Segmentation, segment: Segment) -> dict[str, str]:
-    """The package that delivered a segment, if there are several."""
-    maker = made.package.maker_of(segment.bone)
-    return {} if maker is made.package else {"model": maker.name}
-
-
-def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
-    """Returns the measurements, without the surface itself."""
-    if row is None:
-        return {}
-    parts = {"volume_mm3": row.volume_mm3, "area_mm2": row.area_mm2, "diameter_mm": row.diameter_mm}
-    numbers = {name: _rounded(asdict(part)) for name, part in parts.items()}
-    gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
-    moved = row.displacement
-    turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
-    place = {"place": _plain(row.place)} if row.place else {}
-    found = numbers | gap | place | ({"displacement": turned} if turned else {})
-    whole = [each for each in (row.long_bone, row.vertebral_body) if each is not None]
-    return {"measurements": found} | ({"whole_bone": dict(chain(*map(_whole_bone, whole)))} if whole else {})
-
-
-def _whole_bone(bone: LongBone | VertebralBody) -> list[tuple[str, Any]]:
-    """Returns what was measured of the whole bone, and why the rest was not."""
-    parts = ((field.name, getattr(bone, field.name)) for field in fields(bone))
-    return [(name, _plain(part)) for name, part in parts if part is not None]
-
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, Measured):
-        return _rounded(asdict(part))
-    if isinstance(part, HeadSphere):
-        centre = [round(value, 3) for value in part.centre_lps]
-        return {"centre_lps": centre, "radius_mm": _rounded(asdict(part.radius_mm))}
-    if isinstance(part, NotMeasurable):
-        return {"not_measurable": part.reason}
-    if is_dataclass(part):
-        return {field.name: _plain(getattr(part, field.name)) for field in fields(part)}
-    if isinstance(part, tuple):
-        return list(part)
-    return round(part, 3) if isinstance(part, float) else part
-
-
-def _rounded(numbers: dict[str, float | None]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in numbers.items() if value is not None}
-
-
-def _segment(segment: Segment) -> dict[str, Any]:
-    return {
-        "value": segment.value,
-        "label": segment.label,
-        "bone": segment.bone,
-        "fragment": segment.fragment,
-        "category": _code(segment.category),
-        "type": _code(segment.type),
-        "region": _code(segment.region),
-        "laterality": _code(segment.laterality),
-        "volume_ml": round(segment.volume_ml, 3),
-        "confidence": segment.confidence,
-        **_probabilities(segment),
-        **({"level": asdict(segment.level)} if segment.level else {}),
-        "network_mean": round(segment.network_mean, 4),
-    }
-
-
-def _probabilities(segment: Segment) -> dict[str, float]:
-    """Returns the calibrated probabilities of the whole bone; those without calibration are left out."""
-    names = ("bone_probability", "fracture_probability")
-    return {name: value for name in names if (value := getattr(segment, name)) is not None}
-
-
 def _contact(contact: Contact) -> dict[str, Any]:
     return asdict(contact) | {"fragments": list(contact.fragments)}
 
 
 def _flag(flag: Flag) -> dict[str, Any]:
     return {"code": flag.code, "sentence": flag.sentence, "segments": list(flag.values)}
-
-
-def _code(code: Code | None) -> dict[str, str] | None:
-    return None if code is None else asdict(code)
 
 
 def _stage(stage: StageRecord) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def names_of(kinds: Iterable[str], output: Path, name_of: Callable[[str], str]) 
 
 
 def names_in_report(row: dict[str, Any]) -> list[str]:
-    """All files that a series' row of report.json lists."""
+    """Returns all files that a series' row of report.json lists."""
     single = [row.get(key) for key in ("result", "measurements", "page", "preview")]
     folders = [name for key in ("files", "pictures", "turntable") for name in row.get(key) or ()]
     return [str(name) for name in (*single, *folders, *(row.get("others") or {}).values()) if name]

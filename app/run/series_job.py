@@ -54,13 +54,13 @@ class Job:
         return tuple(kind for kind in RESULTS if kind in ALWAYS or kind in self.wanted)
 
     def name(self, kind: str) -> str:
-        """The name of a kind's file or folder below the output folder."""
+        """Returns the name of a kind's file or folder below the output folder."""
         row = RESULTS[kind]
         numbered = self.number > 0 and not self.folder
         return f"{self.folder}{row.stem}{f'-{self.number + 1}' if numbered else ''}{row.suffix}"
 
     def path(self, kind: str) -> Path:
-        """The path of a kind of result."""
+        """Returns the path of a kind of result."""
         return self.output / self.name(kind)
 
 
@@ -68,7 +68,7 @@ Graph = Callable[[Job, StageClock], Segmentation]
 
 
 def graph_of(settings: Settings) -> Graph:
-    """The MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones.
+    """Returns the MONAI Deploy graph; its networks are loaded with the first job and kept for the next ones.
 
     Raises ModelError if a GPU is requested and there is none.
     """
@@ -92,7 +92,7 @@ def loaded_graph(settings: Settings, packages: tuple[ModelPackage, ...]) -> Grap
 
 
 def networks_of(settings: Settings) -> Networks:
-    """An empty set of networks, and their device. Raises ModelError if it is not available."""
+    """Returns an empty set of networks, and their device. Raises ModelError if it is not available."""
     allow_deep_stack()
     keep_large_arrays_apart()
     from operators.networks.registry import Networks

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 def rows_of(found: Scan, packages: Sequence[ModelPackage], package_name: str | None = None) -> list[Row]:
-    """A row for each series of a scan, ready for JSON. Raises UnreadableError, UsageError."""
+    """Returns a row for each series of a scan, ready for JSON. Raises UnreadableError, UsageError."""
     require_series(found)
     by_series = groupby(select(found, packages, package_name), key=lambda outcome: id(outcome.series))
     return [_row(list(outcomes)) for _, outcomes in by_series]
@@ -56,7 +56,7 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
 
 
 def _spacing_mm(series: Series) -> list[float] | None:
-    """The spacing of a volume's grid; of a radiograph that of columns and rows, None if it is unknown."""
+    """Returns the spacing of a volume's grid; of a radiograph that of columns and rows; else None."""
     if not series.is_projection:
         return [round(step, 6) for step in series.grid.spacing_mm] if series.grid else None
     spacing, _ = projection_spacing(series.header)
@@ -66,7 +66,7 @@ def _spacing_mm(series: Series) -> list[float] | None:
 
 
 def _ijk_to_lps(series: Series) -> list[list[float]] | None:
-    """The transform of a volume into the patient's space; None for a radiograph."""
+    """Returns the transform of a volume into the patient's space; None for a radiograph."""
     if series.grid is None or series.is_projection:
         return None
     matrix: list[list[float]] = series.grid.ijk_to_lps.tolist()
@@ -109,7 +109,7 @@ def render(rows: Sequence[Row], console: Console, unreadable: Sequence[Unreadabl
 
 
 def series_table(rows: Iterable[Row]) -> Table:
-    """A table of three columns, which fits 80 characters."""
+    """Returns a table of three columns, which fits 80 characters."""
     table = Table(title="Series", show_lines=True)
     table.add_column("series", ratio=3, overflow="fold")
     table.add_column("images", no_wrap=True)
@@ -126,7 +126,7 @@ def name(row: Row) -> str:
 
 
 def images(row: Row) -> Iterator[str]:
-    """The modality, number of images, size and spacing."""
+    """Yields the modality, number of images, size and spacing."""
     count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
     yield f"{row['modality']}, {count}" if row["slices"] else row["modality"]
     if row["columns"]:
@@ -136,7 +136,7 @@ def images(row: Row) -> Iterator[str]:
 
 
 def outcomes(row: Row) -> Iterator[str]:
-    """The package, or why there is none, and the warnings."""
+    """Yields the package, or why there is none, and the warnings."""
     refusal = row["refusal"]
     yield f"refused: {refusal['text']} ({refusal['code']})" if refusal else f"package {row['package']}"
     yield from row["warnings"]

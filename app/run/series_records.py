@@ -20,7 +20,7 @@ EXIT_DEFECT = 1
 def record_of_failure(
     record: SeriesRecord, error: Exception, event: str, **where: str
 ) -> tuple[SeriesRecord, int]:
-    """The record with the error's code and sentence, and the exit code.
+    """Returns the record with the error's code and sentence, and the exit code.
 
     A defect is logged as `event` with its traceback and `where` it happened.
     """
@@ -32,7 +32,7 @@ def record_of_failure(
 
 
 def record_of(outcome: Selection | Refusal) -> SeriesRecord:
-    """The record of a series that was selected and not yet processed."""
+    """Returns the record of a series that was selected and not yet processed."""
     series = outcome.series
     return SeriesRecord(
         study_instance_uid=series.study_instance_uid,
@@ -48,13 +48,13 @@ def record_of(outcome: Selection | Refusal) -> SeriesRecord:
 
 
 def record_of_passed_over(candidate: Candidate, best: Candidate) -> SeriesRecord:
-    """The record of a candidate that was passed over because a better one was segmented."""
+    """Returns the record of a candidate that was passed over because a better one was segmented."""
     code, sentence = passed_over(best.name)
     return replace(record_of(candidate.selection), code=code, sentence=sentence)
 
 
 def record_of_refusal(refusal: Refusal) -> SeriesRecord:
-    """The record of a series that was not selected."""
+    """Returns the record of a series that was not selected."""
     return replace(record_of(refusal), code=refusal.code, sentence=refusal.text)
 
 

@@ -57,7 +57,7 @@ def write_report_file(record: SeriesRecord, job: Job, clock: StageClock) -> None
 
 
 def pictures_of_page(record: SeriesRecord) -> tuple[str, ...]:
-    """The preview and the pictures; only the latter if the preview is one of them."""
+    """Returns the preview and the pictures; only the latter if the preview is one of them."""
     from operators.results.image_kinds import kind_of
 
     preview, pictures = (record.names.get(kind, ()) for kind in (PREVIEW, PICTURES))

@@ -11,47 +11,34 @@ its row in docs/accuracy/rows comes from the same weights and program, so an int
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from benchmarks.accuracy.cards import write_cards
 from benchmarks.accuracy.document import write_document
 from benchmarks.accuracy.measuring import measure, shipped
 from benchmarks.accuracy.rows import read_rows
+from training.command_line import MANY, run
 
 PAGE, MODELS, WORK = Path("docs/accuracy.md"), Path("models"), Path("out/accuracy")
 ROWS = PAGE.with_suffix("") / "rows"
 
 
-def main() -> None:
-    """Runs the panel, then writes the documents."""
-    arguments = parsed()
+def main(
+    *,
+    data: Path | None = None,
+    held_out: Annotated[tuple[str, ...], MANY] = (),
+    groups: Annotated[tuple[str, ...], MANY] = (),
+) -> None:
+    """Runs the panel, or some groups, then writes the documents; `held_out` are pairs PATIENT=MODELS."""
     rows = read_rows(ROWS)
-    if arguments.data is not None:
-        pairs = (pair.split("=", 1) for pair in arguments.held_out)
-        measure(
-            arguments.data,
-            MODELS,
-            {name: Path(folder) for name, folder in pairs},
-            WORK,
-            rows,
-            arguments.groups,
-        )
+    if data is not None:
+        folders = dict(pair.split("=", 1) for pair in held_out)
+        measure(data, MODELS, {name: Path(folder) for name, folder in folders.items()}, WORK, rows, groups)
     least = shipped(MODELS).accepts.minimum_probability
     write_document(rows, least, WORK / "pictures", PAGE)
     write_cards(rows, MODELS)
 
 
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--held-out", nargs="*", default=[], metavar="PATIENT=MODELS")
-    parser.add_argument("--groups", nargs="*", default=[], help="measure these groups of cases only")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

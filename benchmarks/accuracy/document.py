@@ -182,7 +182,7 @@ def failure_part(rows: Rows) -> Iterator[str]:
 
 
 def picture_part(captions: Mapping[str, str], folder: str) -> Iterator[str]:
-    """The slice in which truth (left) and result (right) differ most."""
+    """Yields the slice in which truth (left) and result (right) differ most."""
     yield "## The worst slices"
     yield "Ground truth left, result right, in the axial slice in which they differ most."
     for name, text in captions.items():

@@ -11,28 +11,29 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from benchmarks.bodies.cases import BodyCase, Cases, RealCase, Simulation, read_cases
 from benchmarks.bodies.measuring import score_body, segment
 from benchmarks.bodies.page import write_page
-from benchmarks.kept_rows import KeptRows, Row, command_line, fingerprint
+from benchmarks.kept_rows import KeptRows, Row, fingerprint
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import read_structures
 from training.calibrate.intact import read_ct
+from training.command_line import MANY, run
 
 MODELS, WORK, PAGE = Path("models"), Path("out/bodies"), Path("docs/body-accuracy.md")
 
 
-def main() -> None:
-    """Runs the cases, then writes the page."""
-    given = command_line(__doc__).parse_args()
+def main(*, data: Path | None = None, only: Annotated[tuple[str, ...], MANY] = ()) -> None:
+    """Runs the cases, or those whose names have some words, then writes the page."""
     cases, kept = read_cases(), KeptRows(PAGE)
-    if given.data is not None:
+    if data is not None:
         packages = [read_package(MODELS / name / PACKAGE_FILE) for name in cases.packages]
-        kept.run(runs_of(cases, given.data, packages, kept), fingerprint(packages), given.only)
+        kept.run(runs_of(cases, data, packages, kept), fingerprint(packages), only)
     names = (*(case.name for case in cases.bodies), *(case.path for case in cases.real))
     write_page([kept.rows[name] for name in names if name in kept.rows], cases, kept.pictures, PAGE)
 
@@ -74,4 +75,4 @@ def run_real(
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -69,7 +69,7 @@ class Cases(Table):
     real: tuple[RealCase, ...]
 
     def classes(self, recipe: Recipe) -> dict[str, list[str]]:
-        """The classes of the ground truth, from 1: the recipe's, those that are scored with their side."""
+        """Returns the classes of the ground truth, from 1: the recipe's, some of them with their side."""
         sided = {*self.scored, *self.sockets.values()}
         return {
             own: [own] if name in sided else list(patterns)

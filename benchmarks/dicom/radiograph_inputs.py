@@ -10,7 +10,6 @@ the table into docs/reading.md.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import tempfile
 from datetime import datetime
@@ -32,42 +31,47 @@ from operators.dicom.read.scan import scan
 from operators.errors import OsteonError
 from operators.packages.confidence import percent
 from tests.support.radiographs.radiograph_inputs import INPUTS, Sources, write_input
+from training.command_line import run
 
 PAGE = Path("docs/reading.md")
 HEADING = "| input | code | result |\n| --- | --- | --- |"
 
 
-def main() -> None:
-    """Prints the table, a row as soon as it is known."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--image", type=Path, help="a radiograph as PNG or JPEG")
-    parser.add_argument("--ct", type=Path, help="folder of one CT series of a chest")
-    parser.add_argument("--keep", type=Path, help="folder for inputs and results")
-    parser.add_argument("--only", default="", help="inputs whose names contain this text")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/reading.md")
-    arguments = parser.parse_args()
+def main(
+    *,
+    models: Path,
+    image: Path | None = None,
+    ct: Path | None = None,
+    keep: Path | None = None,
+    only: str = "",
+    write: bool = False,
+) -> None:
+    """Prints the table, a row as soon as it is known.
+
+    `image` is a radiograph as PNG or JPEG, `ct` the folder of one CT series of a chest; `only` is a text that
+    names of inputs contain.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    sources = read_sources(arguments.image, arguments.ct)
-    settings, lines = read_settings(models=arguments.models), [HEADING]
+    sources = read_sources(image, ct)
+    settings, lines = read_settings(models=models), [HEADING]
     graph = graph_of(settings)
     print(HEADING)
     with tempfile.TemporaryDirectory() as temporary:
-        place = arguments.keep or Path(temporary)
+        place = keep or Path(temporary)
         for number, name in enumerate(INPUTS):
-            if arguments.only in name:
+            if only in name:
                 folder = place / f"{number:02d}"
                 given = write_input(name, folder / "in", sources)
                 code, said = outcome(given, folder / "out", settings, graph)
                 lines.append(f"| {name} | {code} | {said.replace('|', '/')} |")
                 print(lines[-1], flush=True)
-    if arguments.write:
+    if write:
         block = f"Written by `python -m benchmarks.dicom.radiograph_inputs`.\n\n{chr(10).join(lines)}"
         PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), block), encoding="utf-8")
 
 
 def read_sources(image: Path | None, ct: Path | None) -> Sources:
-    """The images from which the inputs are derived."""
+    """Returns the images from which the inputs are derived."""
     given: dict[str, Any] = {}
     if image is not None:
         given["grey"] = np.asarray(Image.open(image).convert("L"))
@@ -89,7 +93,7 @@ def outcome(given: Path, output: Path, settings: Settings, graph: Graph) -> tupl
 
 
 def sentences(done: RunOutcome) -> list[str]:
-    """What became of each series and each file that cannot be read."""
+    """Returns what became of each series and each file that cannot be read."""
     others = [f"{file.code}: {file.reason}" for file in done.unreadable]
     return [sentence(record) for record in done.series] + others
 
@@ -108,4 +112,4 @@ def sentence(record: SeriesRecord) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

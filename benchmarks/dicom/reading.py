@@ -8,7 +8,6 @@ in turns, so that page cache and load are the same for both.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import statistics
 import tempfile
@@ -27,33 +26,24 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
+from training.command_line import run
 
 Reader = Callable[[Path], NDArray[np.generic]]
 
 
-def main() -> None:
+def main(*, folder: Path | None = None, slices: int = 274, repeats: int = 5) -> None:
     """Prints the median and range of each reader, and the ratio of the medians."""
-    arguments = parse_arguments()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or write_series(Path(temporary), arguments.slices)
+        series = folder or write_series(Path(temporary), slices)
         stock, ours = stock_reader(), read_ours
-        same = np.array_equal(stock(folder), ours(folder).transpose())
-        seconds = time_in_turns((stock, ours), folder, arguments.repeats)
+        same = np.array_equal(stock(series), ours(series).transpose())
+        seconds = time_in_turns((stock, ours), series, repeats)
     for name, measured in zip(("stock", "ours"), seconds, strict=True):
         print(
             f"{name:6} median {statistics.median(measured):.3f} s, {min(measured):.3f} to {max(measured):.3f}"
         )
     print(f"ratio  {statistics.median(seconds[0]) / statistics.median(seconds[1]):.2f}; same voxels: {same}")
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="a folder that holds one CT series")
-    parser.add_argument("--slices", type=int, default=274, help="number of slices of the synthetic series")
-    parser.add_argument("--repeats", type=int, default=5, help="repeats of each reader")
-    return parser.parse_args()
 
 
 def time_in_turns(readers: tuple[Reader, ...], folder: Path, repeats: int) -> list[list[float]]:
@@ -116,4 +106,4 @@ def slice_header(k: int) -> Dataset:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

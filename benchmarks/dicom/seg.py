@@ -10,7 +10,6 @@ highdicom gets its array of segment numbers ready-made, without counting its tim
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import subprocess
@@ -25,35 +24,31 @@ import numpy as np
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.segmentation.segmentation import Segmentation
 from tests.support.dicom.seg_cases import bone, grid, provenance, segmentation, series
+from training.command_line import run
 
 SEGMENTS, LONG, WIDE = 30, 174, 90  # LONG slices of a segment, WIDE rows and columns in each
 
 
-def main() -> None:
-    """Prints the medians and their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--slices", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--writer", choices=WRITERS)
-    arguments = parser.parse_args()
-    if arguments.writer:
-        print(*one(arguments.writer, arguments.slices))
+def main(*, slices: int = 1000, repeats: int = 3, writer: str = "") -> None:
+    """Prints the medians and their ratios, or measures one writer in this process."""
+    if writer:
+        print(*one(writer, slices))
         return
-    turns: dict[str, list[list[float]]] = {writer: [] for writer in WRITERS}
-    for _ in range(arguments.repeats):
-        for writer, found in turns.items():
-            command = [sys.executable, "-m", "benchmarks.dicom.seg", "--writer", writer]
-            command += ["--slices", str(arguments.slices)]
+    turns: dict[str, list[list[float]]] = {name: [] for name in WRITERS}
+    for _ in range(repeats):
+        for name, found in turns.items():
+            command = [sys.executable, "-m", "benchmarks.dicom.seg", "--writer", name]
+            command += ["--slices", str(slices)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found.append([float(number) for number in done.stdout.split()])
     medians = {
-        writer: [statistics.median(column) for column in zip(*found, strict=True)]
-        for writer, found in turns.items()
+        name: [statistics.median(column) for column in zip(*found, strict=True)]
+        for name, found in turns.items()
     }
-    for writer, (seconds, memory, size) in medians.items():
+    for name, (seconds, memory, size) in medians.items():
         ratio = seconds / medians["highdicom"][0]
         print(
-            f"{writer}: {seconds:.2f} s ({ratio:.2f}), {memory:.0f} MB above the labels, {size:.1f} MB in all"
+            f"{name}: {seconds:.2f} s ({ratio:.2f}), {memory:.0f} MB above the labels, {size:.1f} MB in all"
         )
 
 
@@ -123,4 +118,4 @@ def highdicom(made: Segmentation, path: Path) -> tuple[float, float]:
 WRITERS = {"binary": ours, "labelmap": label_map, "highdicom": highdicom}
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

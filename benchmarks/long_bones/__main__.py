@@ -5,45 +5,40 @@ python -m benchmarks.long_bones DATA --structure NAME --part axes|sides [--step 
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from benchmarks.long_bones.axes import Axes, measure_axes
 from benchmarks.long_bones.shapes import read_shapes
 from benchmarks.long_bones.sides import decide_sides
+from operators.errors import UsageError
 from operators.packages.structures import read_structures
 from operators.segmentation.measurements import HeadSphere, Measured
+from training.command_line import run
 
 
-def main() -> None:
-    """Measures all shapes of one structure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--structure", required=True)
-    parser.add_argument("--part", choices=("axes", "sides"), required=True)
-    parser.add_argument("--step", type=int, default=1, help="only every so many shapes")
-    given = parser.parse_args()
-    shapes = [shape for shape in read_shapes(given.data) if shape.structure == given.structure]
-    shapes = shapes[:: given.step]
-    structure = read_structures()[given.structure].structure(given.structure, None)
-    rules = structure.long_bone
+def main(data: Path, /, *, structure: str, part: Literal["axes", "sides"], step: int = 1) -> None:
+    """Measures all shapes of one structure, or only every so many."""
+    shapes = [shape for shape in read_shapes(data) if shape.structure == structure][::step]
+    found = read_structures()[structure].structure(structure, None)
+    rules = found.long_bone
     if rules is None:
-        parser.error(f"structures.toml has no [long_bone] of {given.structure}")
-    elif given.part == "axes":
-        print_axes(measure_axes(shapes, structure))
+        raise UsageError(f"expected a structure with a [long_bone] in structures.toml, got {structure}")
+    if part == "axes":
+        print_axes(measure_axes(shapes, found))
     else:
         counts: Counter[tuple[str, str]] = Counter()
         for each in decide_sides(shapes, rules):
-            part = f"{each.part:14} rough {each.rough_mm:.0f} mm"
+            view = f"{each.part:14} rough {each.rough_mm:.0f} mm"
             words = f"{each.outcome:8} {each.left:7.4f} {each.misfit_mm:6.2f} mm"
-            print(f"{each.name:32} {part} {words}", flush=True)
-            counts[part, each.outcome] += 1
-        for (part, outcome), count in sorted(counts.items()):
-            print(f"{part} {outcome:8} {count:4}")
+            print(f"{each.name:32} {view} {words}", flush=True)
+            counts[view, each.outcome] += 1
+        for (view, outcome), count in sorted(counts.items()):
+            print(f"{view} {outcome:8} {count:4}")
 
 
 def print_axes(found: Iterable[Axes]) -> None:
@@ -71,4 +66,4 @@ def values_of(axes: Axes) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -44,10 +44,7 @@ class Decision:
 
 
 def decide_sides(shapes: list[Shape], rules: LongBoneRules) -> Iterator[Decision]:
-    """Yields the decisions on all parts of shapes, each compared with a mean shape that it is not in.
-
-    Every second one is mirrored.
-    """
+    """Yields the decisions on parts of shapes by mean shapes without them; every second one is mirrored."""
     for number, shape in enumerate(shapes):
         means = means_without(shape, shapes, rules)
         mirrored = number % 2 == 1

@@ -9,7 +9,6 @@ constant, which leaves resampling and export. Prints the seconds of each stage a
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import time
@@ -26,6 +25,7 @@ from operators.packages.packages import NetworkSpec
 from operators.packages.plans import NnUNetPackage
 from operators.pipelines import nnunet as direct
 from operators.process.memory import keep_large_arrays_apart
+from training.command_line import run
 
 
 class Instant(Networks):
@@ -44,9 +44,17 @@ class Instant(Networks):
         return self.answer
 
 
-def main() -> None:
+def main(
+    package: Path,
+    volume: Path,
+    out: Path,
+    /,
+    *,
+    mode: str = "exact",
+    precision: str = "",
+    instant: bool = False,
+) -> None:
     """Segments one volume."""
-    arguments = parsed()
     began = time.monotonic()
     keep_large_arrays_apart()
     stages: dict[str, tuple[float, int]] = {}
@@ -56,34 +64,21 @@ def main() -> None:
         before_s = sum(seconds for seconds, _ in stages.values())
         stages[stage] = (round(time.monotonic() - began - before_s, 2), round(peak_mb))
 
-    content = np.load(arguments.volume)
+    content = np.load(volume)
     z, y, x = content["spacing"].tolist()
     hu = content["hu"].transpose(2, 1, 0)
-    package = read_package(arguments.package / "package.toml")
-    assert isinstance(package, NnUNetPackage)
-    kind = Instant if arguments.instant else Networks
-    networks = kind(Device(precision=arguments.precision), arguments.mode)
+    read = read_package(package / "package.toml")
+    assert isinstance(read, NnUNetPackage)
+    networks = (Instant if instant else Networks)(Device(precision=precision), mode)
     ended("loading")
-    volume = CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3"))
-    scan = direct.prepare(volume, package)
+    scan = direct.prepare(CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3")), read)
     ended("resampling")
     output = direct.run_networks(scan, networks, lambda *_: None)
     ended("network and export")
-    np.savez(arguments.out, labels=output.found.labels.transpose(2, 1, 0))
+    np.savez(out, labels=output.found.labels.transpose(2, 1, 0))
     print("\n".join(map(str, output.network_runs)))
     print(json.dumps(stages))
 
 
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("package", "volume", "out"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--mode", default="exact")
-    parser.add_argument("--precision", default="")
-    parser.add_argument("--instant", action="store_true")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

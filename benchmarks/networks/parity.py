@@ -11,13 +11,13 @@ only those two are written, with all features, which takes an hour or two. The t
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import nibabel
 import numpy as np
@@ -25,26 +25,24 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from benchmarks.networks.parity_cases import V1, V2, full_size
+from benchmarks.networks.published import install_model
 from benchmarks.panel import PANEL
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
-from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import row_of
 from operators.importing.published import Wanted
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.plans import NnUNetPackage
-from operators.packages.structures import ANATOMY
 from operators.pipelines.several import segment
 from tests.support.packages.synthetic_nnunet import write_v2
 from tests.support.packages.synthetic_nnunet_v1 import write_v1
+from training.command_line import MANY, run
 
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 # Margin around the bone, and size of the block cropped from the semi-real CT, voxels
 MARGIN, BLOCK = 10, (140, 200, 200)
-RUNTIMES = ("auto", "torch")
 MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
 FULL_MARKS = ("<!-- parity in full -->\n", "<!-- /parity in full -->\n")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
@@ -101,14 +99,8 @@ def make(work: Path, data: Path, full: bool) -> None:
 def package_of(folder: Path, models: Path) -> NnUNetPackage:
     """Imports a folder like `osteon models import`, with placeholder meanings of labels."""
     cascade = next(folder.glob("3d_cascade_fullres/*/*"), folder)
-    model = read_published(cascade, Wanted())
-    code = {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}
-    rows = [
-        row_of(f"class_{value}", value, {"meaning": name, "type": code, "category": asdict(ANATOMY)})
-        for name, value in model.values.items()
-    ]
-    new = NewPackage(folder.name, folder.name, rows, "LPS")
-    package = read_package(install(model, new, models) / PACKAGE_FILE)
+    made = install_model(read_published(cascade, Wanted()), folder.name, models)
+    package = read_package(made / PACKAGE_FILE)
     assert isinstance(package, NnUNetPackage)
     return package
 
@@ -166,20 +158,21 @@ def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
     DOCUMENT.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
 
 
-def main() -> None:
-    """Runs `make` or `compare`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("make", "compare"))
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--full", action="store_true", help="FracSegNet's own number of features")
-    parser.add_argument("--runtimes", nargs="+", choices=("auto", "openvino", "torch"), default=RUNTIMES)
-    asked = parser.parse_args()
-    if asked.what == "make":
-        make(asked.work, asked.data, asked.full)
+def main(
+    what: Literal["make", "compare"],
+    work: Path,
+    /,
+    *,
+    data: Path = Path("../shared/data"),
+    full: bool = False,
+    runtimes: Annotated[tuple[Literal["auto", "openvino", "torch"], ...], MANY] = ("auto", "torch"),
+) -> None:
+    """Runs `make` or `compare`; `full` is with FracSegNet's own number of features."""
+    if what == "make":
+        make(work, data, full)
     else:
-        write_table(compare(asked.work, asked.runtimes), FULL_MARKS if asked.full else MARKS)
+        write_table(compare(work, runtimes), FULL_MARKS if full else MARKS)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

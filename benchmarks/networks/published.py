@@ -12,11 +12,11 @@ Ratios are of one run, each program in its own process including start and loadi
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,10 @@ from benchmarks.process_usage import ProcessUsage, run_checked
 from operators.importing.formats import read_published
 from operators.importing.install import NewPackage, install
 from operators.importing.label_tables import row_of
-from operators.importing.published import Wanted
+from operators.importing.published import Published, Wanted
 from operators.package_files.package_reader import PACKAGE_FILE
 from tests.support.packages.synthetic_nnunet import Case, write_v2
+from training.command_line import MANY, run
 
 SMALL = Case(
     "small",
@@ -56,18 +57,16 @@ RUNS = {
 }
 
 
-def main() -> None:
-    """Runs the chosen parts and prints their results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--peer", type=Path, required=True, help="python of an environment with nnunetv2")
-    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--work", type=Path, default=Path("build/bench"))
-    arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    for part in arguments.only:
-        PARTS[part](arguments.work, arguments.peer)
+def main(
+    *,
+    peer: Path,
+    only: Annotated[tuple[Literal["fracture", "small", "export", "large"], ...], MANY] = (),
+    work: Path = Path("build/bench"),
+) -> None:
+    """Runs all parts, or some only; `peer` is the python of an environment with nnunetv2."""
+    work.mkdir(parents=True, exist_ok=True)
+    for part in only or PARTS:
+        PARTS[part](work, peer)
 
 
 def fracture(work: Path, peer: Path) -> None:
@@ -140,10 +139,14 @@ def package_of(folder: Path) -> Path:
     """Returns the folder imported as a package, on first use."""
     models = folder.parent / "models"
     if not (models / folder.name / PACKAGE_FILE).is_file():
-        model = read_published(folder, Wanted())
-        rows = [row_of(name, value, BONE) for name, value in model.values.items()]
-        install(model, NewPackage(folder.name, folder.name, rows, "LPS"), models)
+        install_model(read_published(folder, Wanted()), folder.name, models)
     return models / folder.name
+
+
+def install_model(model: Published, name: str, models: Path, orientation: str = "LPS") -> Path:
+    """Installs a model like `osteon models import`, with one code for all labels; returns the folder."""
+    rows = [row_of(f"class_{value}", value, BONE) for value in model.values.values()]
+    return install(model, NewPackage(name, name, rows, orientation), models)
 
 
 def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
@@ -198,4 +201,4 @@ def least_dice(found: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -8,7 +8,6 @@ processor seconds and peak memory of each run, and the seconds of its stages.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import sys
@@ -24,6 +23,7 @@ from app.run.record import StageRecord
 from app.run.series_job import Graph, loaded_graph
 from app.run.stage_clock import silent
 from app.settings import Settings, read_settings
+from training.command_line import run
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,11 @@ class Inputs:
     graph: Graph
 
 
-def main() -> None:
+def main(folder: Path, out: Path, /, *, models: Path, runs: int = 6, threads: int = 2) -> None:
     """Prints the cost of each run."""
-    arguments = parsed()
-    settings = read_settings(None, models=arguments.models, threads=arguments.threads, device="cpu")
-    graph = loaded_graph(settings, packages_in_use(settings))
-    inputs = Inputs(arguments.folder, settings, graph)
-    print(json.dumps([run_once(inputs, arguments.out / str(n)) for n in range(arguments.runs)]))
+    settings = read_settings(None, models=models, threads=threads, device="cpu")
+    inputs = Inputs(folder, settings, loaded_graph(settings, packages_in_use(settings)))
+    print(json.dumps([run_once(inputs, out / str(n)) for n in range(runs)]))
 
 
 def run_once(inputs: Inputs, out: Path) -> dict[str, Any]:
@@ -67,18 +65,5 @@ def grouped(seconds: float, stages: tuple[StageRecord, ...]) -> dict[str, float]
     return {"read": read, "network": network, "write": seconds - read - network}
 
 
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

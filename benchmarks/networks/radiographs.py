@@ -16,7 +16,6 @@ the most that one finding costs.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -31,8 +30,9 @@ from PIL import Image
 
 from benchmarks.accuracy.tables import markdown
 from benchmarks.networks.synthetic_radiograph import picture, write_radiograph
-from benchmarks.process_usage import ProcessUsage, run_checked
+from benchmarks.process_usage import OSTEON, ProcessUsage, run_checked
 from tests.support.packages.synthetic_nnunet import Case, write_v2
+from training.command_line import run
 
 SHAPE, BITS = (3000, 2500), 14
 PATCH = (224, 224)
@@ -59,38 +59,28 @@ NO_PACKAGE = "expected a package of radiographs in {}, got none: nothing is meas
 Cost = dict[str, Any]
 
 
-def main() -> None:
-    """Runs Osteon and the peer, and prints a table."""
-    arguments = parsed()
-    if not radiograph_packages(arguments.models):
-        print(NO_PACKAGE.format(arguments.models))
+def main(
+    *,
+    models: Path = Path("models"),
+    peer: Path | None = None,
+    runs: int = 5,
+    threads: int = 2,
+    work: Path = Path("build/bench/radiographs"),
+) -> None:
+    """Runs Osteon and the peer, the python of an environment with nnunetv2, and prints a table."""
+    if not radiograph_packages(models):
+        print(NO_PACKAGE.format(models))
         return
-    work = arguments.work
     shutil.rmtree(work, ignore_errors=True)
-    series, models = (
-        write_radiograph(work / "dx" / "1.dcm", SHAPE, BITS).parent,
-        package_copy(arguments, work),
-    )
-    theirs = run_peer(arguments, work) if arguments.peer else None
-    common = ("--runs", str(arguments.runs + 1), "--threads", str(arguments.threads))
+    series = write_radiograph(work / "dx" / "1.dcm", SHAPE, BITS).parent
+    copied = package_copy(models, work)
+    common = ["--runs", str(runs + 1), "--threads", str(threads)]
+    theirs = run_peer(peer, work, common) if peer else None
     own = [sys.executable, "-m", "benchmarks.networks.radiograph_run", str(series), str(work / "out")]
-    ours = json.loads(last_line(run_checked([*own, "--models", str(models), *common], work)))
-    start = [sys.executable, "-c", "from app.cli.commands import main; main()", "run", str(series)]
-    cold = run_checked([*start, "-o", str(work / "cold"), "--models", str(models)], work)
+    ours = json.loads(last_line(run_checked([*own, "--models", str(copied), *common], work)))
+    start = [*OSTEON, "run", str(series), "-o", str(work / "cold"), "--models", str(copied)]
+    cold = run_checked(start, work)
     print(table(ours, theirs, cold))
-
-
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--models", type=Path, default=Path("models"), help="a folder of model packages")
-    parser.add_argument("--peer", type=Path, help="python of an environment with nnunetv2")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--work", type=Path, default=Path("build/bench/radiographs"))
-    return parser.parse_args()
 
 
 def radiograph_packages(models: Path) -> list[Path]:
@@ -99,14 +89,14 @@ def radiograph_packages(models: Path) -> list[Path]:
     return [file.parent for file in files if 'kind = "radiograph"' in file.read_text(encoding="utf-8")]
 
 
-def package_copy(arguments: argparse.Namespace, work: Path) -> Path:
+def package_copy(models: Path, work: Path) -> Path:
     """Returns a models folder with the first package of radiographs, whose decision gives one finding."""
-    first, models = radiograph_packages(arguments.models)[0], work / "models"
-    shutil.copytree(first, models / first.name)
-    shutil.copy(arguments.models / "structures.toml", models)
-    file = models / first.name / "package.toml"
+    first, copied = radiograph_packages(models)[0], work / "models"
+    shutil.copytree(first, copied / first.name)
+    shutil.copy(models / "structures.toml", copied)
+    file = copied / first.name / "package.toml"
     file.write_text(with_one_finding(file.read_text(encoding="utf-8")), encoding="utf-8")
-    return models
+    return copied
 
 
 def with_one_finding(package: str) -> str:
@@ -116,15 +106,14 @@ def with_one_finding(package: str) -> str:
     return package
 
 
-def run_peer(arguments: argparse.Namespace, work: Path) -> list[Cost]:
+def run_peer(peer: Path, work: Path, common: Sequence[str]) -> list[Cost]:
     """Returns the cost of each of the peer's runs."""
     path = work / "picture.png"
     Image.fromarray((picture(SHAPE, BITS) >> (BITS - 8)).astype(np.uint8)).save(path)
     folder = write_network(work / NETWORK.name)
     script = Path(__file__).parent / "nnunet_2d_peer.py"
-    command = [str(arguments.peer), str(script), str(folder), str(path), str(work / "labels.png")]
-    command += ["--runs", str(arguments.runs + 1), "--threads", str(arguments.threads)]
-    costs: list[Cost] = json.loads(last_line(run_checked(command, work)))
+    command = [str(peer), str(script), str(folder), str(path), str(work / "labels.png")]
+    costs: list[Cost] = json.loads(last_line(run_checked([*command, *common], work)))
     return costs
 
 
@@ -183,4 +172,4 @@ def line(name: str, cost: Cost, ratio: str = "") -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -10,7 +10,6 @@ same script.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from cyclopts import run
 from numpy.typing import NDArray
 from safetensors.torch import save
 
@@ -136,7 +136,7 @@ def packages(folder: Path) -> list[CoarseToFinePackage]:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a package is one in the coarse-to-fine pipeline with networks of its own."""
+    """Returns whether a package is one in the coarse-to-fine pipeline with networks of its own."""
     package = read_package(path)
     return isinstance(package, CoarseToFinePackage) and package.coarse.weights.parent == path.parent
 
@@ -189,26 +189,23 @@ def measure(count: int, is_run: bool) -> None:
     print(json.dumps({"own_s": own_s, "networks_s": networks_s, "patches": patches, "segments": segments}))
 
 
-def main() -> None:
-    """Prints a line for each checkout and number of packages, and the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout")
-    parser.add_argument("--run", action="store_true", help="run the networks on every patch")
-    parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        measure(arguments.measure, arguments.run)
+def main(*, against: Path | None = None, run: bool = False, measured: int = 0) -> None:
+    """Prints a line for each checkout and number of packages, and the ratios.
+
+    With `measured`, a process measures that many packages in the checkout whose modules it imports.
+    """
+    if measured:
+        measure(measured, run)
         return
-    trees = [HERE, *([arguments.against.resolve()] if arguments.against else [])]
     for count in (1, len(PACKAGES)):
-        for tree in trees:
-            show(tree, count, arguments.run)
+        for tree in [HERE, *([against.resolve()] if against else [])]:
+            show(tree, count, run)
 
 
 def show(tree: Path, count: int, is_run: bool) -> None:
     """Prints what a checkout takes for a number of packages."""
     # Without the folder of this script on the path, only the other checkout is imported
-    words = [sys.executable, "-P", __file__, "--measure", str(count), *(["--run"] if is_run else [])]
+    words = [sys.executable, "-P", __file__, "--measured", str(count), *(["--run"] if is_run else [])]
     os.environ["PYTHONPATH"] = str(tree)
     with tempfile.TemporaryDirectory() as folder:
         usage = run_measured(words, Path(folder) / "log")
@@ -223,4 +220,4 @@ def show(tree: Path, count: int, is_run: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -9,7 +9,6 @@ docs/models.md.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -23,30 +22,24 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from numpy.typing import NDArray
 
+from benchmarks.networks.published import install_model
 from operators.errors import ModelError
 from operators.geometry.volume import CtVolume, Grid
-from operators.importing.bundle import inference_file, read_bundle
-from operators.importing.install import NewPackage, install
-from operators.importing.label_tables import row_of
+from operators.importing.monai_bundle.bundle import inference_file, read_bundle
 from operators.importing.published import PublishedBundle, Wanted
 from operators.networks.architectures.architecture_table import build
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.pipelines.several import segment
+from training.command_line import run
 
-BONE = {"meaning": "Bone", "type": {"value": "272673000", "scheme": "SCT", "meaning": "Bone"}}
 
-
-def main() -> None:
+def main(folder: Path, /, *names: str) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*")
-    asked = parser.parse_args()
-    there = sorted(path.parents[1] for path in asked.folder.glob("models/*/configs/metadata.json"))
+    there = sorted(path.parents[1] for path in folder.glob("models/*/configs/metadata.json"))
     for bundle in there:
-        if bundle.name in (asked.names or [bundle.name]) and inference_file(bundle) is not None:
+        if bundle.name in (names or [bundle.name]) and inference_file(bundle) is not None:
             with tempfile.TemporaryDirectory() as work:
                 print(f"| {bundle.name} | {outcome(bundle, Path(work))} |", flush=True)
 
@@ -93,8 +86,7 @@ def made_volume() -> CtVolume:
 
 def of_osteon(model: PublishedBundle, volume: CtVolume, work: Path) -> NDArray[np.uint8]:
     """Segments like `osteon models import` and `osteon run`."""
-    rows = [row_of(f"label_{value}", value, BONE) for value in model.values.values()]
-    path = install(model, NewPackage("made", "Made", rows, ""), work / "models") / PACKAGE_FILE
+    path = install_model(model, "made", work / "models", orientation="") / PACKAGE_FILE
     found = segment(volume, [read_package(path)], Networks(Device("torch")), lambda *_: None)
     return found.label_map.labels.astype(np.uint8)
 
@@ -119,4 +111,4 @@ def of_monai(folder: Path, network: torch.nn.Module, volume: CtVolume, work: Pat
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from training.command_line import run
 
 LISTENER = """
 import resource, sys, time, warnings
@@ -100,11 +101,8 @@ ATTACKS = {
 }  # fmt: skip
 
 
-def main() -> None:
+def main(*, tree: Path = Path()) -> None:
     """Prints a line for each attack."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tree", type=Path, default=Path.cwd())
-    tree = parser.parse_args().tree
     for name, (program, attack) in ATTACKS.items():
         lines = "\n".join(f"        {line}" for line in attack.splitlines())
         done = subprocess.run(
@@ -113,10 +111,10 @@ def main() -> None:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(tree)},
+            env={**os.environ, "PYTHONPATH": str(tree.resolve())},
         )
         print(f"{name}: {done.stdout.strip() or done.stderr[-200:]}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -5,7 +5,6 @@ python -m benchmarks.node.page [--studies 10000]
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 import time
@@ -23,6 +22,7 @@ from tests.service.app.node.studies.test_retention import Node
 from tests.support.node.node_processes import until
 from tests.support.node.page_site import TOKEN, made_site, node_with_peers, receive, served
 from tests.support.node.queue_cases import DELIVERED, SEGMENTED, ScriptedSegmenter, worked_off
+from training.command_line import run
 
 REPEATS = 15
 # DBOS's tables with rows of a job and of its delivery, whose id ends with the destination
@@ -35,15 +35,12 @@ CHANGED = {
 NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)"
 
 
-def main() -> None:
+def main(*, studies: int = 10_000) -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=10_000)
-    count = parser.parse_args().studies
     with tempfile.TemporaryDirectory() as folder:
         here = node_with_peers(Path(folder))
-        copy_jobs(here, count)
-        measure(here, count)
+        copy_jobs(here, studies)
+        measure(here, studies)
 
 
 def copy_jobs(here: Node, count: int) -> None:
@@ -111,4 +108,4 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

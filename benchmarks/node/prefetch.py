@@ -8,7 +8,6 @@ The CT is a procedural one of 512 x 512, stored in JPEG-LS, which is slow to dec
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import tempfile
@@ -26,6 +25,7 @@ from app.node.settings.configuration import NodeSettings
 from app.run.series_job import loaded_graph
 from app.settings import Settings, read_settings
 from operators.package_files.package_reader import read_packages
+from training.command_line import run
 from training.phantoms import phantom_ct, write_series
 
 LIMIT_BYTES = 512_000_000
@@ -43,17 +43,12 @@ class Known(NextStudy):
         super().look()
 
 
-def main() -> None:
-    """Prints the seconds of the pairs with and without prefetching."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--models", type=Path)
-    parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--uncompressed", action="store_true", help="measure an uncompressed CT too")
-    asked = parser.parse_args()
+def main(*, models: Path | None = None, pairs: int = 2, uncompressed: bool = False) -> None:
+    """Prints the seconds of the pairs with and without prefetching, of an uncompressed CT too if asked."""
+    settings = read_settings(models=models)
     with tempfile.TemporaryDirectory() as temporary:
-        for compressed in (True, False) if asked.uncompressed else (True,):
-            settings = read_settings(models=asked.models)
-            measure(Path(temporary) / str(compressed), settings, asked.pairs, compressed)
+        for compressed in (True, False) if uncompressed else (True,):
+            measure(Path(temporary) / str(compressed), settings, pairs, compressed)
 
 
 def measure(data: Path, given: Settings, pairs: int, compressed: bool) -> None:
@@ -111,4 +106,4 @@ def write_studies(data: Path, compressed: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

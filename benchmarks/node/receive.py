@@ -11,7 +11,6 @@ commits.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -32,6 +31,7 @@ from app.settings import Settings
 from tests.support.dicom import phantoms
 from tests.support.node.node_cases import system_tool
 from tests.support.node.node_processes import Orthanc, free_port, until
+from training.command_line import run
 
 LISTEN = """
 import sys, multiprocessing, threading
@@ -51,33 +51,27 @@ class Receiver:
     forget: Callable[[], None]
 
 
-def main() -> None:
-    """Prints rates in instances per second, ratios, and the listener's memory."""
-    arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
+def main(
+    *, slices: int = 274, repeats: int = 5, senders: int = 8, many: int = 5000, data: Path | None = None
+) -> None:
+    """Prints rates in instances per second, ratios, and the listener's memory.
+
+    As many series as `senders`, of `slices` instances each, are sent `repeats` times to each receiver, and
+    `many` instances to measure memory with. `data` is a folder on the disk to be measured.
+    """
+    with tempfile.TemporaryDirectory(dir=data) as temporary:
         root = Path(temporary)
-        series = [write_series(root / "ct" / str(n), arguments.slices, n) for n in range(arguments.senders)]
+        series = [write_series(root / "ct" / str(n), slices, n) for n in range(senders)]
         orthanc = Orthanc(root / "pacs").start()
         process, node = start_listener(root / "node")
         try:
             receivers = (node, Receiver("orthanc", orthanc.port, lambda: begin_anew(orthanc)))
-            print(f"disk alone, one file at a time: {disk_alone(root, arguments.slices):.0f}/s", flush=True)
-            compare(receivers, series, arguments.repeats)
-            flood(node, process, series, arguments.many)
+            print(f"disk alone, one file at a time: {disk_alone(root, slices):.0f}/s", flush=True)
+            compare(receivers, series, repeats)
+            flood(node, process, series, many)
         finally:
             process.kill()
             orthanc.stop()
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--slices", type=int, default=274, help="number of instances of a series")
-    parser.add_argument("--repeats", type=int, default=5, help="repeats of each receiver")
-    parser.add_argument("--senders", type=int, default=8, help="number of series sent at once")
-    parser.add_argument("--many", type=int, default=5000, help="number of instances to measure memory with")
-    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
-    return parser.parse_args()
 
 
 def write_series(folder: Path, slices: int, study: int) -> Path:
@@ -202,4 +196,4 @@ def flood(node: Receiver, process: subprocess.Popen[bytes], series: Sequence[Pat
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

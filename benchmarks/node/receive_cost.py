@@ -6,7 +6,6 @@ ext4 the rate falls from run to run, since each new file skips all inodes delete
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from cyclopts import run
 
 from benchmarks.node.receive import send
 from tests.support.dicom import phantoms
@@ -30,15 +30,13 @@ with listening(node_settings(Path(sys.argv[1]))) as running:
 """
 
 
-def main() -> None:
-    """Prints CPU time and rate; the first series warms the caches and is not measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--slices", type=int, default=274, help="number of instances of a series")
-    parser.add_argument("--series", type=int, default=4, help="number of measured series")
-    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
-        measure(Path(temporary), arguments.slices, arguments.series)
+def main(*, slices: int = 274, series: int = 4, data: Path | None = None) -> None:
+    """Prints CPU time and rate; the first series warms the caches and is not measured.
+
+    `slices` is the number of instances of a series, `data` a folder on the disk to be measured.
+    """
+    with tempfile.TemporaryDirectory(dir=data) as temporary:
+        measure(Path(temporary), slices, series)
 
 
 def measure(root: Path, slices: int, series: int) -> None:
@@ -73,4 +71,4 @@ def cpu_s(process: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,7 +8,6 @@ A network with few weights segments studies of 16 small slices; DCMTK sends them
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -23,6 +22,7 @@ import psutil
 from tests.support.dicom import phantoms
 from tests.support.node.node_cases import storescu, system_tool
 from tests.support.node.node_processes import Orthanc, Served, until
+from training.command_line import run
 
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)
@@ -37,14 +37,10 @@ LOOKS = 5
 LONGEST_S = 7200
 
 
-def main() -> None:
-    """Runs the benchmark and prints seconds and memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--studies", type=int, default=100, help="number of studies sent one after another")
-    parser.add_argument("--data", type=Path, help="folder on the disk to be measured")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.data) as temporary:
-        measure(Path(temporary), arguments.studies)
+def main(*, studies: int = 100, data: Path | None = None) -> None:
+    """Measures many studies, one after another, on the disk of the folder `data`."""
+    with tempfile.TemporaryDirectory(dir=data) as temporary:
+        measure(Path(temporary), studies)
 
 
 def measure(root: Path, studies: int) -> None:
@@ -139,4 +135,4 @@ def rss_mb(process: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from benchmarks.bodies.cases import RealCase
-from benchmarks.kept_rows import KeptRows, Row, command_line, fingerprint
+from benchmarks.kept_rows import KeptRows, Row, fingerprint
 from benchmarks.spines.cases import RowCase, RowCases, read_cases, scan_of_row
 from benchmarks.spines.measuring import bones_of, run_on, score
 from benchmarks.spines.page import write_page
@@ -21,21 +22,24 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import ModelPackage
 from training.calibrate.intact import read_ct
+from training.command_line import MANY, run
 from training.recipe import Recipe, read_recipe
 
 PAGE, WORK = Path("docs/row-accuracy.md"), Path("out/rows")
 
 
-def main() -> None:
-    """Runs the cases, then writes the page."""
-    parser = command_line(__doc__)
-    parser.add_argument("--models", type=Path, default=Path("models"))
-    given = parser.parse_args()
+def main(
+    *,
+    data: Path | None = None,
+    models: Path = Path("models"),
+    only: Annotated[tuple[str, ...], MANY] = (),
+) -> None:
+    """Runs the cases, or those whose names have some words, then writes the page."""
     cases, kept = read_cases(), KeptRows(PAGE)
-    if given.data is not None:
-        package = read_package(given.models / cases.package / PACKAGE_FILE)
-        recipe = read_recipe(given.models / cases.recipe / "training.toml")
-        kept.run(runs_of(cases, given.data, recipe, package, kept), fingerprint([package]), given.only)
+    if data is not None:
+        package = read_package(models / cases.package / PACKAGE_FILE)
+        recipe = read_recipe(models / cases.recipe / "training.toml")
+        kept.run(runs_of(cases, data, recipe, package, kept), fingerprint([package]), only)
     names = (*(case.name for case in cases.rows), *(case.path for case in cases.real))
     write_page([kept.rows[name] for name in names if name in kept.rows], cases.package, kept.pictures, PAGE)
 
@@ -72,4 +76,4 @@ def run_real(case: RealCase, data: Path, package: ModelPackage, networks: Networ
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -32,11 +32,6 @@ def run_on(ct: CtVolume, package: ModelPackage, networks: Networks) -> Segmentat
     return made if isinstance(made, str) else flag_result(measure_segments(made, ct), ct)
 
 
-def level_of(first: Segment) -> str:
-    """Returns the likeliest level of a bone, whose first segment is given."""
-    return first.level.likeliest if first.level else first.bone
-
-
 def bones_of(made: Segmentation) -> tuple[NDArray[np.uint16], dict[int, str]]:
     """Returns labels with one value for each bone, and the likeliest level by that value."""
     firsts: dict[str, Segment] = {}
@@ -44,7 +39,9 @@ def bones_of(made: Segmentation) -> tuple[NDArray[np.uint16], dict[int, str]]:
     for each in made.segments:
         table[each.value] = firsts.setdefault(each.bone, each).value
     labels: NDArray[np.uint16] = table[made.label_map.labels]
-    return labels, {first.value: level_of(first) for first in firsts.values()}
+    return labels, {
+        first.value: first.level.likeliest if first.level else first.bone for first in firsts.values()
+    }
 
 
 def score(scan: Scan, names: Sequence[str], made: Segmentation | str) -> Row:

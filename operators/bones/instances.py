@@ -44,9 +44,7 @@ def by_class(label: Label, sides: Sides) -> Mask | None:
 
 
 def by_side(label: Label, sides: Sides) -> Mask | bool:
-    """Splits a class that holds two bones by the midline plane; excludes the other side, or all voxels
-    without a plane.
-    """
+    """Splits a class of two bones by the midline; excludes the other side, or all voxels without a plane."""
     return True if sides.left is None else sides.left != (label.structure.side == "left")
 
 

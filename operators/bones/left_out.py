@@ -1,6 +1,4 @@
-"""Leaves out findings that are not shown: bones more likely absent than present, and distant pieces without
-bone.
-"""
+"""Leaves out what is not shown: bones more likely absent than present, and distant pieces without bone."""
 
 from __future__ import annotations
 
@@ -85,9 +83,7 @@ def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion,
 
 
 def far_pieces(pieces: NDArray[np.integer], spacing_mm: tuple[float, ...]) -> Iterator[tuple[int, float]]:
-    """Yields the pieces (1, 2, ...) that lie farther than FAR_MM from the largest, with their distances in
-    mm.
-    """
+    """Yields the pieces (1, 2, ...) farther than FAR_MM from the largest, with their distances in mm."""
     main = largest(pieces)
     tree = cKDTree(surface_mm(pieces == main, spacing_mm))
     for piece in range(1, int(pieces.max()) + 1):

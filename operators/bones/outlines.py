@@ -38,9 +38,7 @@ class OutlinedBone:
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """The voxels where a network's outline may be off by one: `sure` is bone, `possible` may be; all (I, J,
-    K).
-    """
+    """Where a network's outline may be off by one voxel: `sure` is bone, `possible` may be; (I, J, K)."""
 
     inside: Mask
     sure: Mask
@@ -99,9 +97,7 @@ def cortex_hu(hu: Array, doubt: Doubt) -> Array:
 
 
 def mean_near(values: Array, where: Mask) -> Array:
-    """Returns for each voxel the mean of the nearby `values` at `where`, or the mean of all of them if none
-    is near.
-    """
+    """Returns for each voxel the mean of the nearby `values` at `where`, or of all if none is near."""
     weight = ndimage.uniform_filter(where.astype(np.float32), MEAN_VOXELS)
     total = ndimage.uniform_filter(np.where(where, values, np.float32(0)), MEAN_VOXELS)
     overall = np.float32(total.sum() / max(float(weight.sum()), 1e-6))

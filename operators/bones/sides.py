@@ -91,9 +91,7 @@ def plane_of_pairs(
 
 
 def planes_across(paired_lps: Points, left_lps: Points, right_lps: Points) -> list[MidlinePlane]:
-    """Returns planes across the line between the two sides, each from the sides that the previous plane
-    separates.
-    """
+    """Returns planes across the line between the sides, each from the sides that the one before separates."""
     planes = [discriminant(left_lps, right_lps)]
     for _ in range(TURNS):
         on_left = planes[-1].height_mm(paired_lps) > 0
@@ -141,9 +139,7 @@ def split_pairs(
 
 
 def towards_left(left_lps: Points, right_lps: Points) -> NDArray[np.float64]:
-    """Returns the unit vector from right to left between the medians, or the patient's left if it deviates
-    too far from it.
-    """
+    """Returns the unit vector from right to left between the medians, or the patient's left if far off."""
     normal: NDArray[np.float64] = np.median(left_lps, axis=0) - np.median(right_lps, axis=0)
     normal /= np.linalg.norm(normal)
     return LEFT if normal @ LEFT < np.cos(np.radians(MAXIMUM_TURN_DEG)) else normal

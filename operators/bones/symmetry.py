@@ -51,18 +51,14 @@ def mirror_plane(points_lps: Points) -> tuple[NDArray[np.float64], float]:
 
 
 def normal_of(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the unit vector to the left of a patient turned by `pose[:2]` degrees, towards the back and the
-    head.
-    """
+    """Returns the unit vector to the left of a patient turned by `pose[:2]` degrees, back and head."""
     normal = np.array([1.0, np.tan(np.radians(pose[0])), np.tan(np.radians(pose[1]))])
     unit: NDArray[np.float64] = normal / np.linalg.norm(normal)
     return unit
 
 
 def distances(points_lps: Points, low: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Returns the distance in mm to the nearest point, capped, on a grid that begins at `low` and holds all
-    points.
-    """
+    """Returns the capped distance in mm to the nearest point, on a grid from `low` that holds all points."""
     indices = np.rint((points_lps - low) / STEP_MM).astype(int)
     there = np.zeros(indices.max(axis=0) + 1 + int(CAP_MM // STEP_MM), bool)
     there[tuple(indices.T)] = True

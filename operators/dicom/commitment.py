@@ -42,9 +42,7 @@ class FailedInstance:
 
 @dataclass(frozen=True)
 class Commitment:
-    """A storage commitment request, or the report on it: which instances were committed and which
-    were not.
-    """
+    """A storage commitment request, or the report on it: which instances were committed, and which not."""
 
     transaction_uid: str
     instances: tuple[Named, ...]
@@ -124,9 +122,7 @@ def _item(named: Named) -> Dataset:
 
 
 def answer_of(request: Commitment, held: Mapping[str, Collection[str]]) -> Commitment:
-    """Returns the report that answers a request; `held` maps SOP instance UIDs to the SOP classes stored
-    here.
-    """
+    """Returns the report on a request; `held` maps SOP instance UIDs to the SOP classes stored here."""
     failures = tuple(
         FailedInstance(named, CLASS_CONFLICT if held.get(named.sop_instance_uid) else NO_SUCH_INSTANCE)
         for named in request.instances

@@ -94,9 +94,7 @@ def _fragment(
 
 
 def _match(crop: BoneCrop, pairs: overlaps.Overlap, row: int, surface: Points) -> _Match:
-    """Matches a true fragment; the nearer surface decides between equal IoU, so that no metric depends on
-    label order.
-    """
+    """Matches a true fragment; the nearer surface decides between equal IoU, whatever the label order."""
     candidates = overlaps.best_matches(pairs, row)
     if not candidates:
         missed = _missed(surface, crop.truth == pairs.truth_values[row], crop.steps_mm)
@@ -122,9 +120,7 @@ def _missed(surface: Points, truth: Mask, steps_mm: Points) -> Agreement:
 def _local_dice(
     crop: BoneCrop, surfaces: Mapping[int, Points], matched: Sequence[int | None]
 ) -> list[float | None]:
-    """Returns the Dice of each fragment and its match among the voxels within 20 mm of the bone's
-    fractures.
-    """
+    """Returns each fragment's Dice with its match among the voxels within 20 mm of the bone's fractures."""
     fractures = fracture_points(list(surfaces.values()), crop.steps_mm)
     voxels = near((crop.truth > 0) | (crop.prediction > 0), fractures, crop.steps_mm)
     truth, prediction = crop.truth.ravel()[voxels], crop.prediction.ravel()[voxels]

@@ -21,9 +21,7 @@ COVERED = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Voxel counts of each true fragment (T,), of each predicted one (P,), and of those common to both (T,
-    P).
-    """
+    """Voxel counts of each true fragment (T,), each predicted one (P,), and those common to both (T, P)."""
 
     truth_values: tuple[int, ...]
     prediction_values: tuple[int, ...]

@@ -25,18 +25,14 @@ LOCAL_MM = 20.0
 
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """The 95th percentile (the greater of both directions) and the mean (of both directions' means) of
-    distances.
-    """
+    """The 95th percentile of distances (the greater of both directions), and the mean of both means."""
 
     hd95_mm: float
     assd_mm: float
 
 
 def surface_distances(truth: Points, prediction: Points) -> SurfaceDistances:
-    """Returns exact distances from each surface point to the nearest of the other set; neither may
-    be empty.
-    """
+    """Returns exact distances from each surface point to the nearest of the other set; neither is empty."""
     there, _ = cKDTree(prediction).query(truth)
     back, _ = cKDTree(truth).query(prediction)
     hd95_mm = max(np.percentile(there, 95), np.percentile(back, 95))
@@ -44,9 +40,7 @@ def surface_distances(truth: Points, prediction: Points) -> SurfaceDistances:
 
 
 def surface_points(mask: Mask, steps_mm: Points) -> Points:
-    """Returns the surface voxels (N, 3) of a mask, in mm from voxel 0: those with a face outside the mask or
-    the array.
-    """
+    """Returns a mask's surface voxels (N, 3), in mm from voxel 0: those with a face outside mask or array."""
     if not mask.any():
         return np.empty((0, 3))
     box = find_objects(mask.view(np.uint8))[0]
@@ -57,17 +51,13 @@ def surface_points(mask: Mask, steps_mm: Points) -> Points:
 
 
 def radius_mm(surface: Points, mask: Mask, steps_mm: Points) -> float:
-    """Returns the distance from the centroid of the mask to its farthest voxel centre, which is on the
-    surface.
-    """
+    """Returns the distance from the mask's centroid to its farthest voxel centre, which is on the surface."""
     centroid = np.argwhere(mask).mean(axis=0) @ steps_mm.T
     return float(np.linalg.norm(surface - centroid, axis=1).max())
 
 
 def fracture_points(surfaces: list[Points], steps_mm: Points) -> Points:
-    """Returns the surface points (N, 3) of fragments that face another fragment: within 3 mm, or
-    touching it.
-    """
+    """Returns the surface points (N, 3) of fragments that face another one: within 3 mm, or touching it."""
     reach_mm = max(CONTACT_MM, float(np.linalg.norm(steps_mm)))
     facing = [_facing(surfaces, n, reach_mm) for n in range(len(surfaces))]
     return np.concatenate([np.empty((0, 3)), *facing])

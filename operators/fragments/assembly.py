@@ -110,9 +110,7 @@ def nearest_winner(
 def compete(
     value: int, own: Box, bone: FracturedBone, block: Grid, winner: NDArray[np.uint8], best: Array
 ) -> None:
-    """Makes a fragment, which lies in the box `own`, the winner wherever its indicator exceeds `best`; in
-    place.
-    """
+    """Makes a fragment, in the box `own`, the winner wherever its indicator exceeds `best`; in place."""
     grid = bone.grid.crop(own)
     reached = covering_box(block, grid)
     if reached is None:

@@ -1,6 +1,4 @@
-"""Cuts a bone out of a CT for a fracture network, and turns the network's classes into the bone's
-fragments.
-"""
+"""Cuts a bone out of a CT for a fracture network, and turns the network's classes into fragments."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ def cut_out_bone(volume: CtVolume, box: Box, bone: NDArray[np.bool_], blank_hu: 
 def pieces_of(
     answer: Labels, values: Mapping[str, int], rules: SplittingRules, voxel_mm3: float, most: int
 ) -> Pieces:
-    """Returns at most `most` fragments from the network's output (I, J, K); `values` are those of its
-    classes.
-    """
+    """Returns at most `most` fragments of the network's output (I, J, K), whose classes have `values`."""
     numbered, made_of = np.zeros(answer.shape, np.int32), [0]
     for name, value in values.items():
         there = answer == value

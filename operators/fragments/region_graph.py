@@ -76,9 +76,7 @@ def passes(graph: VoxelGraph, height: Floats, basin: Numbers) -> Iterator[tuple[
 
 
 def touching(graph: VoxelGraph, region: Numbers) -> tuple[Pairs, NDArray[np.intp]]:
-    """Returns where two regions meet: both numbers in one key, the lower in the high bits, and the index of
-    the pair.
-    """
+    """Returns where two regions meet: a key of both numbers, the lower in high bits, and the pair's index."""
     a, b = region[graph.pairs[0]], region[graph.pairs[1]]
     at = np.flatnonzero(a != b)
     low, high = np.minimum(a[at], b[at]), np.maximum(a[at], b[at])

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from operators.bones.slivers import slivers
 from operators.fragments.dark_faces import decisive_odds
 from operators.fragments.evidence import EVEN, FractureEvidence, Fragments, LeastOdds
 from operators.fragments.region_graph import Face, Regions, basins, voxel_graph
+from operators.fragments.slivers import slivers
 from operators.geometry.distance import distance_mm
 from operators.packages.coarse_to_fine import FragmentRules
 from operators.packages.confidence import CERTAIN
@@ -75,9 +75,7 @@ def merged(regions: Regions, evidence: FractureEvidence, rules: FragmentRules, l
 
 
 def join_below(regions: Regions, logit: Callable[[Face, int], float], least_odds: float) -> float:
-    """Joins pieces over faces with log-odds below `least_odds`; returns the highest log-odds of the joined
-    faces.
-    """
+    """Joins pieces over faces with log-odds below `least_odds`; returns the highest of the joined faces."""
     joined = [-CERTAIN]
 
     def may_join(odds: float, _a: int, _b: int) -> bool:
@@ -104,9 +102,7 @@ def lone_pieces(regions: Regions, logit: Callable[[Face, int], float]) -> dict[i
 def contacts_between(
     regions: Regions, logit: Callable[[Face, int], float], ranks: Labels
 ) -> dict[tuple[int, int], float]:
-    """Returns the log-odds of each face between two fragments; `ranks` (V,) are those of the
-    regions' labels.
-    """
+    """Returns the log-odds of each face between two fragments; `ranks` (V,) are those of the regions."""
     return {
         (int(ranks[a + 1]), int(ranks[b + 1])): logit(face, min(regions.sizes[a], regions.sizes[b]))
         for a, row in regions.faces.items()
@@ -129,9 +125,7 @@ def contacts_lost(
 
 
 def over_segmented(evidence: FractureEvidence, rules: FragmentRules) -> Regions:
-    """Returns the basins of the relief that could be fragments, more than there are, with the contact between
-    them.
-    """
+    """Returns the relief's basins that could be fragments, more than there are, and their contact."""
     graph = voxel_graph(evidence.bone)
     basin = basins(graph, relief(evidence, rules), SHALLOW_MM)
     regions = Regions(graph, basin, evidence.contact[evidence.bone])
@@ -145,9 +139,7 @@ def smallest_voxels(evidence: FractureEvidence, rules: FragmentRules) -> float:
 
 
 def fracture_logit(rules: FragmentRules, spacing_mm: float) -> Callable[[Face, int], float]:
-    """Returns the function for the log-odds that a face between two pieces is a fracture; see
-    FragmentRules.
-    """
+    """Returns the function for the log-odds that a face is a fracture; see FragmentRules."""
     bias, of_contact, of_volume, of_area = rules.fracture_logit
 
     def logit(face: Face, smaller_voxels: int) -> float:

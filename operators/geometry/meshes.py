@@ -75,9 +75,7 @@ def mesh_of(mask: NDArray[np.bool_], grid: Grid) -> Mesh:
 
 
 def smoothed(vertices: Points, faces: Faces) -> NDArray[np.float64]:
-    """Returns vertices (N, 3) after `PASSES` of Taubin's smoothing; the mean of the neighbours ignores the
-    spacing.
-    """
+    """Returns vertices (N, 3) after `PASSES` of Taubin's smoothing, whose means ignore the spacing."""
     starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     count = len(vertices)
     neighbours = csr_array((np.ones(len(starts)), (starts, ends)), shape=(count, count))

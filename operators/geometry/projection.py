@@ -67,7 +67,7 @@ class Projection:
 
 
 def projection_grid(rows: int, columns: int, spacing: ProjectionSpacing | None) -> Grid:
-    """A grid (columns, rows, 1) that begins at the origin; its third axis has a length of 1."""
+    """Returns a grid (columns, rows, 1) that begins at the origin; its third axis has a length of 1."""
     steps = (spacing.between_columns_mm, spacing.between_rows_mm) if spacing else (1.0, 1.0)
     return Grid((columns, rows, 1), np.diag([*steps, 1.0, 1.0]))
 

@@ -40,9 +40,7 @@ def widen_box(label_map: LabelMap, other: LabelMap) -> LabelMap:
 
 
 def _reach(label_map: LabelMap, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns the first index and one past the last index of `grid`, per axis, that a labelled voxel can
-    reach.
-    """
+    """Returns the first and one past the last index of `grid`, per axis, that a labelled voxel can reach."""
     found = find_objects((label_map.labels > 0).view(np.uint8))
     if not found:
         return np.zeros(3, dtype=int), np.zeros(3, dtype=int)

@@ -26,9 +26,7 @@ def grid_between(
     spacing_mm: tuple[float, ...],
     frame_of_reference_uid: str,
 ) -> Grid:
-    """Returns a grid along left, posterior, superior whose voxels fill the block from `low_mm` to `high_mm`
-    (LPS).
-    """
+    """Returns a grid along left, posterior, superior whose voxels fill the block between corners (LPS)."""
     spacing = np.array(spacing_mm, dtype=np.float64)
     shape = np.maximum(np.ceil((high_mm - low_mm) / spacing - 1e-6).astype(int), 1)
     affine = np.diag([*spacing, 1.0])
@@ -37,9 +35,7 @@ def grid_between(
 
 
 def covering_box(grid: Grid, other: Grid, margin: int = 2) -> Box | None:
-    """Returns the box of voxels of `grid` that `other` reaches, with a margin in voxels; None if they do not
-    meet.
-    """
+    """Returns the box of `grid` that `other` reaches, with a margin in voxels; None if they do not meet."""
     corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in other.shape), indexing="ij")).reshape(3, -1)
     lps = other.ijk_to_lps[:3, :3] @ corners + other.ijk_to_lps[:3, 3:]
     inverse = grid.lps_to_ijk
@@ -71,9 +67,7 @@ def shrink_factors(source: Grid, target: Grid) -> tuple[int, ...]:
 
 
 def shrink(image: SimpleITK.Image, grid: Grid, factors: tuple[int, ...]) -> tuple[SimpleITK.Image, Grid]:
-    """Returns means over blocks of voxels, and the grid of the blocks; an incomplete last block repeats the
-    edge.
-    """
+    """Returns means over blocks of voxels, and their grid; an incomplete last block repeats the edge."""
     missing = [-n % f for n, f in zip(image.GetSize(), factors, strict=True)]
     smaller = SimpleITK.BinShrink(SimpleITK.ZeroFluxNeumannPad(image, [0, 0, 0], missing), list(factors))
     affine = grid.ijk_to_lps.copy()

@@ -30,10 +30,7 @@ VALUE_MEANINGS = {
 
 @dataclass(frozen=True)
 class Note:
-    """A correction of, or a doubt about, an image's values or what they show.
-
-    `code` is a key of VALUE_MEANINGS, `text` a sentence.
-    """
+    """A correction of or a doubt about an image: `code` is a key of VALUE_MEANINGS, `text` a sentence."""
 
     code: str
     text: str

@@ -119,9 +119,7 @@ class Box:
         return cls((i, j, k), (to_i, to_j, to_k))
 
     def grow(self, voxels: Sequence[int], shape: Sequence[int]) -> Box:
-        """Returns the block grown by a number of voxels on both sides of each axis, within an array of
-        `shape`.
-        """
+        """Returns the block grown by a number of voxels on both sides of each axis, within `shape`."""
         i, j, k = (max(start - n, 0) for start, n in zip(self.start, voxels, strict=True))
         to_i, to_j, to_k = (min(stop + n, m) for stop, n, m in zip(self.stop, voxels, shape, strict=True))
         return Box((i, j, k), (to_i, to_j, to_k))
@@ -147,9 +145,7 @@ class Box:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Yields blocks across the last axis that together fill a grid of `shape`, thin enough for temporary
-    arrays.
-    """
+    """Yields blocks across the last axis that fill a grid of `shape`, thin enough for temporary arrays."""
     i, j, last = shape
     thickness = max(SLAB_VOXELS // (i * j), 1)
     for k in range(0, last, thickness):
@@ -158,9 +154,7 @@ def slabs(shape: tuple[int, ...]) -> Iterator[Box]:
 
 @dataclass(frozen=True, eq=False)
 class CtVolume:
-    """A CT: `hu` (I, J, K) in Hounsfield units, int16 or float32, on `grid`; `notes` report corrections and
-    doubts.
-    """
+    """A CT: `hu` (I, J, K), int16 or float32, on `grid`; `notes` report corrections and doubts."""
 
     reads: ClassVar[str] = "volume"
 

@@ -30,10 +30,7 @@ class Description:
 
 
 def read_model(folder: Path, fractures: Path | None, wanted: Wanted) -> Published:
-    """Returns the published model, with the network that splits its bones if one is given.
-
-    Raises UsageError, ModelError.
-    """
+    """Returns the published model, with the network that splits its bones. Raises UsageError, ModelError."""
     model = read_published(folder, wanted)
     if fractures is None:
         return model

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from operators.errors import ModelError
-from operators.importing.bundle import is_bundle, read_bundle
-from operators.importing.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
-from operators.importing.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
+from operators.importing.monai_bundle.bundle import is_bundle, read_bundle
+from operators.importing.nnunet.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
+from operators.importing.nnunet.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
 from operators.importing.published import Published, Wanted
 
 Reader = Callable[[Path, Wanted], Published]

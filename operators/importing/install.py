@@ -45,9 +45,7 @@ DRAFT_NOTE = """\
 
 @dataclass(frozen=True)
 class NewPackage:
-    """A new package: its name, title, labels and orientation, and the fracture network that splits its bones,
-    if one does.
-    """
+    """A new package: name, title, labels, orientation, and the fracture network that splits its bones."""
 
     name: str
     title: str
@@ -62,9 +60,7 @@ class NewPackage:
 
 
 def install(model: Published, new: NewPackage, models: Path) -> Path:
-    """Writes the new package to its folder below `models`, which it takes in one rename, and returns the
-    folder. Raises as `install_all`.
-    """
+    """Writes a package below `models` in one rename, and returns its folder. Raises as `install_all`."""
     (target,) = install_all([(model, new)], models)
     return target
 

@@ -30,9 +30,7 @@ class LabelTable:
     entries: Mapping[str, dict[str, Any]]
 
     def find(self, name: str, value: int, by_value: bool) -> dict[str, Any] | None:
-        """Returns the entry of a class: by its name or an alias, or by its value if names say nothing; else
-        None.
-        """
+        """Returns the entry of a class by its name or an alias, or by its value if names say nothing."""
         bare = plain_name(name)
         for known, entry in self.entries.items():
             names = {plain_name(each) for each in (known, *entry.get("aliases", ()))}
@@ -115,10 +113,7 @@ def span_of(entry: Mapping[str, Any]) -> list[int]:
 
 
 def row_of(name: str, value: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns one row: a structure of structures.toml, or the entry's own description.
-
-    Raises ValueError for an unknown structure.
-    """
+    """Returns a row: a structure of structures.toml or the entry's own. Raises ValueError if unknown."""
     if "structure" in entry:
         side = entry.get("side")
         structure_named(read_structures(), entry["structure"], side)

@@ -20,9 +20,7 @@ Table = dict[str, Any]
 
 
 def model_tables(model: Published, orientation: str, folder: Path) -> Table:
-    """Returns `kind` and all tables, after writing the weights to `folder`; one fold is held in memory at a
-    time.
-    """
+    """Returns `kind` and all tables, with the weights in `folder`; one fold is held in memory at a time."""
     return TABLES[type(model)](model, orientation, folder)
 
 

@@ -1,6 +1,4 @@
-"""A published model as it was found: the contents of its files in Osteon's terms, before anything
-is written.
-"""
+"""A published model as found: the contents of its files in Osteon's terms, before anything is written."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import torch
 import yaml
 
 from operators.errors import ModelError, UsageError, reason
-from operators.geometry.largest_component import Largest
+from operators.geometry.components import Largest
 from operators.packages.monai_bundle import LabelRules, SlidingWindow, Step
 from operators.packages.packages import Normalisation
 from operators.packages.plans import NnUNetPlans, Resampling, WeightsOrigin
@@ -84,9 +82,7 @@ class PublishedBundle(Published):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A request for a published folder: folds (() for all), checkpoint file name, previous stage,
-    mirroring.
-    """
+    """A request for a published folder: folds (() for all), checkpoint, previous stage, mirroring."""
 
     folds: tuple[str, ...] = ()
     checkpoint: str | None = None

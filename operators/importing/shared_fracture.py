@@ -60,7 +60,7 @@ class SharedFracture:
         }
 
     def splits(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row of [[labels]] is a bone that the network splits."""
+        """Returns whether a row of [[labels]] is a bone that the network splits."""
         return row.get("structure") in self.users
 
     def package(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def require_size(rows: int, columns: int) -> None:
 
 
 def grey_of_colours(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The grey (rows, columns) of (rows, columns, 3) whose channels are equal. Raises UnsuitableError."""
+    """Returns the grey (rows, columns) of three equal channels. Raises UnsuitableError for others."""
     first = rgb[..., 1]
     greatest = max(_distance(rgb[..., 0], first), _distance(rgb[..., 2], first))
     tolerance = COLOUR_TOLERANCE if rgb.dtype == np.uint8 else COLOUR_TOLERANCE << 8
@@ -83,14 +83,14 @@ def _distance(one: NDArray[np.generic], other: NDArray[np.generic]) -> int:
 
 
 def unchanged(values: Values) -> Values:
-    """The values themselves: the response of an image that is stored as it looks."""
+    """Returns the values themselves: the response of an image that is stored as it looks."""
     return values
 
 
 def levels_of(
     stored: NDArray[np.int32], padded: NDArray[np.bool_] | None = None, response: Response = unchanged
 ) -> GreyLevels:
-    """The levels of what an image (rows, columns) shows: without padding and even borders.
+    """Returns the levels of what an image (rows, columns) shows: without padding and even borders.
 
     `response` makes of values what borders are sought in. A border is rows or columns at an edge that are of
     one level within a twentieth of the image's spread: black or white, of a collimator, a shutter, a film's
@@ -110,7 +110,7 @@ def levels_of(
 
 
 def _shown(stored: NDArray[np.int32], response: Response) -> tuple[slice, slice]:
-    """The rows and columns between the borders."""
+    """Returns the rows and columns between the borders."""
     down, across = (max(1, side // SAMPLES) for side in stored.shape)
     rows, columns = slice(0, stored.shape[0]), slice(0, stored.shape[1])
     for _ in range(ROUNDS):
@@ -127,7 +127,7 @@ def _shown(stored: NDArray[np.int32], response: Response) -> tuple[slice, slice]
 
 
 def _between(lines: Values, now: slice, least: float, side: int) -> slice:
-    """The lines (N, samples) that lie at `now` without those at both ends that are even and of one level.
+    """Returns the lines (N, samples) at `now` without those at both ends that are even and of one level.
 
     A line along a bone's shaft may be even too, but not of the level of the air or collimator beside it.
     """
@@ -158,7 +158,7 @@ def _of_lines(lines: Values, percents: Sequence[float]) -> list[Array]:
 
 
 def _run(even: NDArray[np.bool_], level: Array, least: float) -> int:
-    """How many lines from the first on are even and of its level."""
+    """Returns how many lines from the first on are even and of its level."""
     border = even & (np.abs(level - level[0]) <= least)
     return len(border) if border.all() else int(border.argmin())
 
@@ -189,7 +189,7 @@ def stretched(values: Array, levels: GreyLevels) -> Array:
 
 
 def percentiles(values: Array, counts: NDArray[np.int64]) -> tuple[float, float]:
-    """The two PERCENTILES of values (N,) that came so many times."""
+    """Returns the two PERCENTILES of values (N,) that came so many times."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(counts[order])
     at = np.searchsorted(reached, np.array(PERCENTILES) / 100 * reached[-1], side="left")
@@ -208,7 +208,7 @@ def _without_ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def is_flat(grey: Array, levels: GreyLevels) -> bool:
-    """Whether grey (N,) of each level makes a picture that is nearly all black, white, or one tone."""
+    """Returns whether each level's grey (N,) makes a picture nearly all black, white, or of one tone."""
     low, high = percentiles(grey, levels.counts)
     # What a screen of 8 bits shows as black and white
     between = levels.counts[(grey > 1 / 255) & (grey < 254 / 255)].sum()

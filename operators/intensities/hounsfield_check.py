@@ -84,9 +84,7 @@ def _findings(found: Histogram, step_hu: float) -> Iterator[Finding]:
 
 
 def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Proves Hounsfield units by air with fat or soft tissue as the most prominent other peak, or by both
-    without air.
-    """
+    """Proves Hounsfield units by air with fat or soft tissue as the next peak, or by both without air."""
     if lighter_share(found) >= LIGHTER:
         return
     air, above_air = found.share(-1060, -900), found.share(-899, -740)
@@ -103,9 +101,7 @@ def _proved(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
 
 
 def _offsets(found: Histogram, peaks: Sequence[Peak], sign: int) -> Iterator[Finding]:
-    """Finds an offset of 1024, the usual one, unless only 1000 puts the peaks in place, or air decides for
-    it.
-    """
+    """Finds an offset of 1024, unless only 1000 puts the peaks in place, or air decides for it."""
     usual, other = (_offset(found, peaks, sign * by) for by in (USUAL, OTHER))
     air = _air_level(found, AIR + sign * USUAL) if usual and other else None
     by_other = air is not None and abs(air - AIR - sign * OTHER) < abs(air - AIR - sign * USUAL)
@@ -131,9 +127,7 @@ def _offset(found: Histogram, peaks: Sequence[Peak], by: int) -> Finding | None:
 
 
 def _air_level(found: Histogram, near: int) -> float | None:
-    """Returns where most of air lies, without the value at which it is clipped; None if air is only that
-    value.
-    """
+    """Returns where most air lies, but for the value at which it is clipped; None if there is only that."""
     counts = found.counts[near - 60 - LOWEST : near + 60 - LOWEST].copy()
     everything = counts.sum()
     counts[counts.argmax()] = 0
@@ -144,9 +138,7 @@ def _air_level(found: Histogram, near: int) -> float | None:
 
 
 def _lines(found: Histogram, peaks: Sequence[Peak]) -> Iterator[Finding]:
-    """Finds air, fat and soft tissue at their relative distances, as if all values were scaled or
-    inverted.
-    """
+    """Finds air, fat and soft tissue at their relative distances, as if all were scaled or inverted."""
     largest = sorted(peaks, key=lambda peak: -peak.prominence)[:6]
     for air in largest:
         for one, other in combinations([peak for peak in largest if peak is not air], 2):
@@ -198,9 +190,7 @@ def _strongest(peaks: Sequence[Peak], band: Band, by: int = 0) -> Peak | None:
 
 
 def _beyond(found: Histogram, air: Peak, span: float) -> float:
-    """Returns the share of the image lighter than air, if soft tissue lies `span` from it, without
-    padding.
-    """
+    """Returns the share of the image lighter than air, if soft tissue lies `span` away, without padding."""
     away = int(air.value - 0.15 * span)
     low, high = (LOWEST, away) if span > 0 else (away, HIGHEST)
     return found.share(low, high) - found.largest_share(low, high)

@@ -36,9 +36,7 @@ def window(image: Array, spec: NetworkSpec, _: Mask) -> Array:
 
 
 def ct(image: Array, spec: NetworkSpec, _: Mask) -> Array:
-    """Clips to the window, then subtracts the mean of the training's foreground and divides by its
-    deviation.
-    """
+    """Clips to the window, subtracts the mean of the training's foreground, and divides by its deviation."""
     np.clip(image, *spec.window_hu, out=image)
     image -= spec.normalisation.mean
     image /= max(spec.normalisation.std, EPSILON)

@@ -24,9 +24,7 @@ STEP, STEPPED = 8, 0.99
 
 
 def beyond_range(found: Histogram) -> Iterator[Finding]:
-    """Finds values beyond 16 bits: most lie at an end of the range, as the header does not convert them to
-    HU.
-    """
+    """Finds values beyond 16 bits: most lie at an end of the range, as the header does not convert them."""
     at_ends = found.at(LOWEST) + found.at(HIGHEST)
     if at_ends > MOST_AT_ENDS:
         yield Finding(Kind.BEYOND_RANGE, f"{at_ends:.0%} of the values at {LOWEST} or {HIGHEST}")
@@ -67,9 +65,7 @@ def cut_off(found: Histogram) -> Iterator[Finding]:
 
 
 def stepped(found: Histogram) -> Iterator[Finding]:
-    """Finds images in which only every eighth value occurs, apart from the ends and the most frequent values
-    (padding).
-    """
+    """Finds images with only every eighth value, but for ends and the most frequent one (padding)."""
     counts = found.counts.copy()
     counts[np.argpartition(counts, -3)[-3:]] = 0
     counts[[found.lowest - LOWEST, found.highest - LOWEST]] = 0
@@ -87,9 +83,7 @@ def lighter_than_air(found: Histogram) -> Iterator[Finding]:
 
 
 def lighter_share(found: Histogram) -> float:
-    """Returns the share of the image that is lighter than air, without padding, which has one value
-    or two.
-    """
+    """Returns the share of the image lighter than air, without padding, which has one value or two."""
     counts = found.counts[: LIGHTER_HU - LOWEST]
     return float((counts.sum() - np.sort(counts)[-2:].sum()) / found.voxels)
 

@@ -54,9 +54,7 @@ def fracture_faces(meshes: list[Mesh], grid: Grid) -> list[FractureFaces]:
 
 
 def facing(one: Mesh, other: Mesh, tree: cKDTree, touching_mm: float) -> tuple[NDArray[np.intp], Array]:
-    """Returns the vertices of `one` that face `other`, and its distance from them along their
-    normals, in mm.
-    """
+    """Returns the vertices of `one` that face `other`, and its distance along their normals, in mm."""
     low, high = other.vertices_lps.min(axis=0) - REACH_MM, other.vertices_lps.max(axis=0) + REACH_MM
     near = np.flatnonzero(((one.vertices_lps >= low) & (one.vertices_lps <= high)).all(axis=1))
     away_mm, nearest = tree.query(one.vertices_lps[near], distance_upper_bound=REACH_MM)
@@ -90,9 +88,7 @@ def of_the_fracture(mesh: Mesh, vertices: NDArray[np.intp], gaps_mm: Array) -> t
 
 
 def gap_of(mesh: Mesh, faces: FractureFaces, grid: Grid) -> Gap | None:
-    """Returns the gap over all of a fragment's fracture faces; each of two faces may be off by half
-    a voxel.
-    """
+    """Returns the gap over a fragment's fracture faces, each of which may be off by half a voxel."""
     gaps = faces.gaps_mm[faces.is_face]
     if not len(gaps):
         return None

@@ -56,7 +56,7 @@ class MeasuredBone:
         return self.fragments[0][0].bone
 
     def has_body(self, name: str) -> bool:
-        """Whether a bone of the scan has a vertebral body, by its likeliest level if it is of a row."""
+        """Returns whether a bone has a vertebral body, by its likeliest level if it is one of a row."""
         labels, rules = (self.package.labels, self.package.levels) if self.package else ((), None)
         if rules is not None and name in self.row:
             (name, *_) = name_row(tuple(self.row.values()), rules).levels[list(self.row).index(name)]

@@ -115,9 +115,7 @@ def add_displacements(bone: MeasuredBone, rows: Rows) -> Rows:
 
 
 def measure_displacements(bone: MeasuredBone) -> dict[int, Displacement]:
-    """Returns displacements by label value, of main fragments except the largest; {} if the other side is not
-    intact.
-    """
+    """Returns displacements by value, of main fragments but the largest; {} if the other side is broken."""
     intact = other_side(bone.fragments[0][0], bone.all_segments)
     whole_mm3 = sum(row.volume_mm3.value for _, row in bone.fragments)
     pairs = zip(bone.fragments, bone.faces, strict=True)

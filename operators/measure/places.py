@@ -21,8 +21,7 @@ from operators.bones.reference_shapes import MIRROR, UNPAIRED, ReferenceShape, r
 from operators.geometry.surface_fit import Similarity, fit_surface
 from operators.geometry.surface_points import surface_points
 from operators.measure.measured_bone import MeasuredBone, Rows, without
-from operators.packages.places import PlaceRules
-from operators.packages.structures import Side
+from operators.packages.structures import PlaceRules, Side
 from operators.segmentation.measurements import NotMeasurable, Place
 
 Points = NDArray[np.float64]

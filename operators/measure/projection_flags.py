@@ -29,7 +29,7 @@ PROJECTION_MEANINGS = {
 
 
 def measure_and_flag(projection: Projection, segmentation: Segmentation) -> Segmentation:
-    """The segmentation with the flags of its pipeline, those of the image's notes, and those of its spacing.
+    """Returns the segmentation with the flags of its pipeline, of the image's notes and of its spacing.
 
     A flag of a code that the pipeline gave is not given again. The findings are measured in the answer.
     """

@@ -40,7 +40,7 @@ class Runtime(Protocol):
         ...
 
     def outputs(self, patch: Array) -> tuple[Array, ...]:
-        """All outputs of a network that has several, each without its first axis, of length 1."""
+        """Returns all outputs of a network that has several, each without its first axis, of length 1."""
         ...
 
     def rest(self) -> None:
@@ -61,9 +61,7 @@ class Device:
     where: str = "auto"
 
     def require(self) -> None:
-        """Raises ModelError if the requested device is missing, UsageError if the runtime does not support
-        it.
-        """
+        """Raises ModelError if the device is missing, UsageError if the runtime does not support it."""
         if self.where == "cuda" and not torch.cuda.is_available():
             raise ModelError(
                 "expected a GPU with CUDA for device cuda, got none that torch can use",
@@ -124,7 +122,7 @@ class OpenVinoRuntime:
         return tuple(request.get_output_tensor(n).data[0].copy() for n in range(len(self.compiled.outputs)))
 
     def infer(self, patch: Array) -> openvino.InferRequest:
-        """The request after it has run a patch."""
+        """Returns the request after it has run a patch."""
         self.request.infer([np.ascontiguousarray(patch).reshape(self.shape)], share_inputs=True)
         return self.request
 
@@ -135,9 +133,7 @@ class OpenVinoRuntime:
 
 
 def convert_to_openvino(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
-    """Returns the network for patches of its own size; traced if it has layers that cannot be built
-    directly.
-    """
+    """Returns the network for patches of its own size; traced if a layer cannot be built directly."""
     shape = (1, spec.inputs, *spec.patch)
     return build_openvino_model(network, shape) or traced(network, shape, traced_sides(spec))
 
@@ -189,7 +185,7 @@ class TorchRuntime:
         return tuple(map(self.array, self.run(patch)))
 
     def run(self, patch: Array) -> Any:
-        """What the network gives of a patch: a tensor, or several."""
+        """Returns what the network gives of a patch: a tensor, or several."""
         tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
@@ -197,7 +193,7 @@ class TorchRuntime:
 
     @staticmethod
     def array(tensor: torch.Tensor) -> Array:
-        """An output without its first axis, in float32."""
+        """Returns an output without its first axis, in float32."""
         array: Array = tensor[0].float().cpu().numpy()
         return array
 

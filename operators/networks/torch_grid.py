@@ -48,9 +48,7 @@ def turned(image: Float, matrix: NDArray[np.floating], shape: tuple[int, ...], n
 
 
 def coordinates(before: int, after: int, scale: float, offset: float) -> Double:
-    """Returns the positions of `after` voxels along an axis of `before`; torch's own arithmetic decides the
-    last digit.
-    """
+    """Returns the positions of `after` voxels along an axis of `before`, in torch's own arithmetic."""
     matrix = normalised(before) @ np.array([[scale, offset], [0.0, 1.0]]) @ np.linalg.inv(normalised(after))
     theta = torch.eye(3, 4, dtype=torch.float64)
     theta[0, 0], theta[0, 3] = matrix[0]

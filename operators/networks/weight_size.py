@@ -32,9 +32,7 @@ def size_fault(path: Path) -> str:
 
 
 def stated_bytes(length: bytes, read: Any) -> int:
-    """Returns the size of the file that a header describes. Raises ValueError or a similar error for another
-    file.
-    """
+    """Returns the size of the file that a header describes. Raises ValueError or alike for another file."""
     header_bytes = int.from_bytes(length, "little")
     if len(length) < LENGTH_BYTES or not 0 < header_bytes <= LONGEST_HEADER:
         raise ValueError("expected the length of a header")

@@ -126,10 +126,7 @@ def distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def fill(network: nn.Module, weights: dict[str, torch.Tensor], shared: bool = False) -> None:
-    """Puts weights into a network, the tensors themselves if `shared`, else copies.
-
-    Second names may be left out. Raises RuntimeError.
-    """
+    """Puts weights, or copies unless `shared`, into a network but for second names. Raises RuntimeError."""
     state = network.state_dict()
     missing, foreign = set(distinct(state)) - set(weights), set(weights) - set(state)
     if missing or foreign:

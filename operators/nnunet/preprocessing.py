@@ -95,9 +95,7 @@ def box_of_content(image: NDArray[np.generic]) -> tuple[slice, ...]:
 
 
 def inside_of(image: NDArray[np.generic], guide: NDArray[np.integer] | None = None) -> NDArray[np.bool_]:
-    """Returns where the image is not zero, with holes filled, and where the previous stage found
-    something.
-    """
+    """Returns where the image is not zero, holes filled, and where the previous stage found something."""
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(image != 0)
     return filled if guide is None else filled | (guide > 0)
 

@@ -47,7 +47,7 @@ class LabelTable(Table):
     """Plausible range of the greatest diameter of the whole structure."""
 
     def identity(self, structures: Structures) -> Structure:
-        """The structure. Raises ValueError if it is neither listed nor described."""
+        """Returns the structure. Raises ValueError if it is neither listed nor described."""
         if self.structure:
             own = {key: value for key in OF_KNOWN if (value := getattr(self, key))}
             return replace(structure_named(structures, self.structure, self.side), **own)
@@ -82,7 +82,7 @@ class FoundLabelTable(LabelTable):
     """Which voxels of its classes it is; by_side where it has a side, else by_class, if left out."""
 
     def label(self, structures: Structures) -> Label:
-        """The label; one of a pair, detected by_bone and without a side, is for bones of unknown side."""
+        """Returns the label; one of a pair, detected by_bone without a side, is for bones of unknown side."""
         structure = self.identity(structures)
         if self.instances == "by_bone" and structure.laterality is None:
             structure = replace(structure, meaning=f"{structure.meaning} (side unknown)")
@@ -98,7 +98,7 @@ class WrittenLabelTable(LabelTable):
     """The value that the network writes."""
 
     def label(self, structures: Structures) -> Label:
-        """The label with the same value."""
+        """Returns the label with the same value."""
         return Label(self.identity(structures), self.value, self.value)
 
 
@@ -109,6 +109,6 @@ class SplitLabelTable(WrittenLabelTable):
     """First and last label value of its fragments; if they are equal, it is not split."""
 
     def label(self, structures: Structures) -> Label:
-        """The label with the values of its fragments."""
+        """Returns the label with the values of its fragments."""
         first, last = self.fragments
         return Label(self.identity(structures), first, last)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from operators.geometry.largest_component import Largest
+from operators.geometry.components import Largest
 from operators.package_files.package_checks import guide_values
 from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
 from operators.packages.packages import NetworkSpec, Normalisation
@@ -30,7 +30,7 @@ class NetworkTable(ArchitectureTable):
     normalisation: Normalisation = Normalisation()
 
     def spec(self, name: str, row: WeightsTable, folder: Path) -> NetworkSpec:
-        """The named network with the weights of one fold."""
+        """Returns the named network with the weights of one fold."""
         values = {key: getattr(self, key) for key in NetworkTable.model_fields}
         return NetworkSpec(name=name, weights=folder / row.weights, sha256=row.sha256, **values)
 
@@ -55,7 +55,7 @@ class StageTables(Table):
     previous: StageTables | None = None
 
     def stages(self, folder: Path) -> tuple[Stage, ...]:
-        """The stages in the order in which they run. Raises ValueError if they do not fit together.
+        """Returns the stages in the order in which they run. Raises ValueError if they do not fit together.
 
         A stage whose labels another reads runs with torch: one different label changes many of the next.
         """
@@ -80,5 +80,5 @@ class FractureTables(StageTables):
     """Fragments smaller than this are merged into the nearest one."""
 
     def splitting(self) -> SplittingRules:
-        """How a bone is cut out, and how classes become fragments."""
+        """Returns how a bone is cut out, and how classes become fragments."""
         return SplittingRules(self.blank_hu, self.pieces, self.minimum_mm3)

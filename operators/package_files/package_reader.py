@@ -97,6 +97,6 @@ def require_codes(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
 
 
 def lacks_code(row: Mapping[str, Any]) -> bool:
-    """Whether a label has a code that is empty."""
+    """Returns whether a label has a code that is empty."""
     codes = [row[key] for key in ("type", "category") if isinstance(row.get(key), Mapping)]
     return any(code.get("value") == "" for code in codes)

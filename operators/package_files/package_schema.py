@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from operators.package_files.coarse_to_fine_checks import require_networks
 from operators.package_files.label_tables import FoundLabelTable, SplitLabelTable, WrittenLabelTable
 from operators.package_files.network_tables import (
     FractureTables,
@@ -19,7 +20,7 @@ from operators.package_files.network_tables import (
     StageTables,
     TrainedNetworkTable,
 )
-from operators.package_files.package_checks import require_networks, require_step
+from operators.package_files.package_checks import require_step
 from operators.package_files.radiograph_tables import RadiographTables
 from operators.package_files.tables import IdentityTables
 from operators.packages.coarse_to_fine import (
@@ -76,7 +77,7 @@ class CoarseToFineTables(PackageTables):
     outline: OutlineRules | None = None
 
     def package(self, folder: Path, structures: Structures) -> CoarseToFinePackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         require_networks(self.networks)
         networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
         labels = tuple(row.label(structures) for row in self.labels)
@@ -91,7 +92,7 @@ class NnUNetTables(PackageTables, StageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         labels = tuple(row.label(structures) for row in self.labels)
         return self.make(NnUNetPackage, folder, labels=labels, stages=self.stages(folder))
 
@@ -105,7 +106,7 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         return self.make(
             NnUNetPerBonePackage,
             folder,
@@ -129,7 +130,7 @@ class NnUNetFragmentsTables(PackageTables, StageTables):
     labels: tuple[SplitLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> NnUNetFragmentsPackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         return self.make(
             NnUNetFragmentsPackage,
             folder,
@@ -153,7 +154,7 @@ class MonaiBundleTables(PackageTables):
     labels: tuple[WrittenLabelTable, ...] = Field(min_length=1)
 
     def package(self, folder: Path, structures: Structures) -> MonaiBundlePackage:
-        """The package of a folder. Raises ValueError for an unknown step."""
+        """Returns the package of a folder. Raises ValueError for an unknown step."""
         return self.make(
             MonaiBundlePackage,
             folder,
@@ -189,7 +190,7 @@ FORMER_KINDS = {"steps": "monai_bundle", "fracture": "nnunet_per_bone", "network
 
 
 def with_kind(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A parsed package.toml with its kind, which in files of former versions follows from their tables."""
+    """Returns a parsed package.toml with its kind, which in former versions follows from its tables."""
     if "kind" in table:
         return dict(table)
     kind = next((kind for key, kind in FORMER_KINDS.items() if key in table), "coarse_to_fine")

@@ -24,7 +24,7 @@ class ProjectionAcceptance(Table):
     """Terms of BodyPartExamined (PS3.16 annex L), capital letters and digits, that name no single one."""
 
     def acceptance(self, terms: Mapping[str, tuple[str, ...]]) -> Acceptance:
-        """The acceptance with the terms of body parts, and no limits of slices: a radiograph has none."""
+        """Returns the acceptance with the terms of body parts and without limits of slices."""
         named = tuple(dict.fromkeys(chain(*terms.values(), self.body_parts)))
         return Acceptance(self.modalities, self.sop_class_uids, named, 1, 0.0, 0.0, 0.0)
 
@@ -36,7 +36,7 @@ class CanvasNetworkTable(ArchitectureTable):
     """Rows and columns of the canvas that the network reads, upright."""
 
     def spec(self, fold: FoldTable, folder: Path) -> NetworkSpec:
-        """The network with the weights of one fold; its spacing is in pixels of the canvas."""
+        """Returns the network with the weights of one fold; its spacing is in pixels of the canvas."""
         return NetworkSpec(
             name=fold.name,
             architecture=self.architecture,
@@ -73,7 +73,7 @@ class RadiographTables(IdentityTables):
     """Whether outputs are averaged over the four mirror images."""
 
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
-        """The package of a folder."""
+        """Returns the package of a folder."""
         del structures
         folds = tuple(self.network.spec(fold, folder) for fold in self.folds)
         accepts = self.accepts.acceptance(self.body_part_terms)

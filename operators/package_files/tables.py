@@ -31,7 +31,7 @@ class IdentityTables(Table):
     """Algorithm name in DICOM results."""
 
     def make(self, kind: type[Package], folder: Path, **made: Any) -> Package:
-        """A package of a kind with what is `made` for it; the rest of it stands in the file as it is."""
+        """Returns a package of a kind with what is `made` for it; the rest stands in the file as it is."""
         same = {field.name for field in fields(kind)} & set(type(self).model_fields) - set(made)
         return kind(folder=folder, **{name: getattr(self, name) for name in same}, **made)
 

@@ -54,7 +54,7 @@ class BallJoint:
     gap_hidden_mm: float
 
     def is_hidden_in(self, spacing_mm: tuple[float, float, float]) -> bool:
-        """Whether voxels of that spacing hide the gap."""
+        """Returns whether voxels of that spacing hide the gap."""
         return max(spacing_mm) > self.gap_hidden_mm
 
 

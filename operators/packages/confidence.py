@@ -55,14 +55,14 @@ UNCALIBRATED = Confidence()
 
 
 def log_odds(probability: float) -> float:
-    """The log-odds of a probability, clipped to CERTAIN."""
+    """Returns the log-odds of a probability, clipped to CERTAIN."""
     least = 1 / (1 + exp(CERTAIN))
     clipped = min(max(probability, least), 1 - least)
     return log(clipped / (1 - clipped))
 
 
 def calibrated_probability(line: tuple[float, ...], score: float) -> float | None:
-    """The calibrated probability of log-odds `score`; None if `line` is empty, as nothing was fitted.
+    """Returns the calibrated probability of log-odds `score`; None if `line` is empty, as nothing was fitted.
 
     Platt scaling (Platt 1999): `line` is a constant and a factor.
     """
@@ -73,13 +73,13 @@ def calibrated_probability(line: tuple[float, ...], score: float) -> float | Non
 
 
 def stated_probability(line: tuple[float, ...], score: float) -> float | None:
-    """The calibrated probability as every result states it: in whole percent."""
+    """Returns the calibrated probability as every result states it: in whole percent."""
     probability = calibrated_probability(line, score)
     return None if probability is None else round(probability, DIGITS)
 
 
 def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
-    """The least log-odds whose probability is stated as `least` or more, infinite if there are none.
+    """Returns the least log-odds whose probability is stated as `least` or more, infinite if there are none.
 
     At least 0, the threshold that the decision itself was fitted for; 0 without a calibration.
     """
@@ -95,5 +95,5 @@ def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
 
 
 def percent(probability: float | None, nothing: str = "–") -> str:
-    """A stated probability as text, `nothing` if it is unknown."""
+    """Returns a stated probability as text, `nothing` if it is unknown."""
     return nothing if probability is None else f"{probability:.0%}"

@@ -31,7 +31,7 @@ class JointPackage(ModelPackage):
         return tuple(f"{part.name} {option}" for part in self.parts for option in part.options)
 
     def maker_of(self, bone: str) -> ModelPackage:
-        """The part that delivers a bone; a bone of a row can be named by a number, which is no label."""
+        """Returns the part that delivers a bone; a bone of a row may have a number, which is no label."""
         of_label = (part for part in self.parts if any(label.name == bone for label in part.labels))
         return next(of_label, None) or next(part for part in self.parts if part.levels is not None)
 
@@ -59,7 +59,7 @@ def join_packages(packages: Sequence[ModelPackage]) -> ModelPackage:
 
 
 def allocate_values(packages: Sequence[ModelPackage]) -> list[dict[int, Label]]:
-    """The labels of each package in the joint result, by the first value that its own package gives each."""
+    """Returns each package's labels in the joint result, by the first values that the package gives."""
     taken: set[str] = set()
     highest, found = 0, []
     for package in packages:
@@ -83,7 +83,7 @@ def network_name(part: ModelPackage, network: str) -> str:
 
 
 def parts_of(package: ModelPackage) -> tuple[ModelPackage, ...]:
-    """The packages that a package represents."""
+    """Returns the packages that a package represents."""
     return package.parts if isinstance(package, JointPackage) else (package,)
 
 
@@ -97,7 +97,7 @@ def _accepts(rules: Sequence[Acceptance]) -> Acceptance:
 
 
 def _strictest(rules: Sequence[QualityRules]) -> QualityRules:
-    """The strictest limit of each kind; 0 means none."""
+    """Returns the strictest limit of each kind; 0 means none."""
     least = {
         field.name: min((value for each in rules if (value := getattr(each, field.name))), default=0.0)
         for field in fields(QualityRules)

@@ -11,10 +11,7 @@ OPERATING_POINTS = (SENSITIVE, BALANCED, SPECIFIC)
 
 
 def threshold_of(points: Mapping[str, float], point: str) -> float:
-    """Returns the least probability at an operating point: a name, or a number as text.
-
-    Raises ValueError for neither.
-    """
+    """Returns an operating point's least probability, by name or number. Raises ValueError for neither."""
     if point in points:
         return points[point]
     value = float(point)

@@ -68,7 +68,7 @@ class NetworkSpec:
         return len(self.spacing_mm)
 
     def runs_like(self, other: NetworkSpec) -> bool:
-        """Whether both give the same output for every image, whatever their names and folders."""
+        """Returns whether both give the same output for every image, whatever their names and folders."""
         return replace(self, name=other.name, weights=other.weights) == other
 
 
@@ -234,12 +234,12 @@ class ModelPackage:
         return (f"operating point {self.operating_point}",) if self.operating_point else ()
 
     def at(self, operating_point: str) -> Self:
-        """The package at an operating point; itself if it has none, and for "auto"."""
+        """Returns the package at an operating point; itself if it has none, and for "auto"."""
         if operating_point == AUTO or not self.operating_point:
             return self
         return replace(self, operating_point=operating_point)
 
     def maker_of(self, bone: str) -> ModelPackage:
-        """The package that delivers one of its bones: itself, unless it represents several."""
+        """Returns the package that delivers one of its bones: itself, unless it represents several."""
         del bone
         return self

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, with_config
 
-from operators.geometry.largest_component import Largest
+from operators.geometry.components import Largest
 from operators.packages.coarse_to_fine import CoarseToFinePackage, FragmentRules
 from operators.packages.confidence import UNCALIBRATED, Confidence
 from operators.packages.operating_points import SPECIFIC

@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, TypeAdapter, with_config
 
 from operators.packages.long_bones import Colour, LongBoneRules
-from operators.packages.places import PlaceRules
 from operators.packages.toml_files import STRICT, Tables, read_toml, validated
 from operators.process.installation import bundled_models
 
@@ -23,6 +22,18 @@ BUNDLED = bundled_models() / STRUCTURES_FILE
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 Side = Literal["left", "right"]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True)
+class PlaceRules:
+    """The places on a bone by the words that people read: the surface belongs to the nearest landmark.
+
+    `shape` is a mean shape beside structures.toml; `landmarks_mm` are positions in its frame.
+    """
+
+    shape: Path
+    landmarks_mm: dict[str, tuple[tuple[float, float, float], ...]]
 
 
 @with_config(STRICT)
@@ -92,7 +103,7 @@ class StructureRow(BaseModel):
     region: Code | None = None
 
     def structure(self, name: str, side: Side | None) -> Structure:
-        """The structure of one side; without a side, a paired structure means both."""
+        """Returns the structure of one side; without a side, a paired structure means both."""
         colours = {"left": self.rgb_left, "right": self.rgb_right, None: self.rgb}
         return Structure(
             name=f"{name}_{side}" if side else name,
@@ -110,7 +121,7 @@ class StructureRow(BaseModel):
         )
 
     def beside(self, folder: Path) -> StructureRow:
-        """The row with the paths of its mean shapes, which are relative to the folder of the list."""
+        """Returns the row with the paths of its mean shapes, which are relative to the folder of the list."""
         rules = {"long_bone": self.long_bone, "places": self.places}
         placed = {
             name: replace(each, shape=folder / each.shape)
@@ -124,7 +135,7 @@ Structures = Mapping[str, StructureRow]
 
 
 def read_structures(models: Path | None = None) -> Structures:
-    """The structures that ship with Osteon, and those of `models`, which may replace them.
+    """Returns the structures that ship with Osteon, and those of `models`, which may replace them.
 
     Raises ModelError where a list cannot be read or holds what is not a structure.
     """
@@ -134,7 +145,7 @@ def read_structures(models: Path | None = None) -> Structures:
 
 
 def structure_named(structures: Structures, name: str, side: Side | None) -> Structure:
-    """The structure of that name and side. Raises ValueError if there is none, or if it has no sides."""
+    """Returns the structure of that name and side. Raises ValueError if there is none."""
     row = structures.get(name)
     if row is None:
         raise ValueError(f"expected a structure listed in {STRUCTURES_FILE}, got {name!r}; add it there")
@@ -144,12 +155,12 @@ def structure_named(structures: Structures, name: str, side: Side | None) -> Str
 
 
 def sided(meaning: str, side: Side | None) -> str:
-    """The meaning, preceded by its side."""
+    """Returns the meaning, preceded by its side."""
     return f"{side.capitalize()} {meaning[0].lower()}{meaning[1:]}" if side else meaning
 
 
 def pale_colour(text: str) -> Colour:
-    """A pale colour, a function of the text."""
+    """Returns a pale colour, a function of the text."""
     red, green, blue = colorsys.hsv_to_rgb(zlib.crc32(text.encode()) % 360 / 360, 0.45, 0.9)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -160,6 +171,6 @@ def _read(path: Path) -> Structures:
 
 
 def rows_beside(folder: Path, table: Tables) -> Structures:
-    """The rows of a parsed list in a folder."""
+    """Returns the rows of a parsed list in a folder."""
     rows = validated(TypeAdapter(dict[str, StructureRow]), table)
     return {name: row.beside(folder) for name, row in rows.items()}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from operators.bones.find import region_of_interest
+from operators.bones.find import Look, region_of_interest
 from operators.bones.left_out import split_off_mimics
 from operators.bones.outlines import OutlinedBone, outline_bone
 from operators.bones.regions import BoneRegions, sides_plane
@@ -28,7 +28,7 @@ from operators.packages.confidence import least_odds
 from operators.packages.plans import SplittingPackage
 from operators.packages.seen import AnatomyNotFoundError, SeenStructure
 from operators.pipelines.rows import with_gaps
-from operators.pipelines.shared_networks import Look, Region, Resampled, look_once, outline_once
+from operators.pipelines.shared_networks import Region, Resampled, look_once, outline_once
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
 from operators.segmentation.segmentation import Segmentation
@@ -42,9 +42,7 @@ CONTACT = "contact"
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The bones that were found in a source volume, warnings about what was left out, and what the coarse
-    network saw.
-    """
+    """The bones found in a source volume, warnings on what was left out, and what the coarse network saw."""
 
     source: CtVolume
     bones: tuple[OutlinedBone, ...]
@@ -72,13 +70,13 @@ def segment(
 
 
 def resample(volume: CtVolume, package: CoarseToFinePackage) -> Resampled:
-    """The volume at the coarse network's spacing, axes to left, posterior, superior."""
+    """Returns the volume at the coarse network's spacing, axes to left, posterior, superior."""
     (resampled,) = resample_once(volume, [package])
     return resampled
 
 
 def resample_once(volume: CtVolume, packages: Sequence[CoarseToFinePackage]) -> list[Resampled]:
-    """The volume at the spacing of each package's coarse network, made once for each spacing."""
+    """Returns the volume at the spacing of each package's coarse network, made once for each spacing."""
     made = {
         spacing_mm: resample_hu(volume, isotropic_grid(volume.grid, spacing_mm))
         for spacing_mm in {package.coarse.spacing_mm for package in packages}
@@ -87,7 +85,7 @@ def resample_once(volume: CtVolume, packages: Sequence[CoarseToFinePackage]) -> 
 
 
 def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress) -> Anatomy:
-    """One package's bones. Raises AnatomyNotFoundError where the CT shows none of them."""
+    """Returns one package's bones. Raises AnatomyNotFoundError where the CT shows none of them."""
     (found,) = segment_anatomies([resampled], networks, progress)
     if isinstance(found, AnatomyNotFoundError):
         raise found
@@ -97,7 +95,7 @@ def segment_anatomy(resampled: Resampled, networks: Networks, progress: Progress
 def segment_anatomies(
     parts: Sequence[Resampled], networks: Networks, progress: Progress
 ) -> list[Anatomy | AnatomyNotFoundError]:
-    """The bones of each package that has any in the CT; networks that packages share run once.
+    """Returns the bones of each package that has any in the CT; networks that packages share run once.
 
     A coarse pass finds the bones and their sides, a fine pass outlines them.
     """
@@ -114,16 +112,16 @@ def segment_anatomies(
 
 
 def find_region(package: CoarseToFinePackage, look: Look) -> Region | None:
-    """Where a package's bones are, and the plane between their sides; None where the look shows none."""
-    box = region_of_interest(look.probabilities, package.coarse, package, REGION_MARGIN_MM)
+    """Returns where a package's bones are, and the plane between their sides; None if not seen."""
+    box = region_of_interest(look, package, REGION_MARGIN_MM)
     if box is None:
         return None
-    plane = sides_plane(look.probabilities, look.grid, box, package.coarse, package)
+    plane = sides_plane(look, box, package)
     return Region(package, look, box, plane)
 
 
 def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure, ...]) -> Anatomy:
-    """Those of the bones that are shown, on the source's voxels."""
+    """Returns those of the bones that are shown, on the source's voxels."""
     package = part.package
     shown, mimics = split_off_mimics(found.bones, package.confidence, partial(hu_on, part.source))
     in_order = with_gaps(shown, package.labels)
@@ -133,14 +131,14 @@ def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure
 
 
 def hu_on(source: CtVolume, grid: Grid) -> NDArray[np.float32]:
-    """The volume's Hounsfield units on another grid."""
+    """Returns the volume's Hounsfield units on another grid."""
     return resample_hu(source, grid).hu.astype(np.float32, copy=False)
 
 
 def not_found(
     package: CoarseToFinePackage, seen: Sequence[SeenStructure], left_out: Sequence[str] = ()
 ) -> AnatomyNotFoundError:
-    """The error for a CT without the anatomy, or with none but bones that were `left_out`."""
+    """Returns the error for a CT without the anatomy, or with none but bones that were `left_out`."""
     bones = dict.fromkeys(
         label.found_by.fine_class if label.found_by.is_of_row else label.meaning.lower()
         for label in package.labels
@@ -177,7 +175,7 @@ def segment_fractures(anatomy: Anatomy, networks: Networks, progress: Progress) 
 
 
 def least_odds_of(anatomy: Anatomy) -> LeastOdds:
-    """The log-odds from which fractures are shown; in a scan that is too coarse, only of pieces apart."""
+    """Returns the log-odds from which fractures are shown; in too coarse scans, only of pieces apart."""
     package, line = anatomy.package, anatomy.package.confidence.of_fractures
     likely, broken = least_odds(line), least_odds(line, package.least_probability)
     coarse = package.quality.too_coarse(anatomy.source.grid.spacing_mm)
@@ -185,7 +183,7 @@ def least_odds_of(anatomy: Anatomy) -> LeastOdds:
 
 
 def block_of(anatomy: Anatomy, bone: OutlinedBone) -> Block:
-    """One bone, cut out of the CT, with everything else blanked."""
+    """Returns one bone, cut out of the CT, with everything else blanked."""
     region = bone.region
     grid, mask = bone_mask(anatomy, bone, anatomy.package.fracture.spacing_mm)
     hu = np.where(near(mask, grid), resample_hu(anatomy.source, grid).hu, np.float32(BLANK_HU))
@@ -206,7 +204,7 @@ def fracture_evidence(
 def bone_mask(
     anatomy: Anatomy, bone: OutlinedBone, spacing_mm: tuple[float, ...]
 ) -> tuple[Grid, NDArray[np.bool_]]:
-    """The bone's mask at `spacing_mm`, on the smallest grid that the network needs."""
+    """Returns the bone's mask at `spacing_mm`, on the smallest grid that the network needs."""
     grid = isotropic_grid(bone.region.grid, spacing_mm)
     mask = interpolate_mask(bone.inside, anatomy.source.grid.crop(bone.box), grid)
     box = Box.around(mask)
@@ -217,7 +215,7 @@ def bone_mask(
 
 
 def near(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    """The mask dilated by 2 mm."""
+    """Returns the mask dilated by 2 mm."""
     reach = [int(BAND_MM // spacing) for spacing in grid.spacing_mm]
     steps = np.ogrid[tuple(slice(-n, n + 1) for n in reach)]
     away_mm2 = sum((step * spacing) ** 2 for step, spacing in zip(steps, grid.spacing_mm, strict=True))

@@ -28,7 +28,7 @@ class NetworkOutput(Generic[Package]):
 
 
 def to_segmentation(output: NetworkOutput[Any], networks: Networks, progress: Progress) -> Segmentation:
-    """The segments on the source grid. Raises UnsuitableError if none of the package's labels is present."""
+    """Returns the segments on the source grid. Raises UnsuitableError if no label is present."""
     del networks
     progress("labels", 1.0)
     found, grid, package = output.found, output.source.grid, output.package

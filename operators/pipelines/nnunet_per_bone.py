@@ -69,7 +69,7 @@ def split_bones(anatomy: Anatomy, networks: Networks, progress: Progress) -> Seg
 
 
 def found_bones(anatomy: Anatomy) -> list[FoundBone]:
-    """The bones in the order of the package's labels. Raises UnsuitableError if there are none."""
+    """Returns the bones in the order of the package's labels. Raises UnsuitableError if there are none."""
     package = anatomy.package
     boxes = dict(enumerate(ndimage.find_objects(anatomy.found.labels), start=1))
     bones = [
@@ -83,7 +83,7 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
 
 
 def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePackage] | None:
-    """One bone, cut out of the CT; None if it is not to be split, or if the block is empty."""
+    """Returns one bone, cut out of the CT; None if it is not to be split, or if the block is empty."""
     package = anatomy.package
     if len(bone.label.values) == 1:
         return None

@@ -42,7 +42,7 @@ class Pipeline:
 
 
 def attempt(step: Callable[[], Any]) -> Any:
-    """What a step gives, or the UnsuitableError that it raises."""
+    """Returns what a step gives, or the UnsuitableError that it raises."""
     try:
         return step()
     except UnsuitableError as error:
@@ -52,7 +52,7 @@ def attempt(step: Callable[[], Any]) -> Any:
 def prepare_each(
     prepare: Callable[[Any, Any], Any],
 ) -> Callable[[Any, Sequence[Any]], Sequence[Any]]:
-    """A first step that shares nothing between packages."""
+    """Returns a first step that shares nothing between packages."""
 
     def step(image: Any, packages: Sequence[Any]) -> list[Any]:
         return [attempt(partial(prepare, image, package)) for package in packages]
@@ -63,7 +63,7 @@ def prepare_each(
 def run_each(
     run: Callable[[Any, Networks, Progress], Any],
 ) -> Callable[[Sequence[Any], Networks, Progress], Sequence[Any]]:
-    """A later step that shares nothing between packages."""
+    """Returns a later step that shares nothing between packages."""
 
     def step(parts: Sequence[Any], networks: Networks, progress: Progress) -> list[Any]:
         return [

@@ -49,13 +49,13 @@ class ReadRadiograph:
 
 
 def prepare(image: Projection, package: RadiographPackage) -> PreparedRadiograph:
-    """The radiograph at the size of the training images, on the canvas of the first network."""
+    """Returns the radiograph at the size of the training images, on the canvas of the first network."""
     rows, columns = package.folds[0].patch
     return PreparedRadiograph(image, on_canvas(shrunk(image.grey), (rows, columns)), package)
 
 
 def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Progress) -> ReadRadiograph:
-    """The output averaged over all networks and, if the package is `mirrored`, the mirror images."""
+    """Returns the output averaged over all networks and, if the package is `mirrored`, the mirror images."""
     package, canvas = prepared.package, prepared.canvas
     flips = FLIPS if package.mirrored else FLIPS[:1]
     runs = [(spec, axes) for spec in package.folds for axes in flips]
@@ -75,7 +75,7 @@ def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Pro
 
 
 def to_segmentation(read: ReadRadiograph, networks: Networks, progress: Progress) -> Segmentation:
-    """The answer, with a segment for each finding; there may be none."""
+    """Returns the answer, with a segment for each finding; there may be none."""
     del networks
     image, package = read.source, read.package
     shape = (image.grey.shape[0], image.grey.shape[1])
@@ -102,7 +102,7 @@ def painted(found: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.uint
 
 
 def segment_of(found: FractureFinding, said: RadiographAnswer, package: RadiographPackage) -> Segment:
-    """A finding as a segment: a fracture in the image's body part."""
+    """Returns a finding as a segment: a fracture in the image's body part."""
     side: Side | None = next((each for each in LATERALITY if each == said.laterality), None)
     return Segment(
         value=found.value,

@@ -17,6 +17,7 @@ from operators.bones.instances import RowOwners
 from operators.bones.iterative.one_by_one import Instance, Reader, Row, patch_of
 from operators.bones.iterative.traversal import Instances, find_instances
 from operators.bones.regions import BoneRegion, BoneRegions, kept_classes
+from operators.geometry.components import components_of
 from operators.geometry.resampling import (
     AIR_HU,
     covering_box,
@@ -39,9 +40,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class SeenRow:
-    """Where another network saw the bones of a row, and those that it begins and ends at: masks (I, J, K) on
-    `grid`.
-    """
+    """Where another network saw the bones of a row, and its two ends: masks (I, J, K) on `grid`."""
 
     bones: Mask
     begin: Mask
@@ -103,10 +102,8 @@ def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: L
 
 def pieces_of(mask: Mask, least_ml: float, grid: Grid) -> Mask:
     """Returns those pieces of a mask that have a volume or more: small ones are errors of a network."""
-    pieces, count = ndimage.label(mask)
-    sizes_ml = np.bincount(pieces.ravel(), minlength=count + 1) * grid.voxel_volume_mm3 / 1000
-    sizes_ml[0] = 0
-    large: Mask = (sizes_ml >= max(least_ml, 1e-9))[pieces]
+    pieces, sizes = components_of(mask)
+    large: Mask = (sizes * grid.voxel_volume_mm3 / 1000 >= max(least_ml, 1e-9))[pieces]
     return large
 
 

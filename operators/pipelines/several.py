@@ -73,7 +73,7 @@ def segment_anatomy(series: SeriesParts, networks: Networks, progress: Progress)
 
 
 def segment_fractures(series: SeriesParts, networks: Networks, progress: Progress) -> Segmentation:
-    """The segments of all packages. Raises UnsuitableError if there are none."""
+    """Returns the segments of all packages. Raises UnsuitableError if there are none."""
     alone = sum(part.refusal is None for part in series.parts) == 1
 
     def step(row: Pipeline, given: Sequence[Any], here: Progress) -> Sequence[Any]:
@@ -120,7 +120,7 @@ def advance(series: SeriesParts, step: Step, progress: Progress) -> SeriesParts:
 
 
 def _joint_refusal(refusals: Sequence[UnsuitableError]) -> UnsuitableError:
-    """All reasons, and what a coarse network saw instead, if one looked."""
+    """Returns all reasons, and what a coarse network saw instead, if one looked."""
     text = "; ".join(dict.fromkeys(map(str, refusals)))
     looked = [each for each in refusals if isinstance(each, AnatomyNotFoundError)]
     if not looked:

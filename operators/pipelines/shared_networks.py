@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.bones.ball_joints import restore_heads
-from operators.bones.find import seen_structures
+from operators.bones.find import Look
 from operators.bones.regions import BoneRegions, bone_regions, kept_classes, write_channels
 from operators.bones.sides import MidlinePlane
 from operators.geometry.resampling import covering_box, interpolate_scalar, isotropic_grid, resample_hu
@@ -20,7 +20,6 @@ from operators.networks.registry import Networks
 from operators.networks.windows.sliding_window import Window, predict, predict_blocks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.packages import NetworkSpec
-from operators.packages.seen import SeenStructure
 from operators.pipelines.rows import bones_of_row
 from operators.process.progress import Progress, part_of
 
@@ -35,15 +34,6 @@ class Resampled:
     source: CtVolume
     coarse: CtVolume
     package: CoarseToFinePackage
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """A coarse network's probabilities (classes, I, J, K) on `grid`, and the structures that they show."""
-
-    probabilities: Array
-    grid: Grid
-    seen: tuple[SeenStructure, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +85,7 @@ class FineRegion:
 
 
 def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> list[Look]:
-    """The look at the scan for each package, one and the same for all that share a coarse network."""
+    """Returns the look at the scan for each package, one and the same for all that share a coarse network."""
     looks: dict[int, Look] = {}
     groups = group_by(parts, lambda one, other: one.package.coarse.runs_like(other.package.coarse))
     for number, group in enumerate(groups):
@@ -105,13 +95,13 @@ def look_once(parts: Sequence[Resampled], networks: Networks, progress: Progress
 
 
 def look_at(parts: Sequence[Resampled], networks: Networks, progress: Progress) -> Look:
-    """The coarse network of all `parts`, over the whole scan."""
+    """Returns the coarse network of all `parts`, over the whole scan."""
     spec, coarse = parts[0].package.coarse, parts[0].coarse
     hu = coarse.hu.astype(np.float32)
     found = predict(networks.get(spec), hu, spec, Window(), progress=partial(progress, "coarse"))
     networks.rest()
     least_ml = min(label.found_by.minimum_ml for part in parts for label in part.package.labels)
-    return Look(found, coarse.grid, seen_structures(found, coarse.grid, spec, least_ml))
+    return Look(found, coarse.grid, spec, least_ml)
 
 
 def outline_once(
@@ -128,7 +118,7 @@ def outline_once(
 
 
 def shares_outline(one: Region, other: Region) -> bool:
-    """Whether one run of the fine network serves both: the same network, guided by the same look."""
+    """Returns whether one run of the fine network serves both: the same network, guided by the same look."""
     return one.look is other.look and one.package.fine.runs_like(other.package.fine)
 
 

@@ -11,9 +11,7 @@ _INSTALLED = Path(sys.prefix) / "share" / "osteon"
 
 
 def application_folder() -> Path:
-    """Returns the folder with `app.yaml`: that of a checkout or container, else that of the
-    installed wheel.
-    """
+    """Returns the folder with `app.yaml`: that of a checkout or container, else of the installed wheel."""
     return _CHECKOUT if (_CHECKOUT / "app.yaml").is_file() else _INSTALLED
 
 

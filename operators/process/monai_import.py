@@ -14,9 +14,7 @@ from importlib import import_module
 
 
 def import_monai_alone() -> None:
-    """Imports MONAI's root module alone, unless it is loaded already, which makes the import of MONAI Deploy
-    quick.
-    """
+    """Imports MONAI's root module alone, which makes the import of MONAI Deploy quick."""
     if "monai" in sys.modules:
         return
     walk = pkgutil.walk_packages

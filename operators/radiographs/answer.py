@@ -48,7 +48,7 @@ class Outline:
 
 
 def outlines(found: RadiographOutput, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
-    """The findings of an image of `shape`, most probable first; none has a probability below 0.5."""
+    """Returns the findings of an image of `shape`, most probable first; none has a probability below 0.5."""
     decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
     made = []
     for each in detections(found.probabilities, decoding):
@@ -63,7 +63,7 @@ def outlines(found: RadiographOutput, shape: tuple[int, int], decision: Radiogra
 def on_image(
     probabilities: Floats, found: Detection, shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """The box in an image of `shape` of a detection on a smaller map, and its mask within it."""
+    """Returns the box in an image of `shape` of a detection on a smaller map, and its mask within it."""
     if shape == probabilities.shape:
         return found.box, found.mask[found.box]
     around = tuple(
@@ -88,7 +88,7 @@ def answer(
     package: RadiographPackage,
     point: str,
 ) -> RadiographAnswer:
-    """The answer at an operating point; the outlines `made` become findings with label values 1, 2, ..."""
+    """Returns the answer at an operating point; the outlines `made` become findings 1, 2, ..."""
     decision = package.decision
     probability = stated_probability(decision.image, found.logit)
     assert probability is not None
@@ -111,14 +111,14 @@ def answer(
 
 
 def verdict(probability: float, threshold: float, uncertain: tuple[float, float]) -> Verdict:
-    """The verdict for a probability."""
+    """Returns the verdict for a probability."""
     if uncertain[0] < probability < uncertain[1]:
         return Verdict.UNCERTAIN
     return Verdict.FRACTURE if probability >= threshold else Verdict.NO_FRACTURE
 
 
 def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:
-    """The most probable of some attributes; `nothing` if none is more likely than not, or none is known."""
+    """Returns the most probable of some attributes; `nothing` if none is likely, or none is known."""
     if not names:
         return Recognised(nothing, 0.0)
     name = max(names, key=lambda each: recognised[each])
@@ -128,7 +128,7 @@ def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: st
 
 
 def finding(value: int, outline: Outline, image: Projection) -> FractureFinding:
-    """A finding with its size."""
+    """Returns a finding with its size."""
     rows, columns = outline.box
     there = np.nonzero(outline.inside.any(1))[0], np.nonzero(outline.inside.any(0))[0]
     pixels = int(outline.inside.sum())
@@ -147,5 +147,5 @@ def finding(value: int, outline: Outline, image: Projection) -> FractureFinding:
 
 
 def sigmoids(logits: Floats) -> Floats:
-    """The probabilities of log-odds."""
+    """Returns the probabilities of log-odds."""
     return special.expit(logits).astype(np.float32)

@@ -19,7 +19,7 @@ SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction
 def flag_answer(
     said: RadiographAnswer, image: Projection, found: RadiographOutput, package: RadiographPackage
 ) -> tuple[Flag, ...]:
-    """The flags of an answer; each applies to all its findings."""
+    """Returns the flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
     return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
 
@@ -27,7 +27,7 @@ def flag_answer(
 def reasons(
     said: RadiographAnswer, image: Projection, found: RadiographOutput, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
-    """The code and sentence of each flag."""
+    """Yields the code and sentence of each flag."""
     limit = package.decision.typical_distance
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     if package.body_parts:
@@ -47,7 +47,7 @@ def reasons(
 def body_part_reasons(
     part: Recognised, image: Projection, package: RadiographPackage
 ) -> Iterator[tuple[str, str]]:
-    """The flag where header, image and the body parts that the networks know do not agree."""
+    """Yields the flag where header, image and the body parts that the networks know do not agree."""
     known, named = ", ".join(package.body_parts), named_parts(image, package)
     if names_other_part(image.body_part, package):
         yield (
@@ -65,13 +65,13 @@ def body_part_reasons(
 
 
 def names_other_part(named: str, package: RadiographPackage) -> bool:
-    """Whether the header names a body part that the package does not accept."""
+    """Returns whether the header names a body part that the package does not accept."""
     letters = letters_of(named)
     return bool(letters) and not any(term in letters for term in package.accepts.body_parts)
 
 
 def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...]:
-    """The package's body parts that the header names; those of the procedure if its body part names none.
+    """Returns the package's body parts in the header, or the procedure's if its body part names none.
 
     Terms may stand within a body part, such as TIBFIB, but are whole words of the procedure, plural or not.
     """
@@ -82,5 +82,5 @@ def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...
 
 
 def letters_of(named: str) -> str:
-    """A body part in capital letters and digits only."""
+    """Returns a body part in capital letters and digits only."""
     return "".join(filter(str.isalnum, named.upper()))

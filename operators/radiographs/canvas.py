@@ -46,7 +46,7 @@ class Canvas:
 
 
 def on_canvas(grey: Floats, size: Shape) -> Canvas:
-    """The image (rows, columns), from 0 to 1, scaled to fit a canvas of `size`."""
+    """Returns the image (rows, columns), from 0 to 1, scaled to fit a canvas of `size`."""
     turned = grey.shape[1] > grey.shape[0]
     upright = np.rot90(grey) if turned else grey
     zoom = canvas_zoom(grey.shape, size)
@@ -57,12 +57,12 @@ def on_canvas(grey: Floats, size: Shape) -> Canvas:
 
 
 def canvas_zoom(shape: tuple[int, ...], size: Shape) -> float:
-    """The zoom at which an image of `shape` just fits a canvas, upright."""
+    """Returns the zoom at which an image of `shape` just fits a canvas, upright."""
     return min(max(size) / max(shape), min(size) / min(shape))
 
 
 def shrunk(grey: Floats, longest_pixels: int = LONGEST_PIXELS) -> Floats:
-    """The image downsampled to a longest side of at most that many pixels, by area means."""
+    """Returns the image downsampled to a longest side of at most that many pixels, by area means."""
     scale = longest_pixels / max(grey.shape)
     if scale >= 1:
         return grey
@@ -71,7 +71,7 @@ def shrunk(grey: Floats, longest_pixels: int = LONGEST_PIXELS) -> Floats:
 
 
 def resized(image: Floats, shape: Shape, method: Image.Resampling = Image.Resampling.BILINEAR) -> Floats:
-    """The image (rows, columns) resized to a shape; downsampling is antialiased, as in Pillow."""
+    """Returns the image (rows, columns) resized to a shape; downsampling is antialiased, as in Pillow."""
     if image.shape == shape:
         return np.asarray(image, np.float32)
     plane = Image.fromarray(np.ascontiguousarray(image, np.float32))

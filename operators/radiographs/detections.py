@@ -40,7 +40,7 @@ class Detection:
 
 
 def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
-    """The detections in a probability map (rows, columns); a score is the mean of its pixels."""
+    """Returns the detections in a probability map (rows, columns); a score is the mean of its pixels."""
     found = []
     for inside, box in parts(probabilities > decoding.threshold):
         peak = float(probabilities[box][inside].max())
@@ -52,14 +52,14 @@ def detections(probabilities: Floats, decoding: Decoding) -> list[Detection]:
 
 
 def parts(mask: Mask) -> Iterator[tuple[Mask, Box]]:
-    """The connected components of a mask, each within its bounding box."""
+    """Yields the connected components of a mask, each within its bounding box."""
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     for label, box in enumerate(ndimage.find_objects(labels), 1):
         yield labels[box] == label, box
 
 
 def detection(probabilities: Floats, inside: Mask, box: Box, level: float) -> Detection:
-    """A detection from the pixels of a box."""
+    """Returns a detection from the pixels of a box."""
     values = np.where(inside, probabilities[box], 0)
     row, column = np.unravel_index(values.argmax(), values.shape)
     mask = np.zeros(probabilities.shape, bool)

@@ -34,9 +34,7 @@ class FracturePicture:
 
 
 def fracture_pictures(volume: CtVolume, segmentation: Segmentation) -> tuple[FracturePicture, ...]:
-    """Returns a picture for each fragment except a bone's first, fewer if one shows several; () without
-    fragments.
-    """
+    """Returns a picture for each fragment but a bone's first, fewer if one shows several; () without any."""
     labels = segmentation.label_map.labels
     boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
     shown: dict[int, str] = {}

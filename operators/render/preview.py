@@ -1,6 +1,4 @@
-"""Draws one picture of a result: three cuts with the segments over them, and the bones from front
-and back.
-"""
+"""Draws one picture of a result: three cuts with the segments, and the bones from front and back."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture
 
 
 def shown_grey(projection: Projection) -> Grey:
-    """The image (rows, columns) as greyscale at the size at which it is shown."""
+    """Returns the image (rows, columns) as greyscale at the size at which it is shown."""
     return resized(projection.grey, shown_size(projection.grey.shape, LARGEST))
 
 

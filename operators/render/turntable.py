@@ -32,9 +32,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Dots:
-    """Points (N, 3) on all surfaces, in pixels from their middle along LPS, with outer normals and RGB
-    colours.
-    """
+    """Points (N, 3) on all surfaces, in pixels from their middle along LPS, with outer normals and RGB."""
 
     points: Array
     normals: Array
@@ -43,18 +41,14 @@ class Dots:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """RGB (SIDE + a legend below, SIDE, 3), seen from `degrees` around the patient, from the front to the
-    left.
-    """
+    """RGB (SIDE + a legend, SIDE, 3), from `degrees` around the patient, from the front to the left."""
 
     rgb: Picture
     degrees: int
 
 
 def draw_turntable(made: Segmentation) -> tuple[View, ...]:
-    """Returns views from all around the upright patient; () if nothing is measured or nothing is
-    fractured.
-    """
+    """Returns views from all around the upright patient; () if nothing is measured or fractured."""
     if not made.measurements or all(segment.fragment is None for segment in made.segments):
         return ()
     dots, legend = dots_of(made), legend_below(made.segments, SIDE)

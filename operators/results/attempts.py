@@ -32,9 +32,7 @@ class MissingResult:
 
 @dataclass(frozen=True, eq=False)
 class Attempts:
-    """Collects the results of one series that could not be made; `errors` holds the exceptions of `missing`,
-    in the same order.
-    """
+    """Collects a series' results that could not be made; `errors` are the exceptions of `missing`."""
 
     missing: list[MissingResult] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)

@@ -24,10 +24,10 @@ from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
 from operators.measure.projection_flags import measure_and_flag
 from operators.render.fracture_pictures import FracturePicture, fracture_pictures
+from operators.render.page.figures import fracture_figures, radiograph_figures
 from operators.render.page.sheet import Captioned
 from operators.render.preview import draw_preview
 from operators.render.projection_pictures import draw_outlines, projection_pictures
-from operators.render.summary_page import fracture_figures, radiograph_figures
 from operators.render.surface_view import Picture
 from operators.render.turntable import draw_turntable
 from operators.segmentation.segmentation import Segmentation
@@ -121,5 +121,5 @@ IMAGE_KINDS: dict[str, ImageKind] = {
 
 
 def kind_of(segmentation: Segmentation) -> ImageKind:
-    """The row for what the package of a segmentation reads."""
+    """Returns the row for what the package of a segmentation reads."""
     return IMAGE_KINDS[segmentation.package.reads]

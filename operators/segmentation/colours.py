@@ -61,17 +61,13 @@ def recoloured(segments: Sequence[Segment], labels: Sequence[Label]) -> tuple[Se
 
 
 def finding_colour(number: int) -> Colour:
-    """Returns the colour of the n-th finding (from 1) of a radiograph; colours repeat after
-    FINDING_COLOURS.
-    """
+    """Returns the colour of a radiograph's n-th finding (from 1); they repeat after FINDING_COLOURS."""
     return _palette((GREY,), FINDING_COLOURS)[(number - 1) % FINDING_COLOURS]
 
 
 @cache
 def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
-    """Returns `count` colours, each the farthest from the bones' and all before it: the first are the most
-    distinct.
-    """
+    """Returns `count` colours, each the farthest from all before it and the bones': the first differ most."""
     steps = np.arange(0, 256, STEP)
     colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = cielab(colours)

@@ -33,9 +33,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Displacement:
-    """The displacement of a fragment against its bone's main one, measured on the mirrored intact
-    other side.
-    """
+    """The displacement of a fragment against its bone's main one, measured on the mirrored other side."""
 
     rotation_deg: Measured
     translation_mm: Measured

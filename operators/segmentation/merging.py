@@ -56,7 +56,11 @@ def merge_segmentations(made: Sequence[Segmentation], grid: Grid) -> Segmentatio
         package,
         warnings=(*(text for each in made for text in each.warnings), *_claim_warnings(claimed, ml)),
         contacts=tuple(face for each in made for face in each.contacts if face.bone in bones),
-        network_runs=tuple(_named_run(run, each.package) for each in made for run in each.network_runs),
+        network_runs=tuple(
+            replace(run, network=network_name(each.package, run.network))
+            for each in made
+            for run in each.network_runs
+        ),
         seen=merge_seen(structure for each in made for structure in each.seen),
     )
 
@@ -152,10 +156,6 @@ def _claim_warnings(claimed: int, voxel_ml: float) -> list[str]:
     if not claimed:
         return []
     return [f"{claimed * voxel_ml:.1f} ml claimed by two packages were given to the more certain segment"]
-
-
-def _named_run(run: NetworkRun, package: ModelPackage) -> NetworkRun:
-    return replace(run, network=network_name(package, run.network))
 
 
 def network_runs_of(

@@ -49,9 +49,7 @@ class Segment:
 
     @property
     def confidence(self) -> float | None:
-        """The probability that the shown bone or separate piece is present. No other number is called
-        confidence.
-        """
+        """The probability that the shown bone or piece is present. No other number is called confidence."""
         return self.bone_probability if self.fragment is None else self.fragment_probability
 
 
@@ -66,9 +64,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Flag:
-    """The reason why a result may be wrong: `code` is a row of flags.MEANINGS, `values` are the segments it
-    applies to.
-    """
+    """Why a result may be wrong: `code` is a row of flags.MEANINGS, `values` are the segments concerned."""
 
     code: str
     sentence: str

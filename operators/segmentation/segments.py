@@ -22,9 +22,7 @@ def segment_of(
     volume_ml: float,
     network_mean: float,
 ) -> Segment:
-    """Returns the segment of a bone in a package with `labels`; a fragment is coded as a fracture in the
-    bone's region.
-    """
+    """Returns the segment of a bone in a package with `labels`; a fragment is a fracture in its region."""
     whole = fragment is None
     return Segment(
         value=value,

@@ -36,7 +36,7 @@ def study_verdict(answers: Sequence[RadiographAnswer]) -> StudyVerdict:
 
 
 def words(verdict: Verdict, own: int, views: int, greatest: RadiographAnswer) -> str:
-    """The verdict of a study in words; `own` of its `views` have it."""
+    """Returns the verdict of a study in words; `own` of its `views` have it."""
     images = f"{views} radiograph{'' if views == 1 else 's'}"
     most = f"(highest probability {percent(greatest.probability)}; {threshold_words(greatest)})"
     if verdict is Verdict.FRACTURE:

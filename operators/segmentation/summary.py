@@ -175,9 +175,7 @@ def level_words(level: str, meanings: Mapping[str, str]) -> str:
 
 
 def widest(segments: list[Segment], segmentation: Segmentation) -> str:
-    """Describes the greatest gap between the fragments of a bone, and the greatest mean gap of one
-    of them.
-    """
+    """Describes the greatest gap between the fragments of a bone, and the greatest mean gap of one."""
     values = {segment.value for segment in segments}
     gaps = [row.gap for row in segmentation.measurements if row.value in values and row.gap]
     if not gaps:

@@ -7,7 +7,6 @@ Trains and evaluates every variant without a result, and writes the tables; runn
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import asdict
@@ -19,31 +18,34 @@ import torch
 from research.comparison.encodings import ENCODINGS
 from research.comparison.scoring import reading, score
 from research.comparison.short_run import Place, train
-from research.comparison.sizes import size_rows
-from research.comparison.table import HEAD, put_table, table_row
+from research.comparison.table import HEAD, put_table, size_rows, table_row
 from research.comparison.variants import STEPS, Variant, network_recipe, variants
 from research.comparison.yardstick import test_bones, tuning_bones
+from training.command_line import run
 from training.recipe import read_recipe
 
 
-def main() -> None:
-    """Runs the missing variants and writes the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--package", type=Path, required=True, help="package folder with a training.toml")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs/comparison"))
-    parser.add_argument("--page", type=Path, default=Path("docs/training.md"))
-    parser.add_argument("--tables", action="store_true", help="only write tables of the results so far")
-    arguments = parser.parse_args()
+def main(
+    *,
+    package: Path,
+    data: Path,
+    runs: Path = Path("runs/comparison"),
+    page: Path = Path("docs/training.md"),
+    tables: bool = False,
+) -> None:
+    """Runs the missing variants unless only `tables` are wanted, and writes the tables of the results.
+
+    `package` is a package's folder with a training.toml.
+    """
     torch.set_num_threads(1)
-    place = Place(read_recipe(arguments.package / "training.toml"), arguments.data, arguments.runs)
+    place = Place(read_recipe(package / "training.toml"), data, runs)
     wanted = variants(place.recipe)
-    for variant in [] if arguments.tables else wanted:
+    for variant in [] if tables else wanted:
         result = place.folder / f"{variant.file}.json"
         if not result.exists():
             result.write_text(json.dumps(measured(variant, place), indent=1), encoding="utf-8")
             print(f"{variant.name}: measured", flush=True)
-    write_tables(arguments.page, place, wanted)
+    write_tables(page, place, wanted)
 
 
 def write_tables(page: Path, place: Place, wanted: list[Variant]) -> None:
@@ -73,4 +75,4 @@ def measured(variant: Variant, place: Place) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

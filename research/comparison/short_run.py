@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from operators.networks.architectures.own_unets import SubpixelUNet
-from research.comparison.deep_supervision import SupervisedUNet
+from operators.networks.architectures.own_unets import SUBPIXELS, SubpixelUNet, gathered, spread
+from operators.networks.architectures.unets import CONVOLUTIONS
 from research.comparison.encodings import ENCODINGS
 from research.comparison.losses import LOSSES, Loss
 from research.comparison.pool import SIDE as POOL_SIDE
@@ -89,3 +89,28 @@ def step(state: State, loss: Loss, image: torch.Tensor, target: torch.Tensor, ha
     nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
     state.optimiser.step()
     state.step += 1
+
+
+LEVELS = 2
+
+
+class SupervisedUNet(nn.Module):
+    """Wraps `plain`; returns logits (N, 1 + LEVELS, outputs, ...) in training, else (N, outputs, ...)."""
+
+    def __init__(self, plain: SubpixelUNet, outputs: int, filters: tuple[int, ...]) -> None:
+        super().__init__()
+        self.unet = plain.unet
+        head = CONVOLUTIONS[plain.dimensions]
+        block = SUBPIXELS**plain.dimensions
+        self.heads = nn.ModuleList(head(filters[level], block * outputs, 1) for level in range(1, 1 + LEVELS))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of an image."""
+        encoder, decoder = self.unet.encoder, self.unet.decoder
+        *coarser, finest = decoder.features(encoder(gathered(image)))
+        answer = decoder.head(finest)
+        if not self.training:
+            return spread(answer)
+        others = [head(features) for head, features in zip(self.heads, reversed(coarser), strict=False)]
+        larger = [nn.functional.interpolate(other, answer.shape[2:]) for other in others]
+        return torch.stack([spread(head) for head in (answer, *larger)], dim=1)

@@ -130,10 +130,7 @@ def with_confidence(package_folder: Path, rows: dict[str, list[Row]], fitted_on:
 def with_operating_points(
     package_folder: Path, bones: list[KnownBone], rules: FragmentRules, simulated: int
 ) -> list[str]:
-    """Writes the operating points if they can be fitted; returns a sentence for each.
-
-    `bones` from number `simulated` on are real.
-    """
+    """Writes operating points if they can be fitted; returns sentences. `bones` from `simulated` are real."""
     path = package_folder / PACKAGE_FILE
     before = read_coarse_to_fine_package(path).confidence
     line = before.of_fractures

@@ -51,7 +51,7 @@ class Facts:
 
 
 def read_case(dataset: Dataset, case: Case) -> tuple[CtVolume, LabelMap]:
-    """The image and the labels of a case. Raises OsteonError, also for different grids."""
+    """Returns the image and the labels of a case. Raises OsteonError, also for different grids."""
     image, labels = read_volume_file(dataset.image(case)), read_nifti(dataset.labels(case))
     if not image.grid.same_as(labels.grid, SAME_GRID_MM):
         raise UnreadableError(
@@ -78,7 +78,7 @@ def facts_of(case: Case, image: CtVolume, labels: LabelMap, dataset: Dataset) ->
 
 
 def stray_pieces(labels: LabelMap, values: Sequence[int], ml: float) -> dict[int, int]:
-    """The number of tiny pieces of each structure apart from its largest."""
+    """Returns the number of tiny pieces of each structure apart from its largest."""
     boxes = ndimage.find_objects(labels.labels)
     found = {}
     for value in values:

@@ -139,7 +139,7 @@ def changed_files(dataset: Dataset, case: Case) -> Iterator[Remark]:
 
 
 def projected(image: CtVolume) -> Pixels:
-    """The coronal mean of an image in grey, by which scans are compared."""
+    """Returns the coronal mean of an image in grey, by which scans are compared."""
     order = np.argmax(np.abs(image.grid.ijk_to_lps[:3, :3]), axis=1)
     step = tuple(max(size // PROJECTED_PIXELS, 1) for size in image.hu.shape)
     hu = image.hu[:: step[0], :: step[1], :: step[2]].astype(np.float32)

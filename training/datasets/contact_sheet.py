@@ -41,12 +41,12 @@ OVERLAY = 0.35
 
 
 def shown(names: Sequence[str]) -> set[str]:
-    """The cases that a sheet shows: all, or evenly spaced ones of many."""
+    """Returns the cases that a sheet shows: all, or evenly spaced ones of many."""
     return {names[int(at)] for at in np.linspace(0, len(names) - 1, min(MOST, len(names)))}
 
 
 def volume_tile(image: CtVolume, labels: LabelMap) -> Pixels:
-    """The axial and the coronal slice with most labels, side by side, as a viewer shows them.
+    """Returns the axial and the coronal slice with most labels, side by side, as a viewer shows them.
 
     Right of the patient is left in the picture, superior is up.
     """
@@ -58,7 +58,7 @@ def volume_tile(image: CtVolume, labels: LabelMap) -> Pixels:
 
 
 def axes_of(ijk_to_lps: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The array's axes along left, posterior, superior, and those of them that run the other way."""
+    """Returns the array's axes along left, posterior, superior, and those of them that run the other way."""
     turn = ijk_to_lps[:3, :3] / np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
     left_out, order = {0, 1, 2}, []
     for row in turn:
@@ -69,7 +69,7 @@ def axes_of(ijk_to_lps: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int
 
 
 def slice_tile(hu: Hu, values: NDArray[np.unsignedinteger], spacing: Sequence[float], axis: int) -> Pixels:
-    """The slice across an axis with most labels."""
+    """Returns the slice across an axis with most labels."""
     across = tuple(n for n in range(3) if n != axis)
     at = int(np.count_nonzero(values, axis=across).argmax()) if values.any() else hu.shape[axis] // 2
     grey, marks = np.take(hu, at, axis).T, np.take(values, at, axis).T
@@ -99,14 +99,14 @@ def in_colours(grey: Pixels, marks: NDArray[np.unsignedinteger]) -> Pixels:
 
 
 def radiograph_tile(image: Radiograph) -> Pixels:
-    """A radiograph with its outlines."""
+    """Returns a radiograph with its outlines."""
     marks = image.mask().astype(np.uint8)
     rows, columns = image.pixels.shape
     return fitted(in_colours(image.pixels, marks), (columns, rows))
 
 
 def fitted(picture: Pixels, size: tuple[float, float]) -> Pixels:
-    """A picture of a physical size (width, height), scaled into the middle of a tile."""
+    """Returns a picture of a physical size (width, height), scaled into the middle of a tile."""
     scale = TILE / max(size)
     width, height = (max(round(side * scale), 1) for side in size)
     small = Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), Image.Resampling.BILINEAR)

@@ -54,12 +54,12 @@ class Source:
 
 
 def is_raw_2d(folder: Path) -> bool:
-    """Whether a folder is a raw folder of nnU-Net with pictures."""
+    """Returns whether a folder is a raw folder of nnU-Net with pictures."""
     return nnunet_raw.is_nnunet_raw(folder) and nnunet_raw.read_raw(folder).shows_pictures
 
 
 def is_radiographs(folder: Path) -> bool:
-    """Whether a folder has a layout of radiographs."""
+    """Returns whether a folder has a layout of radiographs."""
     return any(layout.fits(folder) for layout in LAYOUTS)
 
 
@@ -83,7 +83,7 @@ class Wishes:
     today: str = ""
 
     def patient_of(self, name: str, told: str) -> str:
-        """The key of a case's patient: the user's, else that of the source, else ''."""
+        """Returns the key of a case's patient: the user's, else that of the source, else ''."""
         if self.patients is not None and name in self.patients:
             return self.patients[name]
         found = re.search(self.patient_pattern, name) if self.patient_pattern else None
@@ -113,7 +113,7 @@ def import_dataset(source: Path, target: Path, wishes: Wishes, tell: Tell = sile
 
 
 def source_of(folder: Path) -> Source:
-    """The kind of a source. Raises UsageError."""
+    """Returns the kind of a source. Raises UsageError."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder with labelled images, got {folder}")
     return next(row for row in SOURCES if row.fits(folder))
@@ -175,7 +175,7 @@ def import_cases(row: Source, source: Path, folder: Path, wishes: Wishes, tell: 
 def tables_of(
     kind: str, source: Path, layout: str, wishes: Wishes, cases: Sequence[Case], left_out: Sequence[LeftOut]
 ) -> DatasetTables:
-    """The tables of a data set without structures."""
+    """Returns the tables of a data set without structures."""
     return DatasetTables(
         kind="volume" if kind == "volume" else "radiograph",
         title=source.name,
@@ -225,7 +225,7 @@ def save(values: np.ndarray, on: CtVolume | LabelMap, path: Path) -> None:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """A name that is safe as a file name and not taken."""
+    """Returns a name that is safe as a file name and not taken."""
     safe = UNSAFE.sub("_", name).strip("._-")[:LONGEST_NAME] or "case"
     return next(
         each for each in (safe, *(f"{safe}_{n}" for n in range(2, len(taken) + 3))) if each not in taken
@@ -233,14 +233,9 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def read_patients(path: Path) -> dict[str, str]:
-    """The patient of each case, from a table with the columns case and patient. Raises UsageError."""
+    """Returns the patient of each case, from a table with the columns case and patient. Raises UsageError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return {row["case"]: row["patient"] for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(f"expected a table with the columns case and patient in {path.name}") from error
-
-
-def without_structures(dataset: Dataset) -> tuple[str, ...]:
-    """The names of labels whose structure is not known."""
-    return tuple(row.name for row in dataset.tables.structures if row.structure is None)

@@ -44,7 +44,7 @@ class Mask:
 def label_one(
     image: CtVolume, path: Path, numbering: Numbering, fixed: Callable[[int], str] | None
 ) -> Labelled:
-    """The labels of one file, which holds all structures. `fixed` names its values, if the set does.
+    """Returns the labels of one file, which holds all structures. `fixed` names its values, if the set does.
 
     Raises UnreadableError, and UnsuitableError for another grid.
     """
@@ -64,7 +64,7 @@ def value_in(
     segments: Sequence[SegmentInfo] | None,
     fixed: Callable[[int], str] | None,
 ) -> int:
-    """The data set's value for a value of a file. Raises UnsuitableError if the set does not name it."""
+    """Returns the data set's value for a value of a file. Raises UnsuitableError if it has none."""
     if fixed is not None:
         return numbering.value_of(fixed(value), value)
     named = {segment.value: segment for segment in segments or ()}
@@ -75,7 +75,7 @@ def value_in(
 
 
 def label_several(image: CtVolume, paths: Sequence[Path], numbering: Numbering) -> Labelled:
-    """The labels of several files, each with one structure, named by the file.
+    """Yields the labels of several files, each with one structure, named by the file.
 
     Raises UnreadableError, and UnsuitableError for a file of several structures or on another grid.
     """
@@ -92,7 +92,7 @@ def label_several(image: CtVolume, paths: Sequence[Path], numbering: Numbering) 
 
 
 def one_structure(placed: LabelMap, name: str) -> NDArray[np.bool_]:
-    """The labelled voxels. Raises UnsuitableError for a mask of several values."""
+    """Returns the labelled voxels. Raises UnsuitableError for a mask of several values."""
     inside: NDArray[np.bool_] = placed.labels > 0
     values = np.unique(placed.labels[inside])
     if len(values) > 1:
@@ -104,7 +104,7 @@ def one_structure(placed: LabelMap, name: str) -> NDArray[np.bool_]:
 
 
 def combine(masks: Iterable[Mask], grid: Grid, numbering: Numbering) -> tuple[LabelMap, tuple[str, ...]]:
-    """The label map of masks; a voxel of two goes to the first, with a note.
+    """Returns the label map of masks; a voxel of two goes to the first, with a note.
 
     Raises UnsuitableError if two share more than `MOST_SHARED` of the smaller one.
     """
@@ -137,7 +137,7 @@ def shared_sentence(name: str, other: str, shared: int, own: int, others: int) -
 
 
 def on_grid(label_map: LabelMap, grid: Grid, name: str) -> tuple[LabelMap, tuple[str, ...]]:
-    """The labels on the image's grid, and a note if their array was another part or order of its voxels.
+    """Returns the labels on the image's grid, and a note if their array was in another order of voxels.
 
     Nothing is interpolated. Raises UnsuitableError for a mask whose voxels are not those of the image, and
     for labels outside it.
@@ -166,7 +166,7 @@ def on_grid(label_map: LabelMap, grid: Grid, name: str) -> tuple[LabelMap, tuple
 
 
 def is_reordering(turn: NDArray[np.float64]) -> bool:
-    """Whether a matrix only permutes and reverses axes."""
+    """Returns whether a matrix only permutes and reverses axes."""
     return bool(
         np.array_equal(np.abs(turn).sum(axis=0), np.ones(3))
         and np.array_equal(np.abs(turn).sum(axis=1), np.ones(3))
@@ -182,7 +182,7 @@ def words_of(grid: Grid) -> str:
 
 
 def smallest(labels: NDArray[Any], grid: Grid) -> LabelMap:
-    """The labels in one byte a voxel if that is enough."""
+    """Returns the labels in one byte a voxel if that is enough."""
     made = background(grid.shape, int(labels.max(initial=0)))
     made[...] = labels
     return LabelMap(made, grid)

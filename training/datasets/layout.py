@@ -105,17 +105,17 @@ class Dataset:
         return {each.value: each.name for each in self.tables.structures}
 
     def image(self, case: Case) -> Path:
-        """The image of a case."""
+        """Returns the image of a case."""
         suffix = SUFFIX if self.tables.kind == "volume" else ""
         return self.folder / IMAGES / f"{case.name}{suffix}"
 
     def labels(self, case: Case) -> Path:
-        """The label map of a case."""
+        """Returns the label map of a case."""
         return self.folder / LABELS / f"{case.name}{SUFFIX}"
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """The data set in a folder. Raises UnreadableError."""
+    """Returns the data set in a folder. Raises UnreadableError."""
     try:
         read = partial(validated, TypeAdapter(DatasetTables))
         tables = read_toml(folder / DATASET_FILE, read, "a data set", "dataset_unreadable")
@@ -130,7 +130,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def values_of(tables: DatasetTables) -> list[int]:
-    """The label values, in the order of the file."""
+    """Returns the label values, in the order of the file."""
     return [structure.value for structure in tables.structures]
 
 
@@ -150,11 +150,11 @@ def write_dataset(folder: Path, tables: DatasetTables) -> Dataset:
 
 
 def without_none(table: dict[str, Any]) -> dict[str, Any]:
-    """The table without keys that have no value."""
+    """Returns the table without keys that have no value."""
     return {key: value for key, value in table.items() if value is not None and value != ()}
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Returns the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

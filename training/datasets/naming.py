@@ -40,7 +40,7 @@ class Numbering:
     structures: Structures = field(default_factory=read_structures)
 
     def value_of(self, name: str, value: int | None = None, meaning: Meaning | None = None) -> int:
-        """The value of a name, which it gets if the name is new: `value` if that is free."""
+        """Returns the value of a name, which it gets if the name is new: `value` if that is free."""
         if name not in self.rows:
             taken = {row.value for row in self.rows.values()}
             free = value if value and value not in taken else max(taken, default=0) + 1
@@ -48,7 +48,7 @@ class Numbering:
         return self.rows[name].value
 
     def described(self, name: str, value: int, own: int | None, meaning: Meaning | None) -> LabelledStructure:
-        """The row of a new name."""
+        """Returns the row of a new name."""
         found = self.by_table(name, own) or meaning or meaning_of(name, self.structures)
         row = LabelledStructure(name, value)
         if found is None:
@@ -57,7 +57,7 @@ class Numbering:
         return replace(row, structure=found.structure, side=found.side, fragment=found.fragment, code=code)
 
     def by_table(self, name: str, value: int | None) -> Meaning | None:
-        """What the user's table says of a name or, in a file without names, of a value."""
+        """Returns what the user's table says of a name or, in a file without names, of a value."""
         entry = self.table and self.table.find(name, value or 0, name == unnamed(value))
         if not entry or "structure" not in entry:
             return None
@@ -65,12 +65,12 @@ class Numbering:
 
 
 def unnamed(value: int | None) -> str:
-    """The name of a value in a file without names."""
+    """Returns the name of a value in a file without names."""
     return f"value_{value}"
 
 
 def meaning_of(name: str, structures: Structures) -> Meaning | None:
-    """The structure that a name means: one of the known tables', or one of structures.toml; else None."""
+    """Returns the structure that a name means, of the known tables or structures.toml; else None."""
     plain = plain_name(name)
     for known in published_tables():
         entry = known.find(plain, 0, False)
@@ -87,7 +87,7 @@ def meaning_of(name: str, structures: Structures) -> Meaning | None:
 
 
 def meaning_of_words(words: Iterable[str], structures: Structures) -> Meaning | None:
-    """The structure and the side that words name in any order; None unless they name just one."""
+    """Returns the structure and the side that words name in any order; None unless they name just one."""
     kept = [word for word in words if word not in FILLING]
     sides = {SIDE_WORDS[word] for word in kept if word in SIDE_WORDS}
     rest = "_".join(word for word in kept if word not in SIDE_WORDS)
@@ -100,7 +100,7 @@ def meaning_of_words(words: Iterable[str], structures: Structures) -> Meaning | 
 
 
 def meaning_of_segment(segment: SegmentInfo, structures: Structures) -> Meaning | None:
-    """The structure of a SEG's or RTSTRUCT's segment: by code and side, else by name."""
+    """Returns the structure of a SEG's or RTSTRUCT's segment: by code and side, else by name."""
     code = segment.region.value
     found = meaning_of(segment.bone, structures) or meaning_of(segment.label, structures)
     for name, row in structures.items():
@@ -112,11 +112,11 @@ def meaning_of_segment(segment: SegmentInfo, structures: Structures) -> Meaning 
 
 
 def shares_code(name: str, structures: Structures) -> bool:
-    """Whether another structure has the same code, such as one rib and the others."""
+    """Returns whether another structure has the same code, such as one rib and the others."""
     return sum(row.type.value == structures[name].type.value for row in structures.values()) > 1
 
 
 @cache
 def published_tables() -> list[LabelTable]:
-    """The label tables of published models."""
+    """Returns the label tables of published models."""
     return [read_table(path) for path in sorted(TABLES.glob("*.toml"))]

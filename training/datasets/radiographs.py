@@ -30,13 +30,13 @@ WHOLE_PIXELS = 1 << 20
 
 
 def entries_of(folder: Path) -> tuple[str, list[Entry], list[LeftOut]]:
-    """The layout's name, its images, and what of the folder is none. Raises UsageError."""
+    """Returns the layout's name, its images, and what of the folder is none. Raises UsageError."""
     layout = layout_of(folder)
     return layout.name, listed(layout, folder), []
 
 
 def raw_entries(folder: Path) -> tuple[str, list[Entry], list[LeftOut]]:
-    """The pictures of a raw folder of nnU-Net, with the outlines of their masks. Raises UsageError."""
+    """Returns the pictures of nnU-Net's raw folder, with outlines of their masks. Raises UsageError."""
     raw = read_raw(folder)
     values = {value: name for name, each in raw.labels.items() for value in each if value}
     wanted = frozenset(fracture_classes(values, folder.name))
@@ -47,7 +47,7 @@ def raw_entries(folder: Path) -> tuple[str, list[Entry], list[LeftOut]]:
 
 
 def raw_entry(raw: RawFolder, stem: str, wanted: frozenset[int]) -> Entry:
-    """One picture; a mask that cannot be read makes it unusable."""
+    """Returns one picture; a mask that cannot be read makes it unusable."""
     image, mask = f"{stem}_0000{raw.suffix}", raw.folder / LABELS / f"{stem}{raw.suffix}"
     try:
         with Image.open(mask) as file:
@@ -60,7 +60,7 @@ def raw_entry(raw: RawFolder, stem: str, wanted: frozenset[int]) -> Entry:
 
 
 def mask_outlines(path: Path, wanted: frozenset[int], size: Size) -> Outlines:
-    """The outline of each connected part of a mask. Raises ValueError for a mask of another size."""
+    """Returns the outline of each connected part of a mask. Raises ValueError for a mask of another size."""
     with Image.open(path) as file:
         inside = np.isin(np.asarray(file), list(wanted))
     if inside.shape[1::-1] != size:
@@ -91,7 +91,7 @@ def write_radiographs(entries: Sequence[Entry], folder: Path, tell: Tell) -> tup
 
 
 def read_outlines(entry: Entry, seen: set[str]) -> tuple[tuple[Polygon, ...], ...]:
-    """The outlines of an image that can be trained on. Raises FaultError."""
+    """Returns the outlines of an image that can be trained on. Raises FaultError."""
     if entry.name in seen:
         raise FaultError("listed_twice", "the first is kept")
     seen.add(entry.name)
@@ -99,7 +99,7 @@ def read_outlines(entry: Entry, seen: set[str]) -> tuple[tuple[Polygon, ...], ..
 
 
 def coco_text(names: Sequence[str], outlines: Sequence[tuple[tuple[Polygon, ...], ...]]) -> str:
-    """The outlines as COCO with one category."""
+    """Returns the outlines as COCO with one category."""
     return json.dumps(
         {
             "images": [{"id": at, "file_name": name} for at, name in enumerate(names)],

@@ -40,17 +40,17 @@ class Frame:
         return f"{self.unit}, {SPACES[self.space]}"
 
     def place(self, points: Points) -> Points:
-        """The points in LPS, mm."""
+        """Returns the points in LPS, mm."""
         return points @ self.turn.T + self.shift_mm
 
 
 def lps(_: Grid) -> tuple[Points, Points]:
-    """The patient's space itself."""
+    """Returns the patient's space itself."""
     return np.eye(3), np.zeros(3)
 
 
 def ras(_: Grid) -> tuple[Points, Points]:
-    """The space of NIfTI: x to the right, y to anterior."""
+    """Returns the space of NIfTI: x to the right, y to anterior."""
     return np.diag([-1.0, -1.0, 1.0]), np.zeros(3)
 
 
@@ -64,7 +64,7 @@ TURNS: dict[str, Callable[[Grid], tuple[Points, Points]]] = {"LPS": lps, "RAS": 
 
 
 def frame_of(surfaces: Sequence[tuple[Points, Points]], image: CtVolume) -> Frame:
-    """The frame in which surfaces, each points and normals, lie on dense structures of the image.
+    """Returns the frame in which surfaces, each points and normals, lie on dense structures of the image.
 
     It is LPS in mm where that fits, else the only other one that fits, with a note. Raises UnsuitableError if
     none or several do.
@@ -92,7 +92,7 @@ def frame_of(surfaces: Sequence[tuple[Points, Points]], image: CtVolume) -> Fram
 
 
 def candidates(grid: Grid) -> list[Frame]:
-    """Every unit in every space, mm in LPS first."""
+    """Returns every unit in every space, mm in LPS first."""
     made = []
     for space, unit in product(TURNS, UNITS):
         turn, shift_mm = TURNS[space](grid)
@@ -108,7 +108,7 @@ def sample(surfaces: Sequence[tuple[Points, Points]]) -> tuple[Points, Points]:
 
 
 def fits(frame: Frame, points: Points, normals: Points, image: CtVolume) -> bool:
-    """Whether the surfaces lie inside the image, and it is denser below them than above."""
+    """Returns whether the surfaces lie inside the image, and it is denser below them than above."""
     placed = frame.place(points)
     inside = (image.grid.to_ijk(placed) >= -0.5) & (
         image.grid.to_ijk(placed) <= np.array(image.grid.shape) - 0.5
@@ -128,7 +128,7 @@ def hu_at(points_lps: Points, image: CtVolume) -> Points:
 
 
 def without_copies(frames: Sequence[Frame], points: Points) -> list[Frame]:
-    """The frames that place the points differently."""
+    """Returns the frames that place the points differently."""
     kept: list[Frame] = []
     for frame in frames:
         if not any(np.allclose(frame.place(points), each.place(points), atol=1e-3) for each in kept):

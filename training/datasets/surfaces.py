@@ -52,12 +52,12 @@ class Surface:
 
 
 def is_surface(path: Path) -> bool:
-    """Whether a file's name says that it is a surface."""
+    """Returns whether a file's name says that it is a surface."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def label_surfaces(image: CtVolume, paths: Sequence[Path], numbering: Numbering) -> Labelled:
-    """The labels of the surfaces of one case. Raises UnreadableError, UnsuitableError."""
+    """Returns the labels of the surfaces of one case. Raises UnreadableError, UnsuitableError."""
     surfaces = [read_surface(path) for path in paths]
     frame = frame_of([(each.points, each.normals) for each in surfaces], image)
     named, notes = classes_of(surfaces)
@@ -66,7 +66,7 @@ def label_surfaces(image: CtVolume, paths: Sequence[Path], numbering: Numbering)
 
 
 def read_surface(path: Path) -> Surface:
-    """A surface with its colour. Raises UnreadableError; UnsuitableError if it is open or empty."""
+    """Returns a surface with its colour. Raises UnreadableError; UnsuitableError if it is open or empty."""
     try:
         mesh: Any = trimesh.load(path, process=True, force="mesh")
         points, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64)
@@ -85,7 +85,7 @@ def read_surface(path: Path) -> Surface:
 
 
 def stem_of(path: Path) -> str:
-    """The file's name without its suffix."""
+    """Returns the file's name without its suffix."""
     return path.name[: -len(path.suffix)] if is_surface(path) else stem(path.name)
 
 
@@ -102,7 +102,7 @@ def require_closed(faces: NDArray[np.int64], name: str) -> None:
 
 
 def classes_of(surfaces: Sequence[Surface]) -> tuple[list[tuple[str, Surface]], tuple[str, ...]]:
-    """The class of each surface: its colour if all have one, else its name; and a note on how."""
+    """Returns the class of each surface: its colour if all have one, else its name; and a note on how."""
     coloured = [each.colour or colour_word(each.name) for each in surfaces]
     if all(coloured):
         return [(str(colour), each) for colour, each in zip(coloured, surfaces, strict=True)], ()
@@ -111,7 +111,7 @@ def classes_of(surfaces: Sequence[Surface]) -> tuple[list[tuple[str, Surface]], 
 
 
 def masks_of(named: Sequence[tuple[str, Surface]], frame: Frame, grid: Grid) -> Iterator[Mask]:
-    """The voxels of each class. Raises UnsuitableError for a surface that encloses no voxel's centre."""
+    """Yields the voxels of each class. Raises UnsuitableError for a surface around no voxel's centre."""
     for name in dict.fromkeys(name for name, _ in named):
         inside = np.zeros(grid.shape, bool)
         for surface in (each for known, each in named if known == name):
@@ -126,7 +126,7 @@ def masks_of(named: Sequence[tuple[str, Surface]], frame: Frame, grid: Grid) -> 
 
 
 def voxelise(points_lps: NDArray[np.float64], faces: NDArray[np.int64], grid: Grid) -> NDArray[np.bool_]:
-    """The voxels (I, J, K) of a grid whose centres lie inside a closed surface; the rest of it is cut off."""
+    """Returns the voxels (I, J, K) of a grid whose centres lie inside a closed surface, cut off by it."""
     indices = grid.to_ijk(points_lps)
     box, within = voxels_inside(Part("", indices, faces), np.zeros(3), 1.0)
     inside = np.zeros(grid.shape, bool)
@@ -143,13 +143,13 @@ def voxelise(points_lps: NDArray[np.float64], faces: NDArray[np.int64], grid: Gr
 
 
 def colour_word(name: str) -> str | None:
-    """The colour that a file name ends in."""
+    """Returns the colour that a file name ends in."""
     found = COLOUR_WORD.fullmatch(name.lower())
     return found and (LETTERS.get(found[1]) or found[1])
 
 
 def colour_of(path: Path, mesh: Any) -> str | None:
-    """The nearest of COLOURS to the colour of most of a surface; None for none, or a pale one."""
+    """Returns the nearest of COLOURS to the colour of most of a surface; None for none, or a pale one."""
     if path.suffix.lower() == ".stl":
         rgb = stl_colours(path.read_bytes())
     else:
@@ -164,7 +164,7 @@ def colour_of(path: Path, mesh: Any) -> str | None:
 
 
 def stl_colours(content: bytes) -> NDArray[np.float64]:
-    """The colours (N, 3), 0 to 1, of a binary STL's triangles or of its header; none for one without."""
+    """Returns the colours (N, 3), 0 to 1, of a binary STL's triangles or its header; none without."""
     none = np.zeros((0, 3))
     count = int.from_bytes(content[HEADER_BYTES - 4 : HEADER_BYTES], "little")
     if len(content) != HEADER_BYTES + count * TRIANGLE.itemsize:

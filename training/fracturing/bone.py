@@ -27,7 +27,7 @@ class BrokenModel:
 
 
 def present(fragments: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The fragments' values and their sizes in voxels."""
+    """Returns the fragments' values and their sizes in voxels."""
     sizes = np.bincount(fragments.ravel())
     sizes[0] = 0
     values = np.flatnonzero(sizes)
@@ -35,7 +35,7 @@ def present(fragments: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def box_of(mask: Mask, margin: int = 0) -> Box:
-    """The block that holds `mask`, grown by `margin` voxels; the whole array where it is empty."""
+    """Returns the block that holds `mask`, grown by `margin` voxels; the whole array where it is empty."""
     boxes = ndimage.find_objects(mask.view(np.uint8))
     if not boxes:
         return tuple(slice(0, n) for n in mask.shape)
@@ -46,7 +46,7 @@ def box_of(mask: Mask, margin: int = 0) -> Box:
 
 
 def separate(fragments: Labels, smallest: float, most: int) -> Labels:
-    """Every connected piece of its own; those too small, or after the `most` largest, join a neighbour."""
+    """Returns each connected piece of its own; too small ones, or past the `most` largest, join others."""
     box = box_of(fragments > 0)
     whole = fragments[box]
     pieces, sizes = components(whole)

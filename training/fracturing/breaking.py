@@ -77,7 +77,7 @@ def cut_bone(
     line: Line,
     chips: int = 0,
 ) -> BrokenModel:
-    """One fragment broken along one surface, with `chips` beside it; none where no part would be whole."""
+    """Returns a fragment broken along one surface, with `chips` beside it; none if no part is whole."""
     values, sizes = present(bone.fragments)
     value = rng.choice(values, p=sizes / sizes.sum())
     box = box_of(bone.fragments == value, round(MARGIN_MM / spacing_mm))
@@ -94,13 +94,13 @@ def cut_bone(
 
 
 def sound(found: Break, smallest: float) -> bool:
-    """Whether both parts are large enough, and neither is a mere flake all along the surface."""
+    """Returns whether both parts are large enough, and neither is a mere flake all along the surface."""
     parts = [found.away_mm[found.parts == value] for value in (1, 2)]
     return all(len(part) >= smallest and (part < CONTACT_MM).mean() < FLAKE for part in parts)
 
 
 def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break:
-    """The two sides of a surface; a local one goes through the bone at its own place alone.
+    """Returns the two sides of a surface; a local one goes through the bone at its own place alone.
 
     Where that does not part the bone (a ring needs two breaks) it goes all the way through after all.
     """
@@ -127,7 +127,7 @@ def parted(whole: Mask, height: Array, plane: Plane, spacing_mm: float) -> Break
 def with_chips(
     rng: np.random.Generator, found: Break, chips: int, spacing_mm: float, smallest_mm3: float
 ) -> Break:
-    """A lens of bone around one place of the surface, shattered: cells around random points, rough walls."""
+    """Returns a lens of bone on the surface, shattered: cells around random points, rough walls."""
     on_surface = np.argwhere((found.parts > 0) & (found.away_mm < spacing_mm))
     if chips == 0 or len(on_surface) == 0:
         return found
@@ -169,7 +169,7 @@ def open_gaps(
     line: Line,
     spacing_mm: float,
 ) -> BrokenModel:
-    """The parts as fragments of their own, with what shows between them."""
+    """Returns the parts as fragments of their own, with what shows between them."""
     whole = found.parts > 0
     gap = gap_at(rng, line, whole.shape)
     hu, fragments = bone.hu.copy(), bone.fragments.copy()

@@ -24,7 +24,7 @@ def displace(
     rules: FractureRules,
     impacted: bool = False,
 ) -> BrokenModel:
-    """All but the largest fragment moved rigidly; half of the time they stay where they broke."""
+    """Returns all but the largest fragment moved rigidly; half of the time they stay where they broke."""
     values, sizes = present(bone.fragments)
     if len(values) < 2 or rng.random() < rules.undisplaced:
         return bone
@@ -82,7 +82,7 @@ def outward(moved: BrokenModel, piece: Mask) -> NDArray[np.float64]:
 
 
 def draw_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bool) -> NDArray[np.float64]:
-    """A direction: into the rest of the bone where it is impacted, else never into it."""
+    """Returns a direction: into the rest of the bone where it is impacted, else never into it."""
     any_way = unit(rng.standard_normal(3))
     into = float(any_way @ away)
     if impacted:
@@ -93,7 +93,7 @@ def draw_shift(rng: np.random.Generator, away: NDArray[np.float64], impacted: bo
 def carried(
     bone: BrokenModel, piece: Mask, block: Box, turn: Rotation, shift: NDArray[np.float64]
 ) -> tuple[Mask, Array]:
-    """Where a fragment comes to lie in its block, and its texture; it goes on past the patch's border."""
+    """Returns where a fragment comes to lie, and its texture; it goes on past the patch's border."""
     own = box_of(piece)
     centre = np.array([(s.start + s.stop) / 2 - b.start for s, b in zip(own, block, strict=True)])
     there = rigidly_moved(piece[block].astype(np.float32), turn, shift, centre)
@@ -101,10 +101,7 @@ def carried(
 
 
 def rigidly_moved(volume: Array, turn: Rotation, shift: Vector, about: Vector) -> Array:
-    """Returns `volume` rotated about a point and shifted, both in voxels, interpolated linearly.
-
-    Values from outside repeat the edge.
-    """
+    """Returns `volume` rotated about a point and shifted, in voxels, linearly; outside repeats the edge."""
     back = turn.as_matrix().T
     offset = about - back @ (about + shift)
     moved: Array = ndimage.affine_transform(volume, back, offset, order=1, mode="nearest")

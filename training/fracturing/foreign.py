@@ -30,7 +30,7 @@ def with_foreign_bodies(rng: np.random.Generator, bone: BrokenModel, spacing_mm:
 
 
 def with_screw(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: float) -> Array:
-    """A rod 3 to 8 mm thick, up to 9 cm long, that darkens and brightens in rays what lies beside it."""
+    """Returns a rod 3 to 8 mm thick, up to 9 cm long, which darkens and brightens in rays around it."""
     through = random_place(rng, bone) * spacing_mm
     axis = direction(rng)
     one = across(rng, axis)
@@ -46,7 +46,7 @@ def with_screw(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: floa
 
 
 def with_cement(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: float) -> Array:
-    """A lump of cement, 1 to 3 cm wide, that runs out between the trabeculae."""
+    """Returns a lump of cement, 1 to 3 cm wide, that runs out between the trabeculae."""
     grids = np.ogrid[tuple(slice(0, n) for n in hu.shape)]
     centre = random_place(rng, bone)
     away = np.sqrt(sum(((g - c) * spacing_mm) ** 2 for g, c in zip(grids, centre, strict=True)))
@@ -55,6 +55,6 @@ def with_cement(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: flo
 
 
 def random_place(rng: np.random.Generator, bone: Mask) -> np.ndarray:
-    """The index of one of a bone's voxels."""
+    """Returns the index of one of a bone's voxels."""
     flat = np.flatnonzero(bone)
     return np.array(np.unravel_index(flat[rng.integers(len(flat))], bone.shape))

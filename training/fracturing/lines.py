@@ -29,13 +29,13 @@ class Line:
 
 
 def draw_line(rng: np.random.Generator, rules: FractureRules) -> Line:
-    """A hairline or a gap."""
+    """Returns a hairline or a gap."""
     hairline = rng.random() < rules.hairline
     return Line(float(rng.uniform(*(rules.hairline_mm if hairline else rules.gap_mm))))
 
 
 def gap_at(rng: np.random.Generator, line: Line, shape: tuple[int, ...]) -> Array:
-    """The gap in mm at each voxel: fractures gape in one place and are all but closed in another."""
+    """Returns the gap in mm at each voxel: fractures gape in one place and are all but closed in another."""
     if line.impacted:
         return np.zeros(shape, np.float32)
     uneven = np.clip(1 + rng.uniform(0, 0.6) * smooth_noise(rng, shape, 4), 0.4, 2.0)
@@ -61,7 +61,7 @@ def with_gap(
 
 
 def darken(rng: np.random.Generator, hu: Array, share: Array, filling: float, least: Array) -> Array:
-    """A filling's `share` of each voxel mixed in, but dark by `least` times what can be seen.
+    """Returns a filling's `share` of each voxel mixed in, but dark by `least` times what can be seen.
 
     Fat that is darker than the filling grows brighter instead.
     """
@@ -85,7 +85,7 @@ def with_haematoma(rng: np.random.Generator, hu: Array, bone: Mask, away_mm: Arr
 
 
 def with_lines_between(rng: np.random.Generator, bone: BrokenModel) -> BrokenModel:
-    """Where two moved fragments touch, a line of blood: what cannot be seen at all cannot be learned."""
+    """Returns where two moved fragments touch, a line of blood: what is unseen cannot be learned."""
     touching = several_fragments(bone.fragments, 3) & (bone.fragments > 0)
     line = touching.astype(np.float32)
     return BrokenModel(
@@ -96,7 +96,7 @@ def with_lines_between(rng: np.random.Generator, bone: BrokenModel) -> BrokenMod
 def fissure(
     rng: np.random.Generator, hu: Array, whole: Mask, height: Array, side: Array, spacing_mm: float
 ) -> Array:
-    """A fracture that ends inside the bone: a line over a third to 60 % of the section, none beyond.
+    """Returns a fracture that ends inside the bone: a line over a third to 60 % of the section, none beyond.
 
     `side` (mm) runs along the surface, across the bone.
     """

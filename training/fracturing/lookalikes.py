@@ -33,7 +33,7 @@ def growth_plate(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, 
 
 
 def suture(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """A thin, winding seam between dense borders."""
+    """Returns a thin, winding seam between dense borders."""
     return plate(rng, hu, bone, shape, spacing_mm, Roughness(rng.uniform(1.5, 3.0), 0.8), (0.8, 1.6))
 
 
@@ -64,7 +64,7 @@ def scar(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_
 
 
 def canal(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """A vessel's or nerve's bent tube, 1.4 to 5 mm wide, dark, most with a wall of its own."""
+    """Returns a vessel's or nerve's bent tube, 1.4 to 5 mm wide, dark, most with a wall of its own."""
     through = shape.inside[rng.integers(len(shape.inside))]
     one = direction(rng)
     bent = Roughness(rng.uniform(1, 4), 0.3)
@@ -77,7 +77,7 @@ def canal(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing
 
 
 def remnant(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """A line that ends before the cortex and parts nothing: what is left of a disc, seldom with gas."""
+    """Returns a line that ends before the cortex and parts nothing: the rest of a disc, seldom with gas."""
     core = ndimage.binary_erosion(bone, iterations=2, border_value=1)
     height = height_mm(rng, draw_plane(rng, shape), hu.shape, spacing_mm, draw_roughness(rng))
     within = np.clip(2 * (smooth_noise(rng, hu.shape, 4) + rng.uniform(-0.5, 0.8)), 0, 1) * core
@@ -88,7 +88,7 @@ def remnant(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spaci
 
 
 def fissure_line(rng: np.random.Generator, hu: Array, bone: Mask, shape: Shape, spacing_mm: float) -> Array:
-    """A fracture that does not go through."""
+    """Returns a fracture that does not go through."""
     plane = draw_plane(rng, shape)
     height = height_mm(rng, plane, hu.shape, spacing_mm, draw_roughness(rng))
     side = distance_along(across(rng, plane.normal), plane.through_mm, hu.shape, spacing_mm)
@@ -110,7 +110,7 @@ LOOKALIKES: dict[Drawing, float] = {
 
 
 def with_lookalikes(rng: np.random.Generator, hu: Array, bone: Mask, spacing_mm: float) -> Array:
-    """Each of them in its share of bones."""
+    """Returns each of them in its share of bones."""
     drawn = [drawing for drawing, share in LOOKALIKES.items() if rng.random() < share]
     if not drawn or bone.sum() < ROOM:
         return hu

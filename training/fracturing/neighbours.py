@@ -48,7 +48,7 @@ def with_neighbours(rng: np.random.Generator, bone: BrokenModel, spacing_mm: flo
 
 
 def outside(rng: np.random.Generator, bone: BrokenModel, spacing_mm: float) -> Outside:
-    """A block round a random place on the surface; what is behind it or at another fragment counts as far."""
+    """Returns a block round a random place on the surface; behind it or at another fragment is far."""
     place, outward = surface_place(rng, bone.fragments)
     reach = int(REACH_MM / spacing_mm)
     box = tuple(

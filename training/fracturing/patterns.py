@@ -91,6 +91,6 @@ PATTERNS: dict[Callable[[np.random.Generator, Shape], Plane], float] = {
 
 
 def draw_plane(rng: np.random.Generator, shape: Shape) -> Plane:
-    """A plane of one of the patterns."""
+    """Returns a plane of one of the patterns."""
     pattern = list(PATTERNS)[rng.choice(len(PATTERNS), p=list(PATTERNS.values()))]
     return pattern(rng, shape)

@@ -33,13 +33,13 @@ class Shape:
     fullness: NDArray[np.float32]
 
     def near(self, point: Vector, reach_mm: float) -> Points:
-        """The inside's points around one."""
+        """Returns the inside's points around one."""
         away: Points = self.inside[((self.inside - point) ** 2).sum(axis=1) < reach_mm**2]
         return away
 
 
 def shape_of(whole: Mask, spacing_mm: float) -> Shape:
-    """The form of one piece of bone."""
+    """Returns the form of one piece of bone."""
     step_mm = STEP * spacing_mm
     # Carried on past the border, where a patch ends and the bone does not
     coarse = np.pad(whole[::STEP, ::STEP, ::STEP], 1, mode="edge")
@@ -56,12 +56,12 @@ def shape_of(whole: Mask, spacing_mm: float) -> Shape:
 
 
 def inner(padded: NDArray[Any]) -> NDArray[Any]:
-    """An array without its outermost voxels."""
+    """Returns an array without its outermost voxels."""
     return padded[1:-1, 1:-1, 1:-1]
 
 
 def axes_of(points: Points) -> tuple[Vector, Points]:
-    """The centre of points and their principal axes (3, 3) as rows, the longest first."""
+    """Returns the centre of points and their principal axes (3, 3) as rows, the longest first."""
     centre = points.mean(axis=0)
     spread = (points - centre).T @ (points - centre)
     return centre, np.linalg.eigh(spread)[1].T[::-1]

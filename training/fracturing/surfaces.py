@@ -65,7 +65,7 @@ def draw_roughness(rng: np.random.Generator) -> Roughness:
 def height_mm(
     rng: np.random.Generator, plane: Plane, shape: tuple[int, ...], spacing_mm: float, rough: Roughness
 ) -> Array:
-    """The signed height in mm of every voxel above the rough surface along `plane`."""
+    """Returns the signed height in mm of every voxel above the rough surface along `plane`."""
     height = distance_along(plane.normal, plane.through_mm, shape, spacing_mm)
     if rough.bow_per_mm:
         side = across(rng, plane.normal)
@@ -74,14 +74,14 @@ def height_mm(
 
 
 def away_mm(height: Array, spacing_mm: float) -> Array:
-    """How far every voxel is from a surface, near it: a rough one's heights rise faster than distances."""
+    """Returns how far voxels near a surface are from it: a rough one's heights rise faster."""
     steep = np.sqrt(sum(slope**2 for slope in np.gradient(height, np.float32(spacing_mm))))
     away: Array = np.abs(height) / np.maximum(steep, np.float32(0.5))
     return away
 
 
 def distance_along(axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacing_mm: float) -> Array:
-    """How far in mm every voxel lies along `axis` from a point."""
+    """Returns how far in mm every voxel lies along `axis` from a point."""
     grids = np.ogrid[tuple(slice(0, n) for n in shape)]
     return distance_of(axis, from_mm, [grid * spacing_mm for grid in grids])
 

@@ -10,7 +10,7 @@ from training.sampling import Array, smooth_noise
 
 
 def draw_texture(rng: np.random.Generator, bone: Mask, spacing_mm: float) -> Array:
-    """A cortex over trabeculae, for the voxels of `bone`.
+    """Returns a cortex over trabeculae, for the voxels of `bone`.
 
     Ranges of HU as in young, old and osteoporotic bone (cortex 400 to 1600, trabeculae 50 to 400).
     """

@@ -41,6 +41,7 @@ from training.datasets.layout import (
 )
 from training.datasets.naming import Numbering
 from training.datasets.sources import case_folders
+from training.datasets.sources.listing import link_files
 from training.files import write_json
 from training.labelled_ct.classes import class_name, meaning_of, structure_of
 from training.labelled_ct.scoring import found_in
@@ -50,7 +51,7 @@ RECORD, VERSIONS = "corrections.json", "versions"
 
 
 @dataclass(frozen=True)
-class Change:
+class StructureChange:
     """What a correction changed of one structure: Dice with the prediction, and ml added and removed."""
 
     structure: str
@@ -60,7 +61,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Correction:
+class FiledCorrection:
     """One version of one case."""
 
     case: str
@@ -71,7 +72,7 @@ class Correction:
     package_version: str
     networks: dict[str, str]
     labels_sha256: str
-    changes: list[Change]
+    changes: list[StructureChange]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Filing:
 
 def add_corrections(
     sources: Sequence[Path], filing: Filing, networks: Networks, tell: Tell
-) -> Iterator[Correction | LeftOut]:
+) -> Iterator[FiledCorrection | LeftOut]:
     """Files the corrections among `sources`, files and folders with the CTs that they were drawn on.
 
     Yields each, or why it cannot be used. Raises UnsuitableError if there is none.
@@ -110,30 +111,6 @@ def add_corrections(
                 yield file_case(filing, dataset, numbering, made.image, made.labels, case.patient, changes)
             except OsteonError as error:
                 yield LeftOut(case.place, str(error))
-
-
-def link_files(sources: Sequence[Path], folder: Path) -> None:
-    """Makes one folder of files and of what is below folders, so that names and headers pair them.
-
-    Files lie beside each other; if two have the same name, those of each folder lie apart.
-    """
-    given = list(dict.fromkeys(source.absolute() for source in sources))
-    files = [source for source in given if source.is_file()]
-    apart = len({file.name for file in files}) < len(files)
-    parents = list(dict.fromkeys(file.parent for file in files))
-    for number, source in enumerate(given):
-        if source.is_file():
-            place = f"files{parents.index(source.parent)}" if apart else "."
-            link(source, folder / place / source.name)
-        else:
-            for path in sorted(each for each in source.rglob("*") if each.is_file()):
-                link(path, folder / f"{number}" / path.relative_to(source))
-
-
-def link(path: Path, target: Path) -> None:
-    """Makes `target` a link to a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(path.resolve())
 
 
 def table_of(package: CoarseToFinePackage, structures: Structures) -> LabelTable:
@@ -164,7 +141,7 @@ def differences(
     numbering: Numbering,
     package: CoarseToFinePackage,
     networks: Networks,
-) -> list[Change]:
+) -> list[StructureChange]:
     """Returns what a correction changes of the package's own prediction."""
     try:
         anatomy = segment_anatomy(resample(image, package), networks, lambda *_: None)
@@ -180,7 +157,7 @@ def differences(
         if sizes[1] or sizes[2]:
             dice = round(2 * sizes[0] / (sizes[1] + sizes[2]), 4)
             added, removed = (round((size - sizes[0]) * ml, 2) for size in sizes[1:])
-            changes.append(Change(name, dice, added, removed))
+            changes.append(StructureChange(name, dice, added, removed))
     return changes
 
 
@@ -197,10 +174,39 @@ def file_case(
     image: CtVolume,
     labels: LabelMap,
     patient: str,
-    changes: list[Change],
-) -> Correction:
+    changes: list[StructureChange],
+) -> FiledCorrection:
     """Writes a correction; an earlier one of the same CT becomes a former version. Raises OutputError."""
-    folder = filing.folder
+    folder, package = filing.folder, filing.package
+    records = read_record(folder)
+    case, version = write_files(folder, tables, records, image, labels, patient)
+    cases = [each for each in tables.cases if each.name != case.name]
+    rows = tuple(sorted(numbering.rows.values(), key=lambda row: row.value))
+    write_dataset(folder, tables.model_copy(update={"cases": (*cases, case), "structures": rows}))
+    made = FiledCorrection(
+        case=case.name,
+        version=version,
+        who=filing.who,
+        when=filing.when,
+        package=package.name,
+        package_version=package.version,
+        networks={spec.name: spec.sha256 for spec in package.networks},
+        labels_sha256=case.labels_sha256 or "",
+        changes=changes,
+    )
+    write_json(folder / RECORD, [*records, asdict(made)])
+    return made
+
+
+def write_files(
+    folder: Path,
+    tables: DatasetTables,
+    records: Sequence[dict[str, object]],
+    image: CtVolume,
+    labels: LabelMap,
+    patient: str,
+) -> tuple[Case, int]:
+    """Writes image and labels of a correction, and keeps those before; returns its case and version."""
     for name in (IMAGES, LABELS, VERSIONS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     part_image, part_labels = folder / f".image{SUFFIX}", folder / f".labels{SUFFIX}"
@@ -210,24 +216,13 @@ def file_case(
     digest, own = sha256_of(part_image), sha256_of(part_labels)
     earlier = next((case for case in tables.cases if case.image_sha256 == digest), None)
     name = earlier.name if earlier else f"c{len(tables.cases) + 1:04d}"
-    records = read_record(folder)
     version = 1 + sum(record["case"] == name for record in records)
     if earlier:
         former = folder / LABELS / f"{name}{SUFFIX}"
         shutil.copyfile(former, folder / VERSIONS / f"{name}.{version - 1}{SUFFIX}")
     part_image.replace(folder / IMAGES / f"{name}{SUFFIX}")
     part_labels.replace(folder / LABELS / f"{name}{SUFFIX}")
-    case = Case(name, patient or name, "", digest, own)
-    cases = [each for each in tables.cases if each.name != name]
-    rows = tuple(sorted(numbering.rows.values(), key=lambda row: row.value))
-    write_dataset(folder, tables.model_copy(update={"cases": (*cases, case), "structures": rows}))
-    package = filing.package
-    networks = {spec.name: spec.sha256 for spec in package.networks}
-    made = Correction(
-        name, version, filing.who, filing.when, package.name, package.version, networks, own, changes
-    )
-    write_json(folder / RECORD, [*records, asdict(made)])
-    return made
+    return Case(name, patient or name, "", digest, own), version
 
 
 def read_record(folder: Path) -> list[dict[str, object]]:

@@ -14,10 +14,7 @@ from training.recipe import NetworkRecipe, Recipe
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Inputs and output folder of a training; running it again resumes it.
-
-    `began` and `software` go into the log unchanged.
-    """
+    """Inputs and output folder of a training, which resumes; `began` and `software` go into the log."""
 
     recipe: Recipe
     network: NetworkRecipe

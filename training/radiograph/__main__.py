@@ -9,57 +9,56 @@ over that many steps. The training itself can be resumed. SIGTERM saves and stop
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from training.command_line import run
 from training.radiograph.batches.sampler import source_of
 from training.radiograph.datasets.cleaning import clean
-from training.radiograph.phased_trainer import METRICS, STATE
-from training.radiograph.prefetching import stopping_at_sigterm
-from training.radiograph.radiograph_recipe import RadiographRecipeFile
+from training.radiograph.loop.phased_trainer import METRICS, STATE
+from training.radiograph.loop.prefetching import stopping_at_sigterm
+from training.radiograph.loop.schedule import Limits
+from training.radiograph.radiograph_recipe import RadiographRecipeFile, RecipeName
 from training.radiograph.radiograph_run import UNLIMITED_STEPS, RadiographRun, Training
-from training.radiograph.schedule import RECIPES, Limits
 
 
-def main() -> None:
-    """Reads the arguments and trains."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--data", type=Path, required=True, help="folder with radiographs, see LAYOUTS")
-    parser.add_argument("--runs", type=Path, required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
-    parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--last-step", type=int, default=UNLIMITED_STEPS)
-    parser.add_argument("--finish", type=int, metavar="STEPS", help="decay the learning rate to 0")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    recipe = RadiographRecipeFile(subjects="radiograph", recipe=arguments.recipe, steps=arguments.last_step)
-    run = RadiographRun(recipe, arguments.data, arguments.runs, arguments.runs, device=torch.device("cpu"))
+def main(
+    *,
+    data: Path,
+    runs: Path,
+    recipe: RecipeName = "outlines",
+    minutes: float = float("inf"),
+    last_step: int = UNLIMITED_STEPS,
+    finish: int | None = None,
+    threads: int = 1,
+) -> None:
+    """Trains on the radiographs of a folder; checkpoints and the log are in `runs`.
+
+    `finish` is a number of steps in which the learning rate decays to 0.
+    """
+    torch.set_num_threads(threads)
+    file = RadiographRecipeFile(subjects="radiograph", recipe=recipe, steps=last_step)
+    run = RadiographRun(file, data, runs, runs, device=torch.device("cpu"))
     training = Training(run, clean(run.data))
     train, dev = (training.dataset.images(split) for split in ("train", "dev"))
     # Trainings that were begun before see the same points
     rng = np.random.default_rng(run.seed)
     training.sources |= {image.name: source_of(image, rng) for image in train}
-    folder = run.folder if arguments.finish is None else copy_state(run.folder)
+    folder = run.folder if finish is None else copy_state(run.folder)
     trainer = training.trainer(folder, train, dev)
-    last = arguments.last_step if arguments.finish is None else started_at(folder) + arguments.finish
+    last = last_step if finish is None else started_at(folder) + finish
     with stopping_at_sigterm() as should_stop:
-        seconds = trainer.seconds + 60 * arguments.minutes
-        trainer.run(Limits(last, seconds, arguments.finish or 0, should_stop))
+        seconds = trainer.seconds + 60 * minutes
+        trainer.run(Limits(last, seconds, finish or 0, should_stop))
     if trainer.step >= last:
         trainer.write_metrics()
 
 
 def copy_state(runs: Path) -> Path:
-    """The folder of a training that is to be finished; it is created from the present state if needed.
-
-    An interrupted one is resumed.
-    """
+    """Returns the folder of a training to be finished, from the present state, or an interrupted one."""
     begun = sorted(runs.glob("finished-*"), key=started_at)
     if begun and not (begun[-1] / METRICS).exists():
         return begun[-1]
@@ -71,9 +70,9 @@ def copy_state(runs: Path) -> Path:
 
 
 def started_at(folder: Path) -> int:
-    """The step at which the decay of a training in a folder began."""
+    """Returns the step at which the decay of a training in a folder began."""
     return int(folder.name.rpartition("-")[2])
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from training.radiograph.datasets.cleaning import Dataset
+from training.radiograph.datasets.cleaning import RadiographSet
 from training.radiograph.datasets.groups import apart, folds_of, groups_of
-from training.radiograph.phased_trainer import Metrics, known
+from training.radiograph.loop.phased_trainer import Metrics, known
 
 
 @dataclass(frozen=True)
-class Fold:
+class ImageFold:
     """A fold: the images trained on and those evaluated on, by index into a data set."""
 
     number: int
@@ -24,7 +24,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class FoldResult:
+class FoldMetrics:
     """The metrics of a fold's network on the images that it was not trained on."""
 
     fold: int
@@ -34,8 +34,8 @@ class FoldResult:
     metrics: Metrics
 
 
-def folds_in(dataset: Dataset, count: int) -> list[Fold]:
-    """The folds of a data set. File-number neighbours of a fold are neither trained nor evaluated on in it.
+def folds_in(dataset: RadiographSet, count: int) -> list[ImageFold]:
+    """Returns the folds of a data set, each without the file-number neighbours of its held-out part.
 
     Raises UsageError if there are fewer groups than folds.
     """
@@ -46,12 +46,12 @@ def folds_in(dataset: Dataset, count: int) -> list[Fold]:
         held = np.flatnonzero(number == fold).tolist()
         near = apart(dataset.members, dataset.pairs, held)
         trained = [at for at in np.flatnonzero(number != fold).tolist() if at not in near]
-        folds.append(Fold(fold + 1, tuple(trained), tuple(held)))
+        folds.append(ImageFold(fold + 1, tuple(trained), tuple(held)))
     return folds
 
 
-def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
-    """The content of cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
+def content_of(results: Sequence[FoldMetrics]) -> dict[str, Any]:
+    """Returns cross-validation.json: each fold, mean and spread of each metric; null if unknown."""
     folds = [asdict(one) | {"metrics": known(one.metrics)} for one in results]
     means = {
         name: known(dict(zip(("mean", "spread"), mean_and_spread(values), strict=True)))
@@ -60,16 +60,16 @@ def content_of(results: Sequence[FoldResult]) -> dict[str, Any]:
     return {"folds": folds, "all": means}
 
 
-def table_of(results: Sequence[FoldResult]) -> str:
-    """A table with a row for each metric: mean and standard deviation over the folds, and each fold."""
+def table_of(results: Sequence[FoldMetrics]) -> str:
+    """Returns a table with a row for each metric: mean, standard deviation, and each fold."""
     head = ["metric", "mean", "spread", *(f"fold {one.fold}" for one in results)]
     counts = ["images", "", "", *(str(one.measured) for one in results)]
     rows = [[name, *map(number_text, (*mean_and_spread(row), *row))] for name, row in metric_rows(results)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), counts, *rows))
 
 
-def metric_rows(results: Sequence[FoldResult]) -> list[tuple[str, list[float]]]:
-    """Each metric with its value in every fold."""
+def metric_rows(results: Sequence[FoldMetrics]) -> list[tuple[str, list[float]]]:
+    """Returns each metric with its value in every fold."""
     return [(name, [one.metrics[name] for one in results]) for name in results[0].metrics]
 
 
@@ -81,5 +81,5 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def number_text(value: float) -> str:
-    """A metric as text."""
+    """Returns a metric as text."""
     return "" if math.isnan(value) else f"{value:.3f}"

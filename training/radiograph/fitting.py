@@ -56,7 +56,7 @@ class Answered:
 def answer_all(
     package: RadiographPackage, networks: Networks, images: Sequence[Radiograph], tell: Tell
 ) -> list[Answered]:
-    """The networks' output for each image, as in a run."""
+    """Returns the networks' output for each image, as in a run."""
     found = []
     for number, image in enumerate(images, 1):
         shown = prepare(projection_of(image), package)
@@ -67,7 +67,7 @@ def answer_all(
 
 
 def projection_of(image: Radiograph) -> Projection:
-    """The image as a run reads it from a file."""
+    """Returns the image as a run reads it from a file."""
     return Projection(image.pixels.astype(np.float32) / np.float32(255))
 
 
@@ -112,7 +112,7 @@ def require_enough(images: Sequence[Radiograph]) -> None:
 
 
 def best_decoding(answered: Sequence[Answered]) -> Decoding:
-    """The decoding with the highest average precision of masks over the fractured images."""
+    """Returns the decoding with the highest average precision of masks over the fractured images."""
     cases = [each.case for each in answered if each.image.fractured]
     return max(DECODINGS, key=lambda each: average_precision([case.found(each) for case in cases]))
 

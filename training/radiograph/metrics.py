@@ -66,7 +66,7 @@ def overlap(one: Mask, other: Mask) -> float:
 
 
 def in_box(point: tuple[int, int], mask: Mask) -> bool:
-    """Whether a pixel (row, column) lies in a mask's bounding box."""
+    """Returns whether a pixel (row, column) lies in a mask's bounding box."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return bool(len(rows) and rows[0] <= point[0] <= rows[-1] and columns[0] <= point[1] <= columns[-1])
 
@@ -78,7 +78,7 @@ def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> fl
 
 
 def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
-    """The average precision of matched detections, given the number of fractures; NaN if that is 0."""
+    """Returns the average precision of matched detections; NaN if the number of fractures is 0."""
     if not fractures:
         return float("nan")
     if not rows:
@@ -92,7 +92,7 @@ def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:
 
 
 def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
-    """Each detection's score, and whether it matches a fracture that no higher score has matched."""
+    """Returns each detection's score, and whether it matches a fracture that no higher score has matched."""
     free = np.ones(image.fractures, bool)
     rows = []
     for at in np.argsort(-image.scores, kind="stable"):
@@ -105,21 +105,21 @@ def matches(image: Found, least_overlap: float) -> list[tuple[float, bool]]:
 
 
 def sensitivity(images: Sequence[Found], false_per_image: float) -> float:
-    """The share of fractures hit at the threshold with at most that many false positives an image (FROC)."""
+    """Returns the share of fractures hit with at most that many false positives an image (FROC)."""
     threshold = score_limit(images, false_per_image)
     scores = np.concatenate([image.hit_scores for image in images])
     return int((scores > threshold).sum()) / max(len(scores), 1)
 
 
 def score_limit(images: Sequence[Found], false_per_image: float) -> float:
-    """The score above which at most that many false positives an image remain; -inf if all do."""
+    """Returns the score above which at most that many false positives an image remain; -inf if all do."""
     allowed = int(false_per_image * len(images))
     over = np.sort(np.concatenate([image.wrong_scores for image in images]))[::-1]
     return float(over[allowed]) if len(over) > allowed else -np.inf
 
 
 def auc(scores: Floats, true: Truth) -> float:
-    """The area under the ROC curve; NaN unless there are both classes."""
+    """Returns the area under the ROC curve; NaN unless there are both classes."""
     positives, negatives = int(true.sum()), int((~true).sum())
     if not positives or not negatives:
         return float("nan")
@@ -142,7 +142,7 @@ def balanced_point(scores: Floats, true: Truth) -> tuple[float, float]:
 def interval(
     metric: Callable[[NDArray[np.int64]], float], count: int, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The central 95 % of a metric over bootstrap samples of `count` images, given by their indices."""
+    """Returns the central 95 % of a metric over bootstrap samples of `count` images, by indices."""
     rng = np.random.default_rng(seed)
     values = [metric(rng.integers(0, count, count)) for _ in range(draws)]
     known = [value for value in values if not np.isnan(value)]

@@ -11,6 +11,7 @@ import numpy as np
 import tomlkit
 import torch
 from numpy.typing import NDArray
+from tomlkit.items import AoT
 from torch import nn
 
 from operators.errors import UsageError
@@ -26,8 +27,8 @@ from training.loop.report import report_file
 from training.progress import VALIDATE, Tell
 from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
 from training.radiograph.fitting import answer_all, fit_decision, projection_of
-from training.radiograph.networks import Weights
-from training.radiograph.schedule import NetworkSize, Recipe
+from training.radiograph.loop.networks import Weights
+from training.radiograph.loop.schedule import NetworkSize, RadiographRecipe
 
 # The default if there is no package.toml with another
 WEIGHTS_FILE = "network.safetensors"
@@ -41,7 +42,7 @@ class Trained:
     """The weights of one network or several folds, their recipe, training images, and held-out images."""
 
     folds: Sequence[Weights]
-    recipe: Recipe
+    recipe: RadiographRecipe
     training: Sequence[Radiograph]
     held_out: Sequence[Radiograph]
 
@@ -76,13 +77,7 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
         raise UsageError("expected a recipe of a segmentation network, got that of a classifier")
     path = folder / PACKAGE_FILE
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
-    rows = tomlkit.aot()
-    for number, weights in enumerate(trained.folds, 1):
-        name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
-        reader = reader_of(weights, size, trained.training, trained.recipe.canvas)
-        sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
-        rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
-    table["folds"] = rows
+    table["folds"] = write_folds(folder, trained, size)
     own: Any = table["network"]
     own["arguments"] = {name: list(value) for name, value in asdict(size).items()}
     own["arguments"]["attributes"] = len(ATTRIBUTES)
@@ -101,8 +96,19 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     return package_in(folder)
 
 
+def write_folds(folder: Path, trained: Trained, size: NetworkSize) -> AoT:
+    """Writes the weights of each fold in half precision; returns the tables that list them."""
+    rows = tomlkit.aot()
+    for number, weights in enumerate(trained.folds, 1):
+        name = "fracture" if len(trained.folds) == 1 else f"fracture_{number}"
+        reader = reader_of(weights, size, trained.training, trained.recipe.canvas)
+        sha256 = write_half_precision(reader.state_dict(), folder / f"{name}.safetensors")
+        rows.append(tomlkit.item({"name": name, "weights": f"{name}.safetensors", "sha256": sha256}))
+    return rows
+
+
 def package_in(folder: Path) -> RadiographPackage:
-    """The radiograph package of a folder. Raises ModelError, ValueError for another kind."""
+    """Returns the radiograph package of a folder. Raises ModelError, ValueError for another kind."""
     package = read_package(folder / PACKAGE_FILE)
     if not isinstance(package, RadiographPackage):
         raise ValueError(f"expected a package of radiographs in {folder.name}, got kind {package.kind}")
@@ -122,7 +128,7 @@ def set_decision(table: tomlkit.TOMLDocument, decision: RadiographDecision) -> N
 def reader_of(
     weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> RadiographReader:
-    """The network with its trained weights, and the mean and whitening matrix of its features on `images`."""
+    """Returns the network with its weights, and its features' mean and whitening on `images`."""
     reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
     reader.network.load_state_dict(weights)
     mean, whitening = whitened(features(reader.network.eval(), images, canvas))
@@ -134,7 +140,7 @@ def reader_of(
 def features(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The spatial means of each image's deepest features, (N, F)."""
+    """Returns the spatial means of each image's deepest features, (N, F)."""
     found = []
     for start in range(0, len(images), BATCH):
         part = [on_canvas(projection_of(each).grey, canvas).grey for each in images[start : start + BATCH]]
@@ -145,7 +151,7 @@ def features(
 
 
 def whitened(found: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The mean (F,) of features (N, F), and the matrix (F, F) that gives their deviations unit variance."""
+    """Returns features' (N, F) mean (F,), and the matrix (F, F) that whitens their deviations."""
     mean = found.mean(0)
     covariance = np.cov((found - mean).T.astype(np.float64))
     spread = np.trace(covariance) / len(covariance)

@@ -44,7 +44,7 @@ def predict(
     size: tuple[int, int] = CANVAS,
     flips: Sequence[tuple[int, ...]] = FLIPS,
 ) -> Prediction:
-    """The network's prediction on a canvas of `size`, averaged over the image and its mirror images."""
+    """Returns the prediction on a canvas of `size`, averaged over the image and its mirror images."""
     canvas = on_canvas(pixels.astype(np.float32) / np.float32(255), size)
     device = next(network.parameters()).device
     plain = torch.from_numpy(canvas.grey)[None, None].to(device)
@@ -66,20 +66,20 @@ class Case:
     prediction: Prediction
 
     def found(self, decoding: Decoding) -> Found:
-        """The detections compared with the outlined fractures."""
+        """Returns the detections compared with the outlined fractures."""
         return compare(detections(self.prediction.probabilities, decoding), self.image.masks())
 
 
 def predict_all(
     network: nn.Module, images: Sequence[Radiograph], canvas: tuple[int, int], mirrored: bool = True
 ) -> list[Case]:
-    """The network's predictions, averaged over mirror images if `mirrored`."""
+    """Returns the network's predictions, averaged over mirror images if `mirrored`."""
     flips = FLIPS if mirrored else FLIPS[:1]
     return [Case(image, predict(network, image.pixels, canvas, flips)) for image in images]
 
 
 def quick_metrics(cases: Sequence[Case]) -> dict[str, float]:
-    """The metrics in a training's log."""
+    """Returns the metrics in a training's log."""
     true = np.array([case.image.fractured for case in cases])
     logits = np.array([case.prediction.logit for case in cases])
     peaks = np.array([float(case.prediction.probabilities.max()) for case in cases])

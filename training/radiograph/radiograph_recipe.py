@@ -12,12 +12,14 @@ from operators.packages.toml_files import validated
 from training.recipe import read_recipe_as
 from training.recipe_file import LicenceTable, Table
 
+RecipeName = Literal["outlines", "resnet18"]
+
 
 class RadiographRecipeFile(Table):
     """training.toml of a package for radiographs."""
 
     subjects: Literal["radiograph"]
-    recipe: Literal["outlines", "resnet18"] = "outlines"
+    recipe: RecipeName = "outlines"
     """A row of the table of recipes: network, phases, learning rates."""
     steps: int = Field(ge=1)
     """Steps of a training, unless `--steps` or `--minutes` is given."""

@@ -19,13 +19,12 @@ from training.device import device_name, training_device
 from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.batches.sampler import Sampler, Source, source_of
-from training.radiograph.cross_validation import Fold, FoldResult, content_of, folds_in, table_of
-from training.radiograph.datasets.cleaning import Dataset, clean
+from training.radiograph.cross_validation import FoldMetrics, ImageFold, content_of, folds_in, table_of
+from training.radiograph.datasets.cleaning import RadiographSet, clean
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
-from training.radiograph.package_installation import Trained, install
-from training.radiograph.phased_trainer import (
+from training.radiograph.loop.phased_trainer import (
     METRICS,
     Metrics,
     Trainer,
@@ -33,10 +32,11 @@ from training.radiograph.phased_trainer import (
     read_metrics,
     seconds_in,
 )
+from training.radiograph.loop.prefetching import stopping_at_sigterm
+from training.radiograph.loop.schedule import RECIPES, Limits, RadiographRecipe
+from training.radiograph.package_installation import Trained, install
 from training.radiograph.predictions import predict_all, quick_metrics
-from training.radiograph.prefetching import stopping_at_sigterm
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
-from training.radiograph.schedule import RECIPES, Limits, Recipe
 
 FINISHED, FOLDS, EXCLUDED = "finished", "folds.csv", "excluded.csv"
 CROSS_VALIDATION = "cross-validation.json"
@@ -71,12 +71,12 @@ class RadiographRun:
     began: float = 0.0
 
     @property
-    def settings(self) -> Recipe:
+    def settings(self) -> RadiographRecipe:
         """Network, phases and learning rates."""
         return replace(RECIPES[self.recipe.recipe], seed=self.seed)
 
     def limits(self, seconds: float) -> Limits:
-        """The limits of a training that may take that many seconds."""
+        """Returns the limits of a training that may take that many seconds."""
         last_step = self.steps or (UNLIMITED_STEPS if self.minutes else self.recipe.steps)
         rules = self.recipe
         return Limits(
@@ -102,7 +102,7 @@ def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
         yield from training.cross_validate(folds) if folds else training.train_one()
 
 
-def described(dataset: Dataset) -> Iterator[str]:
+def described(dataset: RadiographSet) -> Iterator[str]:
     """Sentences on a data set: its images, and the number of exclusions for each reason."""
     for split in ("train", "dev"):
         images = dataset.images(split)
@@ -117,12 +117,12 @@ def described(dataset: Dataset) -> Iterator[str]:
 class Training:
     """The trainings of one command: they share the images and the remaining time."""
 
-    def __init__(self, run: RadiographRun, dataset: Dataset) -> None:
+    def __init__(self, run: RadiographRun, dataset: RadiographSet) -> None:
         self.run, self.dataset = run, dataset
         self.sources: dict[str, Source] = {}
 
     def train_one(self) -> Iterator[str]:
-        """A training on the training images, evaluated on the development images and installed."""
+        """Yields a training on the training images, evaluated on the development images and installed."""
         train, dev = self.dataset.images("train"), self.dataset.images("dev")
         if (self.run.package / PACKAGE_FILE).is_file():
             require_enough(dev)
@@ -138,13 +138,13 @@ class Training:
         yield f"trained, installed in {self.run.package.name} with SHA-256 {sha256}"
 
     def cross_validate(self, count: int) -> Iterator[str]:
-        """A training for each fold of the training images, and a table of all folds; installs nothing."""
+        """Yields a training for each fold of the training images, and a table of all; installs nothing."""
         dataset = self.dataset.training()
         folds = folds_in(dataset, count)
         self.keep_folds(dataset, folds)
         folders = [self.run.folder / f"fold-{fold.number}" for fold in folds]
         deadline = self.deadline(folders)
-        results: list[FoldResult] = []
+        results: list[FoldMetrics] = []
         for fold, folder in zip(folds, folders, strict=True):
             trained, held = ([dataset.members[at].image for at in part] for part in (fold.trained, fold.held))
             trainer = self.trainer(folder, trained, held)
@@ -154,12 +154,12 @@ class Training:
                 yield f"fold {fold.number}: {stopped(trainer)}"
                 return
             fractured = sum(image.fractured for image in held)
-            results.append(FoldResult(fold.number, len(trained), len(held), fractured, metrics))
+            results.append(FoldMetrics(fold.number, len(trained), len(held), fractured, metrics))
             yield f"fold {fold.number}: {len(trained)} images trained on, {len(held)} evaluated"
         write_json(self.run.folder / CROSS_VALIDATION, content_of(results))
         yield table_of(results)
 
-    def keep_folds(self, dataset: Dataset, folds: Sequence[Fold]) -> None:
+    def keep_folds(self, dataset: RadiographSet, folds: Sequence[ImageFold]) -> None:
         """Writes the fold of each image. Raises UsageError if an earlier file has other folds."""
         rows = sorted((dataset.members[at].image.name, fold.number) for fold in folds for at in fold.held)
         path, text = self.run.folder / FOLDS, csv_text(("file", "fold"), rows)
@@ -187,7 +187,7 @@ class Training:
         )
 
     def source(self, image: Radiograph) -> Source:
-        """An image prepared for sampling, once for all folds."""
+        """Returns an image prepared for sampling, once for all folds."""
         if image.name not in self.sources:
             self.run.tell(PREPARE, None, f"bones of {len(self.sources) + 1} images found")
             rng = np.random.default_rng((self.run.seed, len(self.sources)))
@@ -195,7 +195,7 @@ class Training:
         return self.sources[image.name]
 
     def deadline(self, folders: Sequence[Path]) -> float:
-        """The time on the clock at which the command must end; training time of earlier commands counts."""
+        """Returns the time on the clock at which the command must end, earlier commands included."""
         if self.run.minutes is None:
             return math.inf
         return self.run.began + 60 * self.run.minutes - sum(seconds_in(folder) for folder in folders)
@@ -203,7 +203,7 @@ class Training:
     def metrics_of(
         self, trainer: Trainer, held: Sequence[Radiograph], deadline: float, pending: int, stage: str
     ) -> Metrics | None:
-        """The metrics of a training on the held-out images, None if it is stopped before its end.
+        """Returns the metrics of a training on the held-out images, None if it is stopped before its end.
 
         It takes its share of the time to the deadline, which `pending` trainings divide among them.
         """
@@ -220,7 +220,7 @@ class Training:
         return trainer.write_metrics()
 
     def seconds_to_measure(self, trainer: Trainer, held: Sequence[Radiograph]) -> float:
-        """The estimated duration of the evaluation in seconds; 0 if time is not limited."""
+        """Returns the estimated duration of the evaluation in seconds; 0 if time is not limited."""
         if self.run.minutes is None:
             return 0.0
         some = held[:TRIAL_IMAGES]
@@ -229,7 +229,7 @@ class Training:
         return (self.run.clock() - began) * len(held) / max(len(some), 1)
 
     def facts(self, trainer: Trainer, metrics: Metrics) -> dict[str, Any]:
-        """The content of a network's training report: data, duration, metrics."""
+        """Returns the content of a network's training report: data, duration, metrics."""
         return {
             "recipe": self.run.recipe.model_dump(),
             "steps": trainer.step,
@@ -244,5 +244,5 @@ class Training:
 
 
 def stopped(trainer: Trainer) -> str:
-    """A sentence on a training that was stopped."""
+    """Returns a sentence on a training that was stopped."""
     return f"stopped after step {trainer.step}; the same command resumes from there"

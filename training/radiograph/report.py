@@ -9,7 +9,6 @@ those they are evaluated on (five folds).
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from training.calibrate.reliability import Scored, cross_fitted, reliability
+from training.command_line import run
 from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.loop.networks import Weights, network_of
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.metrics import (
     Floats,
     Found,
@@ -31,9 +33,8 @@ from training.radiograph.metrics import (
     interval,
     sensitivity,
 )
-from training.radiograph.networks import Weights, network_of
 from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
-from training.radiograph.schedule import RECIPES
+from training.radiograph.radiograph_recipe import RecipeName
 
 FOLDS = 5
 FALSE_PER_IMAGE = 0.5
@@ -50,35 +51,34 @@ class Metric:
     high: float
 
 
-def main() -> None:
-    """Reads the arguments and prints the table."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, action="append")
-    parser.add_argument("--recipe", choices=tuple(RECIPES), default="outlines")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+def main(
+    *,
+    data: Path,
+    weights: tuple[Path, ...],
+    recipe: RecipeName = "outlines",
+    out: Path | None = None,
+) -> None:
+    """Prints the table."""
     torch.set_num_threads(1)
-    images = read_dataset(arguments.data, "dev")
-    recipe = RECIPES[arguments.recipe]
-    networks = [network_of(read_weights(path), recipe) for path in arguments.weights]
-    cases = mean_cases([predict_all(network, images, recipe.canvas) for network in networks])
+    images = read_dataset(data, "dev")
+    row = RECIPES[recipe]
+    networks = [network_of(read_weights(path), row) for path in weights]
+    cases = mean_cases([predict_all(network, images, row.canvas) for network in networks])
     rows = metrics(cases)
     print("\n".join(f"| {one.name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} |" for one in rows))
-    if arguments.out:
-        arguments.out.write_text(json.dumps([vars(one) for one in rows], indent=1), encoding="utf-8")
+    if out:
+        out.write_text(json.dumps([vars(one) for one in rows], indent=1), encoding="utf-8")
 
 
 def read_weights(path: Path) -> Weights:
-    """The averaged weights of a training's state, or of one of its steps."""
+    """Returns the averaged weights of a training's state, or of one of its steps."""
     kept = torch.load(path, map_location="cpu", weights_only=True)
     weights: Weights = kept.get("average", kept)
     return weights
 
 
 def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:
-    """The cases of several networks, their predictions averaged."""
+    """Returns the cases of several networks, their predictions averaged."""
     return [
         Case(
             same[0].image,
@@ -92,7 +92,7 @@ def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:
 
 
 def metrics(cases: Sequence[Case]) -> list[Metric]:
-    """All metrics of the cases, and those of images without metal."""
+    """Returns all metrics of the cases, and those of images without metal."""
     plain = [case for case in cases if not case.image.hardware]
     return [*masks(cases), *classes(cases, ""), *classes(plain, ", without metal")]
 
@@ -117,7 +117,7 @@ def masks(cases: Sequence[Case]) -> list[Metric]:
 
 
 def cross_decoded(cases: Sequence[Case]) -> list[Found]:
-    """The detections of each case, with the decoding that is best on the other folds."""
+    """Returns the detections of each case, with the decoding that is best on the other folds."""
     table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
     fold = folds(cases)
     chosen = [
@@ -128,12 +128,12 @@ def cross_decoded(cases: Sequence[Case]) -> list[Found]:
 
 
 def folds(cases: Sequence[Case]) -> Indices:
-    """The fold of each case, see `folds_of_names`."""
+    """Returns the fold of each case, see `folds_of_names`."""
     return folds_of_names([case.image.name for case in cases])
 
 
 def folds_of_names(names: Sequence[str]) -> Indices:
-    """The fold of each image: runs of consecutive images stay together, as examinations do."""
+    """Returns the fold of each image: runs of consecutive images stay together, as examinations do."""
     order = np.argsort(names, kind="stable")
     fold = np.empty(len(names), np.int64)
     fold[order] = np.arange(len(names)) * FOLDS * 4 // len(names) % FOLDS
@@ -154,15 +154,15 @@ def classes(cases: Sequence[Case], of: str) -> list[Metric]:
 
 
 def calibration_error(probabilities: Floats, true: Truth) -> float:
-    """The expected calibration error in ten bins; NaN if no probability is known."""
+    """Returns the expected calibration error in ten bins; NaN if no probability is known."""
     known = ~np.isnan(probabilities)
     return reliability(probabilities, true).error if known.any() else float("nan")
 
 
 def metric(name: str, of: Callable[[Indices], float], count: int) -> Metric:
-    """A metric of all cases, with its interval."""
+    """Returns a metric of all cases, with its interval."""
     return Metric(name, of(np.arange(count)), *interval(of, count))
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

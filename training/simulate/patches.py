@@ -178,10 +178,7 @@ DRAWS: dict[str, Callable[[NetworkRecipe, Sources, np.random.Generator], ClassDr
 
 
 def side_swaps(classes: tuple[str, ...]) -> np.ndarray:
-    """Returns the class of each class's mirror image; other values (such as 254) stay.
-
-    Raises ValueError if only one side is a class.
-    """
+    """Returns the class of each class's mirror image; other values stay. Raises ValueError without a pair."""
     table = np.arange(256)
     for number, name in enumerate(classes):
         mirror = name.replace("_left", "_R").replace("_right", "_left").replace("_R", "_right")

@@ -161,7 +161,7 @@ def remembered(rng: np.random.Generator, row: RowSample, rules: RowTable) -> tup
     Without a memory it is the bone that the patch is about.
     """
     none = np.zeros(row.levels.shape, np.bool_)
-    order = from_the_top(row.levels)
+    order = [int(level) for level in np.unique(row.levels) if level]
     if rng.random() < rules.nothing_left or not order:
         return row.levels > 0, none.astype(np.uint8)
     chosen = row.chosen if row.chosen in order else order[0]
@@ -173,11 +173,6 @@ def remembered(rng: np.random.Generator, row: RowSample, rules: RowTable) -> tup
     if rng.random() < rules.known_below:
         known += order[order.index(chosen) + 1 :][:1]
     return np.isin(row.levels, known), target
-
-
-def from_the_top(levels: NDArray[np.uint8]) -> list[int]:
-    """Returns the levels of a patch from the top down, by their numbers."""
-    return [int(level) for level in np.unique(levels) if level]
 
 
 def is_cut(bone: Mask, hu: Array) -> bool:

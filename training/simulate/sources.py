@@ -229,10 +229,7 @@ SUBJECTS: dict[str, Callable[[Sources, NetworkRecipe], list[Subject]]] = {
 
 
 def phantom_of(recipe: Recipe) -> Phantom:
-    """Returns the phantom that a recipe names. Raises UsageError if it is unknown.
-
-    Recipes older than the choice name none.
-    """
+    """Returns a recipe's phantom, FORMER_MODEL if it names none. Raises UsageError if it is unknown."""
     name = recipe.sources.phantoms.model or FORMER_MODEL
     if name not in PHANTOMS:
         raise UsageError(f"phantoms.model: expected one of {list(PHANTOMS)} in training.toml, got {name!r}")

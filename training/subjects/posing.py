@@ -120,10 +120,7 @@ def near_points(points: Points, others: Points, reach_mm: float) -> Points:
 
 
 def sphere_through(points: Points) -> tuple[Points, float]:
-    """Returns centre and radius of a sphere through points (least squares).
-
-    Raises UsageError for fewer points than FEWEST_POINTS.
-    """
+    """Returns a sphere's centre and radius by least squares. Raises UsageError below FEWEST_POINTS points."""
     if len(points) < FEWEST_POINTS:
         raise UsageError(f"expected a joint with {FEWEST_POINTS} points on its ball, got {len(points)}")
     unknown = np.column_stack([2 * points, np.ones(len(points))])

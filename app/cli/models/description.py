@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from operators.packages.packages import Label, ModelPackage, NetworkSpec
-from operators.packages.structures import Code
 
 
 def describe_package(package: ModelPackage) -> dict[str, Any]:
@@ -37,9 +36,8 @@ def label_row(label: Label) -> dict[str, str]:
     values = label.values
     span = f"{values.start}" if len(values) == 1 else f"{values.start}-{values.stop - 1}"
     parts = (label.structure.type, label.structure.laterality)
-    return {"values": span, "meaning": label.meaning, "code": " ".join(code_text(p) for p in parts if p)}
-
-
-def code_text(code: Code) -> str:
-    """Returns a code as text: its scheme and value."""
-    return f"{code.scheme} {code.value}"
+    return {
+        "values": span,
+        "meaning": label.meaning,
+        "code": " ".join(f"{p.scheme} {p.value}" for p in parts if p),
+    }

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.prompt import Confirm
 
-from app.cli.arguments import Models
+from app.cli.arguments import Config, Models
 from app.cli.training_display import training_display
 from app.settings import read_settings
 from operators.errors import UsageError
@@ -27,7 +27,7 @@ def install(
     catalogue: Path | None = None,
     whole: Annotated[bool, Parameter(negative="")] = False,
     models: Models = None,
-    config: Annotated[Path | None, Parameter(name="--config", help="Configuration file")] = None,
+    config: Config = None,
 ) -> int:
     """Fetch the published model NAME and make packages of it; without NAME, list what can be fetched.
 
@@ -51,17 +51,21 @@ def install(
     if name is None:
         list_entries(entries)
         return 0
+    entry = entry_named(entries, name)
+    show_terms(entry)
+    require_accepted(name, accept_licence)
+    return install_packages(entry, read_settings(config, models=models).models, from_, whole)
+
+
+def install_packages(entry: CatalogueEntry, folder: Path, source: Path | None, whole: bool) -> int:
+    """Installs the packages of an entry in the models `folder`, and prints what was made."""
     from app.cli.models.importing import import_message
     from operators.importing.catalogue.installing import install_entry
     from operators.importing.shared_fracture import shared_fracture
 
-    entry = entry_named(entries, name)
-    show_terms(entry)
-    require_accepted(name, accept_licence)
-    folder = read_settings(config, models=models).models
     with training_display(Console(stderr=True)) as tell:
         shared = None if whole else shared_fracture(folder)
-        installed = install_entry(entry, folder, from_, tell, shared=shared)
+        installed = install_entry(entry, folder, source, tell, shared=shared)
     for each in installed:
         if each.left_out:
             print(f"{each.new.name}: does not deliver {', '.join(each.left_out)}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,11 @@ from rich.text import Text
 
 from app.cli.arguments import Config, Json, Models
 from app.cli.models.description import describe_package
-from app.settings import Settings, read_settings
+from app.settings import read_settings
 from operators.errors import ModelError, OsteonError, UsageError
 from operators.importing.versions import rollback
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
-from operators.packages.packages import NetworkSpec
 
 DONE = 0
 
@@ -106,35 +103,11 @@ def rollback_(name: str, /, *, models: Models = None, config: Config = None) -> 
     return DONE
 
 
-@models_app.command
-def bench(
-    name: str | None = None,
-    /,
-    *,
-    models: Models = None,
-    device: str | None = None,
-    runtime: str | None = None,
-    precision: str | None = None,
-    config: Config = None,
-) -> int:
-    """Measure the networks of one package or all on this machine: seconds per patch, GFLOP/s, memory.
-
-    Parameters
-    ----------
-    name
-        Name of a package; default: all packages.
-    device
-        Device for the networks: auto, cpu, cuda.
-    runtime
-        Inference runtime: auto, openvino, torch.
-    precision
-        Precision: auto, f32, bf16.
-    """
-    how = {"device": device, "runtime": runtime, "precision": precision}
-    settings = read_settings(config, models=models, **how)
-    for path in [package_file(settings.models, name)] if name else require_packages(settings.models):
-        bench_package(path, settings)
-    return DONE
+models_app.command(
+    "app.cli.models.bench:bench",
+    name="bench",
+    help="Measure the networks of one package or all on this machine: seconds per patch, GFLOP/s, memory.",
+)
 
 
 def show_listed(row: dict[str, str], console: Console) -> None:
@@ -149,10 +122,7 @@ def show_listed(row: dict[str, str], console: Console) -> None:
 
 
 def list_packages(path: Path) -> dict[str, str]:
-    """Returns the name, the state (ready, draft, broken) and a short text of a package.
-
-    Checksums are left to `osteon models verify`.
-    """
+    """Returns name, state (ready, draft, broken) and a text of a package; checksums are not checked."""
     name, is_draft = path.parent.name, path.name == DRAFT_FILE
     try:
         package = read_package(path)
@@ -196,33 +166,6 @@ def verify_package(folder: Path) -> int:
     return DONE
 
 
-def bench_package(path: Path, settings: Settings) -> None:
-    """Measures the networks of a package, one of those that differ in their weights only."""
-    package = read_package(path)
-    print(f"{package.name} {package.version}", flush=True)
-    kinds = {(spec.architecture, str(spec.arguments), spec.patch): spec for spec in package.networks}
-    for spec in kinds.values():
-        print(f"  network {spec.name}: {measure_speed(spec, settings)}", flush=True)
-
-
-def measure_speed(spec: NetworkSpec, settings: Settings) -> str:
-    """Measures one network and returns a line of text; the memory is the peak of the process so far."""
-    from app.run.series_job import networks_of
-    from operators.networks.speed import matrix_gflop_s, patch_gflop, patch_seconds
-
-    networks = networks_of(settings)
-    run = networks.get(spec)
-    seconds, gflop = patch_seconds(run, spec, time.perf_counter), patch_gflop(spec)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
-    networks.rest()
-    share = gflop / seconds / matrix_gflop_s(run.precision, networks.device, time.perf_counter)
-    patch = "x".join(map(str, spec.patch))
-    return (
-        f"{run.name} {run.precision}, a patch of {patch} in {seconds:.3f} s, {gflop:.1f} GFLOP: "
-        f"{gflop / seconds:.0f} GFLOP/s, {share:.0%} of a matrix product's; peak {peak_mb:.0f} MB"
-    )
-
-
 def package_files(models: Path) -> list[Path]:
     """Returns the package files and drafts of a models folder, sorted by name."""
     return sorted(path for kind in (PACKAGE_FILE, DRAFT_FILE) for path in models.glob(f"*/{kind}"))
@@ -245,10 +188,7 @@ def require_packages(folder: Path) -> list[Path]:
 
 
 def package_file(models: Path, name: str) -> Path:
-    """Returns the file or draft of a package.
-
-    Raises UsageError for an unknown name, ModelError if there is no models folder.
-    """
+    """Returns a package's file or draft. Raises UsageError for an unknown name, ModelError without models."""
     known = {path.parent.name: path for path in require_packages(models)}
     if name not in known:
         raise UsageError(f"expected one of the packages {', '.join(known)}, got {name!r}")

@@ -42,10 +42,7 @@ class PeerConnection:
         self._until(self.now_s() + within_s, self.socket.do_handshake, _READ)
 
     def send(self, content: bytes | memoryview, is_enough: Callable[[], bool] | None = None) -> bool:
-        """Sends content and returns True, or False if `is_enough`, which reads answers, ended it early.
-
-        Raises OSError.
-        """
+        """Sends content; returns False if `is_enough`, which reads answers, ended it. Raises OSError."""
         rest = memoryview(content)
         blocked = _WRITE if is_enough is None else _READ | _WRITE
         self._look(asks=True)

@@ -50,10 +50,7 @@ class Refused:
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
-    """Sends all files in one association, and returns those that the peer refused for good.
-
-    Raises TransientError.
-    """
+    """Sends all files in one association; returns those refused for good. Raises TransientError."""
     _config.STORE_SEND_CHUNKED_DATASET = True
     contexts = sorted({(file.sop_class_uid, file.transfer_syntax_uid) for file in files})
     try:

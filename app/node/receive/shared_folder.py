@@ -110,10 +110,7 @@ def opened_folder(top: int, names: Names, make: bool = False) -> Iterator[int]:
 
 @contextmanager
 def opened_file(name: str, folder: int, version: FileVersion) -> Iterator[int]:
-    """Yields the descriptor of a file, whose version is checked before and after the context.
-
-    Raises ChangedError, OSError.
-    """
+    """Yields a file's descriptor; its version is checked before and after. Raises ChangedError, OSError."""
     descriptor = os.open(name, FILE, dir_fd=folder)
     try:
         require_version(descriptor, version)

@@ -211,10 +211,7 @@ class NodeServer(ThreadedAssociationServer):
         return connection, address
 
     def secured(self, connection: socket.socket) -> socket.socket:
-        """Returns the connection after a TLS handshake, or as it is without TLS.
-
-        Raises OSError, also if the handshake takes too long.
-        """
+        """Returns the connection, after any TLS handshake. Raises OSError, also if that is too slow."""
         if self.ssl_context is None:
             return connection
         secured = self.ssl_context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)

@@ -84,10 +84,7 @@ class Segmenter:
         }
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
-        """Segments one series for some of its candidates; returns its verified result or a refusal.
-
-        Raises TransientError.
-        """
+        """Segments one series for some candidates; returns the result or refusal. Raises TransientError."""
         job = StudyJob.of(values)
         folder = self._folder(job)
         decided = self._decided(job)
@@ -120,24 +117,22 @@ class Segmenter:
         A radiograph without an outlined fracture has no SEG; only its report and pictures are sent.
         """
         assert record.segmentation is not None
-        series, seg, name = work.selection.series, record.name(SEG), None
+        series, name = work.selection.series, None
         files, missing = list[Json](), list(record.missing)
-        if seg is not None:
-            try:
-                name = check_written(SEG, Written(work.output / seg, record.segmentation, series))
-            except OutputError as error:
-                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind="seg")
-                return fail_series(error.code, str(error), record)
-            files.append(result_of(SEG, seg, work, name))
-        elif record.segmentation.segments:
+        if record.name(SEG) is None and record.segmentation.segments:
             return fail_series("verification_failed", "expected a SEG of the segments, got none", record)
-        for kind, file in files_beside(record):
+        for kind, file in files_to_send(record):
             written = Written(work.output / file, record.segmentation, series, name)
             try:
-                files.append(result_of(kind, file, work, check_written(kind, written)))
+                checked = check_written(kind, written)
             except OutputError as error:
                 log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
+                if kind == SEG:
+                    return fail_series(error.code, str(error), record)
                 missing.append(missing_result(kind, error))
+            else:
+                name = checked if kind == SEG else name
+                files.append(result_of(kind, file, work, checked))
         if not files:
             sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
             return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
@@ -164,9 +159,9 @@ class Segmenter:
         return self.latest[1]
 
 
-def files_beside(record: SeriesRecord) -> list[tuple[str, str]]:
-    """Returns kind and name of each result other than the SEG that may be sent, in sending order."""
-    kinds = [kind for kind, row in RESULTS.items() if row.is_sent and kind != SEG]
+def files_to_send(record: SeriesRecord) -> list[tuple[str, str]]:
+    """Returns kind and name of each result that may be sent, in sending order: the SEG first."""
+    kinds = [kind for kind, row in RESULTS.items() if row.is_sent]
     return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
 
 

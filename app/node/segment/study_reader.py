@@ -100,10 +100,7 @@ def refuse_capture(outcome: Outcome) -> Refusal:
 
 
 def read_study(folder: Path, packages: tuple[ModelPackage, ...], limit_bytes: int) -> Read:
-    """Reads the headers of a study, and the first suitable series if it is small enough.
-
-    Raises OsteonError.
-    """
+    """Reads a study's headers, and the first suitable series if it is small enough. Raises OsteonError."""
     found = scan(folder)
     suitable = [each.selection.series for each in candidates(select_images(found, packages))]
     if not suitable or suitable[0].is_projection:

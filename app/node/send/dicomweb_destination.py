@@ -32,10 +32,7 @@ NOBODYS = "2.25.0"
 
 
 def store(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings) -> list[Refused]:
-    """Sends all files in one request, and returns those that the peer refused for good.
-
-    Raises TransientError.
-    """
+    """Sends all files in one request; returns those refused for good. Raises TransientError."""
     boundary = uuid.uuid4().hex
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     end = f"--{boundary}--\r\n".encode()

@@ -26,7 +26,8 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import FallbackEncoding, Peer
 from app.node.storage.file_lock import try_lock
 from app.node.storage.inbox import Inbox
-from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail, Participant
+from app.node.watch.audit import DESTINATION, FAILED, SUCCEEDED, AuditTrail
+from app.node.watch.audit_message import Participant
 from operators.errors import (
     DEFECT,
     OsteonError,
@@ -126,10 +127,7 @@ def send_rejection(delivery: Json, peer: Peer, settings: NodeSettings) -> Attemp
 def fallbacks(
     peer: Peer, captures: Sequence[Outgoing], kind: FallbackEncoding, segs: Sequence[Outgoing]
 ) -> list[Outgoing]:
-    """Makes fallback encodings of SEGs for a peer that refuses them; none of a SEG that has no such form.
-
-    Raises OutputError.
-    """
+    """Makes fallback encodings of SEGs that a peer refuses, where there are any. Raises OutputError."""
     if kind == "sc":
         return list(captures)
     from operators.dicom.fallback_encodings import (

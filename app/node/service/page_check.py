@@ -104,10 +104,7 @@ def accounts(node: NodeSettings, web: WebSettings) -> str:
 
 
 def provider(web: WebSettings) -> str:
-    """Returns that the identity provider answers with documents that can be used; '' without one.
-
-    Raises OsteonError.
-    """
+    """Returns that the identity provider's documents can be used; '' without one. Raises OsteonError."""
     if web.openid is None:
         return ""
     secret_of(web.openid)

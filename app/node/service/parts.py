@@ -23,7 +23,8 @@ from app.node.settings.ports import bound
 from app.node.storage.disk import MEGABYTE
 from app.node.storage.inbox import Inbox
 from app.node.watch import metrics
-from app.node.watch.audit import SOURCE, Participant, audit_trail
+from app.node.watch.audit import SOURCE, audit_trail
+from app.node.watch.audit_message import Participant
 from app.node.watch.heartbeat import Life
 from app.node.watch.process import InHand, end_with_thread
 from app.settings import Settings
@@ -41,10 +42,7 @@ LOOK_SILENT_S = 60.0
 
 
 def listener_part(settings: Settings, life: Life) -> None:
-    """Runs the listener, which receives instances.
-
-    Raises PortError, or UsageError for certificates that cannot be read.
-    """
+    """Runs the listener. Raises PortError, or UsageError for certificates that cannot be read."""
     from app.node.receive.listener import Listener
 
     node = settings.node

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.node.queue.job import job_folder
-from app.node.studies.edited_results import Change, EditedResult, filed_edits, note_changes
+from app.node.studies.edited_results import EditedResult, filed_edits, note_changes
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_difference import seg_differences
 from operators.dicom.seg.seg_files import referenced_instances
 from operators.errors import OsteonError, UnreadableError
+from operators.evaluation.changes import Change
 from operators.geometry.volume import Grid
 
 
@@ -29,11 +30,8 @@ def compared(data: Path, job_id: str, made: EditedResult) -> EditedResult:
     original = folder.output / made.corrects
     try:
         grid = grid_of(folder.input, original)
-        found = [
-            Change(each.label, each.dice, each.added_ml, each.removed_ml)
-            for each in seg_differences(folder.edits / f"{made.instance}.dcm", original, grid)
-        ]
-        return note_changes(data, job_id, made, tuple(found))
+        changes = tuple(seg_differences(folder.edits / f"{made.instance}.dcm", original, grid))
+        return note_changes(data, job_id, made, changes)
     except (OsteonError, OSError):
         return made
 

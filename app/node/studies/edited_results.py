@@ -24,19 +24,10 @@ from app.printable import printable
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.seg.seg_files import SEG_SOP_CLASS_UIDS, SegIdentity, read_identity
 from operators.errors import UnreadableError
+from operators.evaluation.changes import Change
 
 log = structlog.get_logger()
 RECEIVED, DRAWN = "received", "drawn"
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a corrected result changes of one segment: Dice with the prediction, and ml added and removed."""
-
-    segment: str
-    dice: float
-    added_ml: float
-    removed_ml: float
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,7 @@ class UserAction:
 
 
 def act(acting: Acting, name: str, job_id: str) -> list[str]:
-    """Carries out an action of ACTIONS and returns sentences about it.
-
-    Raises UsageError if the job's state does not allow it.
-    """
+    """Carries out an action of ACTIONS; returns sentences. Raises UsageError if the job's state is wrong."""
     action = ACTIONS[name]
     said = action.act(acting, job_id)
     if name in USER_ACTIONS:

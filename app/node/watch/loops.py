@@ -20,10 +20,7 @@ LONGEST_PAUSE_S = 10.0
 
 
 class Loop:
-    """Calls `turn` every `pause_s`, with longer pauses while it fails.
-
-    A turn that takes longer than `silent_s` counts as hanging.
-    """
+    """Calls `turn` every `pause_s`, less often while it fails; after `silent_s` it counts as hanging."""
 
     def __init__(
         self,

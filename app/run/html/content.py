@@ -33,7 +33,7 @@ class Row:
 
 
 def rows_of(made: Segmentation) -> list[Row]:
-    """A row for every bone, followed by its fragments if it is broken."""
+    """Returns a row for every bone, followed by its fragments if it is broken."""
     measured = {row.value: row for row in made.measurements}
     found = []
     for _, group in groupby(made.segments, key=lambda segment: segment.bone):
@@ -45,7 +45,7 @@ def rows_of(made: Segmentation) -> list[Row]:
 
 
 def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
-    """The row of a broken bone."""
+    """Returns the row of a broken bone."""
     first, volume_ml = segments[0], sum(segment.volume_ml for segment in segments)
     return Row(
         bone_name(first),
@@ -64,7 +64,7 @@ def broken_bone(segments: list[Segment], flags: tuple[Flag, ...]) -> Row:
 
 
 def segment_row(segment: Segment, row: SegmentMeasurements | None, flags: tuple[Flag, ...]) -> Row:
-    """The row of an intact bone, or of a fragment."""
+    """Returns the row of an intact bone, or of a fragment."""
     whole = segment.fragment is None
     name = bone_name(segment) if whole else fragment_name(segment, row)
     moved, gap = (row.displacement, row.gap) if row else (None, None)
@@ -92,7 +92,7 @@ def colour_of(segment: Segment) -> str:
 
 
 def number(measured: Measured, unit: str) -> str:
-    """A measured value, with its error if there is one."""
+    """Returns a measured value, with its error if there is one."""
     error = f" ± {measured.uncertainty:.1f}" if measured.uncertainty else ""
     return f"{measured.value:.1f}{error} {unit}"
 

@@ -25,7 +25,7 @@ class FindingRow:
 
 
 def radiograph_content(made: Segmentation) -> dict[str, Any]:
-    """The verdict, how it was reached, and the table of findings. Raises ValueError without an answer."""
+    """Returns the verdict, how it was reached, and the findings. Raises ValueError without an answer."""
     answer = made.answer
     if answer is None:
         raise ValueError("expected the answer for a radiograph, got none")
@@ -43,7 +43,7 @@ def radiograph_content(made: Segmentation) -> dict[str, Any]:
 
 
 def finding_rows(made: Segmentation) -> list[FindingRow]:
-    """A row for each finding; rows and columns of the image are counted from 1."""
+    """Returns a row for each finding; rows and columns of the image are counted from 1."""
     colours = {segment.value: colour_of(segment) for segment in made.segments}
     rows = []
     for finding in made.answer.findings if made.answer else ():

@@ -22,7 +22,7 @@ FEWEST = 300
 
 
 def drawn_parts(made: Segmentation) -> list[dict[str, Any]]:
-    """The input of view.js for each measured segment: vertices in LPS mm, faces, name, colour."""
+    """Returns the input of view.js for each measured segment: vertices in LPS mm, faces, name, colour."""
     meshes = {row.value: row.mesh for row in made.measurements}
     parts = [segment for segment in made.segments if segment.value in meshes]
     share = FACES / max(sum(mesh.area_mm2 for mesh in meshes.values()), 1.0)
@@ -31,7 +31,7 @@ def drawn_parts(made: Segmentation) -> list[dict[str, Any]]:
 
 
 def simplified(mesh: Mesh, faces_a_mm2: float) -> Mesh:
-    """The surface with faces in proportion to its area (quadric error metrics, Garland and Heckbert 1997)."""
+    """Returns the surface with faces by its area (quadric error metrics, Garland and Heckbert 1997)."""
     wanted = max(int(mesh.area_mm2 * faces_a_mm2), FEWEST)
     if len(mesh.faces) <= wanted:
         return mesh
@@ -40,7 +40,7 @@ def simplified(mesh: Mesh, faces_a_mm2: float) -> Mesh:
 
 
 def drawn_part(segment: Segment, mesh: Mesh) -> dict[str, Any]:
-    """The part with numbers little-endian, in base64."""
+    """Returns the part with numbers little-endian, in base64."""
     return {
         "label": segment.label,
         "colour": colour_of(segment),

@@ -48,7 +48,7 @@ def write_page(
 def page_of(
     record: SeriesRecord, made: Segmentation, pictures: Sequence[Path], made_at: datetime, version: str
 ) -> str:
-    """The HTML of the page; all text from files and packages is escaped."""
+    """Returns the HTML of the page; all text from files and packages is escaped."""
     shown, left_out = pictures[:MOST_PICTURES], len(pictures[MOST_PICTURES:])
     page = PAGES[made.package.reads]
     return (
@@ -71,12 +71,12 @@ def page_of(
 
 @cache
 def templates() -> Environment:
-    """The templates, each compiled once in a process."""
+    """Returns the templates, each compiled once in a process."""
     return Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
 
 
 def bones_of(made: Segmentation) -> dict[str, Any]:
-    """The tables of bones and the parts of the 3-D view."""
+    """Returns the tables of bones and the parts of the 3-D view."""
     return {
         "rows": rows_of(made),
         "levels": level_rows_of(made),
@@ -103,7 +103,7 @@ PAGES = {
 
 
 def findings(made: Segmentation) -> list[str]:
-    """The summary without the sentences that the page shows elsewhere."""
+    """Returns the summary without the sentences that the page shows elsewhere."""
     elsewhere = {NOTICE, *(flag.sentence for flag in made.flags)}
     if made.answer:
         elsewhere.add(verdict_sentence(made.answer))
@@ -111,12 +111,12 @@ def findings(made: Segmentation) -> list[str]:
 
 
 def own(name: str) -> Markup:
-    """The text of a file of this folder."""
+    """Returns the text of a file of this folder."""
     return Markup((HERE / name).read_text(encoding="utf-8"))  # noqa: S704 (made by the project itself)
 
 
 def embedded(path: Path, overview: str) -> dict[str, Any]:
-    """The preview, or a picture of a fracture, as embedded JPEG, and its caption."""
+    """Returns the preview, or a picture of a fracture, as embedded JPEG, and its caption."""
     if path.suffix == ".dcm":
         pixels, title = read_picture(path)
     else:

@@ -12,11 +12,9 @@ import nibabel
 import numpy as np
 
 from benchmarks.accuracy.cases.degradations import cut, noise, thick_slices
-from benchmarks.accuracy.cases.intact import intact_scans
 from benchmarks.accuracy.cases.metal import with_metal
 from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan, series_volume
-from benchmarks.accuracy.cases.scan import Scan, scan_of
-from benchmarks.accuracy.cases.simulated import boneless_scan, simulated_scan
+from benchmarks.accuracy.cases.scan import Scan, boneless_scan, intact_scans, scan_of, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from benchmarks.panel import PANEL
 from operators.geometry.volume import Grid
@@ -53,9 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Source:
-    """Inputs of the cases: data folder, working folder, the package's labels, the training data, and CTs
-    without a known fracture.
-    """
+    """Inputs of the cases: data and working folder, labels, training data, CTs without a known fracture."""
 
     data: Path
     work: Path

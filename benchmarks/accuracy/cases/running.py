@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.accuracy.cases.turns import other_side
 from benchmarks.accuracy.rows import Row, picture_name
 from benchmarks.panel import PANEL
-from operators.bones.find import FINDERS
+from benchmarks.process_usage import OSTEON
+from operators.bones.find import find_voxels
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, LabelMap
 from operators.networks.registry import Networks
@@ -30,7 +30,6 @@ from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines.shared_networks import look_at
 from operators.segmentation.segmentation import Segment
 
-OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
 SEGMENTED = "segmented"
 
 
@@ -105,12 +104,8 @@ def surest(volume: CtVolume, package: CoarseToFinePackage, networks: Networks) -
     `mean` is the value that the package compares with its least probability, `peak` that of the voxel with
     the highest probability.
     """
-    said = look_at([pipeline.resample(volume, package)], networks, quiet).probabilities
-    wanted = [package.coarse.classes.index(label.found_by.coarse_class) for label in package.labels]
-    found = FINDERS[package.find.keep](
-        np.isin(said.argmax(axis=0), wanted), package.coarse.spacing_mm, package
-    )
-    best = said[wanted].max(axis=0)
+    look = look_at([pipeline.resample(volume, package)], networks, quiet)
+    found, best = find_voxels(look, package)
     mean = float(best[found].mean()) if found.any() else 0.0
     return {"mean": round(mean, 3), "peak": round(float(best.max()), 3)}
 

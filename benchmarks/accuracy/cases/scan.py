@@ -1,14 +1,24 @@
-"""A scan of the panel and its ground truth, which are transformed together."""
+"""Scans of the panel with their ground truth: real ones without a known fracture, and simulated ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
+from training.calibrate.intact import read_ct
+from training.phantoms import boneless_ct, phantom_ct
+from training.phantoms.fractures import FRACTURES, jittered
+
+# Seeds here are pairs of numbers, which differ from training's single numbers (numpy's SeedSequence)
+SEED = 907
+SPACING_MM = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +49,28 @@ def axis_along(grid: Grid, direction: int) -> tuple[int, bool]:
     along = grid.ijk_to_lps[direction, :3] / np.array(grid.spacing_mm)
     axis = int(np.argmax(np.abs(along)))
     return axis, bool(along[axis] > 0)
+
+
+def intact_scans(data: Path, paths: Sequence[str]) -> dict[str, Callable[[], Scan]]:
+    """Returns the scans by name; `paths` are below `data`."""
+    return {Path(path).name.split(".")[0]: partial(intact_scan, data / path) for path in paths}
+
+
+def intact_scan(path: Path) -> Scan:
+    """Reads a CT; its ground truth is empty, as nobody outlined its bones."""
+    ct = read_ct(path)
+    return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)
+
+
+def simulated_scan(name: str) -> Scan:
+    """Draws the CT with the fractures of that name, shifted by a few mm."""
+    rng = np.random.default_rng((SEED, list(FRACTURES).index(name)))
+    made = phantom_ct(rng, SPACING_MM, jittered(FRACTURES[name], rng))
+    return Scan(made.ct, made.truth)
+
+
+def boneless_scan(number: int) -> Scan:
+    """Draws a body in which muscle replaces every bone; its ground truth is empty."""
+    rng = np.random.default_rng((SEED, len(FRACTURES) + number))
+    ct = boneless_ct(rng)
+    return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)

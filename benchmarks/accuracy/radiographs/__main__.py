@@ -10,7 +10,6 @@ kept with the rows. Without --data nothing is run, and the documents are written
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,22 +18,24 @@ from benchmarks.accuracy.radiographs.document import write_card, write_document
 from benchmarks.accuracy.radiographs.measuring import baseline_metrics, measure
 from benchmarks.accuracy.radiographs.rows import RadiographRows, read_rows, write_rows
 from operators.errors import UsageError
+from training.command_line import run
 
 PAGE, MODELS = Path("docs/radiograph-accuracy.md"), Path("models")
 SHEET = Path("out/accuracy/radiographs/contact-sheet.png")
 
 
-def main() -> None:
+def main(
+    *, data: Path | None = None, cross_validation: Path | None = None, baseline: Path | None = None
+) -> None:
     """Runs the package, then writes the documents."""
-    arguments = parsed()
     path = PAGE.with_suffix("") / "rows.json"
     known = read_rows(path)
-    rows = known if arguments.data is None else measure(arguments.data / "radiographs", MODELS, SHEET, known)
+    rows = known if data is None else measure(data / "radiographs", MODELS, SHEET, known)
     if rows is not None:
-        rows = compared(rows, arguments.cross_validation, arguments.baseline)
+        rows = compared(rows, cross_validation, baseline)
         write_rows(rows, path)
         write_card(rows, MODELS / rows.package / "MODEL_CARD.md")
-    elif arguments.cross_validation or arguments.baseline:
+    elif cross_validation or baseline:
         raise UsageError("expected --data, as nothing has been measured yet")
     write_document(rows, PAGE)
 
@@ -47,16 +48,5 @@ def compared(rows: RadiographRows, cross_validation: Path | None, baseline: Path
     return rows if baseline is None else replace(rows, baseline=baseline_metrics(baseline))
 
 
-def parsed() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--cross-validation", type=Path, metavar="FILE")
-    parser.add_argument("--baseline", type=Path, metavar="RUNS")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -79,14 +79,14 @@ def sheet(cases: Sequence[Case], decoding: Decoding, score_limit: float = 0.0) -
 
 
 def tile(image: Picture) -> Picture:
-    """The picture padded to a square tile."""
+    """Returns the picture padded to a square tile."""
     square = np.zeros((TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
     square[: image.shape[0], : image.shape[1]] = image
     return square
 
 
 def picture(case: Case, decoding: Decoding, score_limit: float = 0.0) -> Picture:
-    """The greyscale image, rescaled to its range, with both kinds of outlines."""
+    """Returns the greyscale image, rescaled to its range, with both kinds of outlines."""
     grey = case.image.pixels.astype(np.float32)
     low, high = np.percentile(grey, (1, 99))
     shown = np.clip((grey - low) / max(high - low, 1) * 255, 0, 255).astype(np.uint8)
@@ -100,6 +100,6 @@ def picture(case: Case, decoding: Decoding, score_limit: float = 0.0) -> Picture
 
 
 def border(mask: Mask) -> Mask:
-    """The mask's outermost pixels."""
+    """Returns the mask's outermost pixels."""
     edge: Mask = mask & ~ndimage.binary_erosion(mask)
     return edge

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from operators.geometry.components import components_of
 from operators.geometry.resampling import AIR_HU
 from operators.geometry.volume import Box, Grid
 from operators.packages.iterative import IterativeRules
@@ -130,11 +130,7 @@ def added(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, 
 
 def without_small_pieces(mask: Mask) -> Mask:
     """Returns a mask without pieces that are far smaller than the largest."""
-    pieces, count = ndimage.label(mask, np.ones((3, 3, 3)))
-    if count < 2:
-        return mask
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    pieces, sizes = components_of(mask, connected=3)
     large: Mask = (sizes >= PIECE_SHARE * sizes.max())[pieces] & mask
     return large
 

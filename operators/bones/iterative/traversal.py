@@ -22,6 +22,7 @@ from operators.bones.iterative.one_by_one import (
     share_in,
 )
 from operators.bones.iterative.repair import repair_row
+from operators.geometry.components import components_of
 from operators.geometry.volume import Box
 
 # What two networks outline of a bone differs by this much
@@ -50,9 +51,7 @@ class Instances:
     reaches_end: bool
 
     def owners(self, row: Row) -> NDArray[np.uint8]:
-        """Returns the number (I, J, K) of the bone that each voxel is nearest to: 1, 2, ... from the top, 0
-        where none is within EDGE_MM.
-        """
+        """Returns each voxel's nearest bone (I, J, K): 1, 2, ... from the top, 0 beyond EDGE_MM."""
         owners = np.zeros(row.hu.shape, np.uint8)
         nearest = np.full(row.hu.shape, EDGE_MM, np.float32)
         for number, each in enumerate(self.found, start=1):
@@ -97,9 +96,7 @@ def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     around = Box.around(remaining)
     if around is None:
         return None
-    pieces, count = ndimage.label(remaining[around.slices])
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    pieces, sizes = components_of(remaining[around.slices])
     large = sizes * row.grid.voxel_volume_mm3 >= row.rules.minimum_partial_ml * 1000
     if not large.any():
         return None

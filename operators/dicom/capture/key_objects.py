@@ -16,7 +16,7 @@ from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
 from operators.dicom.provenance.source_references import nearest
 from operators.dicom.sr.report_writer import anonymous_evidence, observer_device
 from operators.packages.structures import Code
@@ -27,10 +27,7 @@ OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 
 def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provenance, path: Path) -> None:
-    """Writes a Key Object Selection Document (PS3.3 A.35.4) of the slices of `pictures`, no file without any.
-
-    Raises OutputError.
-    """
+    """Writes a Key Object Selection (PS3.3 A.35.4) of the pictures' slices, if any. Raises OutputError."""
     path.unlink(missing_ok=True)
     if pictures:
         dataset = make_key_objects(pictures, provenance)
@@ -66,9 +63,7 @@ def make_key_objects(
     )
     copy_identity(header, dataset)
     mark(dataset, provenance)
-    day, hour = provenance.day_and_hour
-    dataset.ContentDate = dataset.SeriesDate = day
-    dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
     return dataset
 
 

@@ -1,6 +1,4 @@
-"""Writes a rejection note: a key object selection that withdraws instances (IHE RAD, Imaging Object Change
-Management).
-"""
+"""Writes a rejection note: a key object selection that withdraws instances (IHE RAD IOCM)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,14 @@ from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import MANUFACTURER, NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import (
+    MANUFACTURER,
+    NOT_FOR_DIAGNOSIS,
+    Provenance,
+    equipment,
+    mark,
+    set_dates,
+)
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_headers import stated_orientation
 from operators.dicom.provenance.source_references import nearest, reference
@@ -72,7 +79,7 @@ def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
 
 
 def make_picture(picture: DrawnPicture, provenance: Provenance, number: int) -> SCImage:
-    """A picture, not yet written; the same input gives the same UIDs.
+    """Returns a picture, not yet written; the same input gives the same UIDs.
 
     The grid of a CT says where rows and columns run; of a radiograph its header says it, or nothing does.
     """
@@ -114,9 +121,8 @@ def secondary_capture(
     dataset.PatientOrientation = orientation  # highdicom accepts one letter for each, if it is known
     copy_identity(decode_texts(provenance.series.header), dataset)
     mark(dataset, provenance)
-    day, hour = provenance.day_and_hour
-    dataset.DateOfSecondaryCapture = dataset.ContentDate = dataset.SeriesDate = day
-    dataset.TimeOfSecondaryCapture = dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
+    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = provenance.day_and_hour
     if "Laterality" not in dataset:
         dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides
     dataset.BurnedInAnnotation = "YES"
@@ -124,7 +130,7 @@ def secondary_capture(
 
 
 def patient_orientation(grid: Grid) -> list[str]:
-    """The directions of a slice's rows and columns, by the nearest of the patient's axes."""
+    """Returns the directions of a slice's rows and columns, by the nearest of the patient's axes."""
     names = []
     for step in (grid.ijk_to_lps[:3, 0], grid.ijk_to_lps[:3, 1]):
         axis = int(abs(step).argmax())

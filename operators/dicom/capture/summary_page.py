@@ -20,17 +20,17 @@ from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import referenced_instances
 from operators.packages.joint import parts_of
 from operators.packages.structures import Code
+from operators.render.page.figures import page_sentences, page_table
 from operators.render.page.fonts import is_drawable
 from operators.render.page.layout import Page
 from operators.render.page.pdf import page_as_pdf
 from operators.render.page.raster import draw_page
 from operators.render.page.sheet import Captioned, PageContent, lay_out
-from operators.render.summary_page import page_sentences, page_table
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOT_RULED_OUT
 
@@ -158,9 +158,7 @@ def make_pdf(page: Page, provenance: Provenance) -> EncapsulatedPdf:
     mark(dataset, provenance)
     encapsulate(page_as_pdf(page), page.title, dataset)
     dataset.SourceInstanceSequence = referenced_instances(provenance.series)
-    dataset.ContentDate, dataset.ContentTime = dataset.SeriesDate, dataset.SeriesTime = (
-        provenance.day_and_hour
-    )
+    set_dates(dataset, provenance)
     return dataset
 
 

@@ -1,6 +1,4 @@
-"""Reads checked values of a header: a wrong value representation or multiplicity becomes one kind
-of error.
-"""
+"""Reads checked values of a header: a wrong VR or multiplicity becomes one kind of error."""
 
 from __future__ import annotations
 
@@ -129,9 +127,7 @@ def words(sources: Sources, keyword: str) -> tuple[str, ...]:
 
 
 def code_string(sources: Sources, keyword: str) -> str:
-    """Returns a code string (PS3.5 6.2), which may be shown and stored; '' for any other text, which may hold
-    anything.
-    """
+    """Returns a code string (PS3.5 6.2), which may be shown and stored; '' for any other text."""
     found = hint(sources, keyword)
     return found if is_code_string(found) else ""
 
@@ -181,9 +177,7 @@ def required(sources: Sources, keyword: str) -> int:
 
 
 def decimals(sources: Sources, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Returns exactly `count` finite numbers; None if the attribute is missing or empty. Raises
-    UnreadableError.
-    """
+    """Returns `count` finite numbers; None if missing or empty. Raises UnreadableError."""
     found = values(sources, keyword)
     if not found:
         return None
@@ -216,9 +210,7 @@ def decimal_point(number: str) -> str:
 
 
 def is_unusual(sources: Sources, keyword: str) -> bool:
-    """Returns whether numbers are accepted although they have a decimal comma or another VR than the
-    attribute's.
-    """
+    """Returns whether numbers are accepted in spite of a decimal comma or another VR than the attribute's."""
     tag = _tag(keyword)
     for dataset in sources:
         if tag in dataset:

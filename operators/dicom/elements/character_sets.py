@@ -33,9 +33,7 @@ _UTF_8 = re.compile(r"UTF[ _-]?8", re.IGNORECASE)
 
 
 class CharacterSet:
-    """The Python `encodings` of a SpecificCharacterSet; `is_known` is False if a value is not a
-    defined term.
-    """
+    """The Python `encodings` of a SpecificCharacterSet; `is_known` unless a value is no defined term."""
 
     def __init__(self, values: Sequence[str]) -> None:
         terms = [_defined_term(value.strip()) for value in values]
@@ -62,16 +60,14 @@ class CharacterSet:
         try:
             if self.encodings[0] == default_encoding and not first.isascii():
                 return False
-            if _has_control_codes(first.decode(self.encodings[0])):
+            if _CONTROL_CODES.search(first.decode(self.encodings[0])):
                 return False
             return all(self._extension_fits(part) for part in extended)
         except (UnicodeDecodeError, LookupError):
             return False
 
     def _extension_fits(self, part: bytes) -> bool:
-        """Returns whether the bytes after an escape sequence fit the encoding that it names. Raises like
-        `decode`.
-        """
+        """Returns whether the bytes after an escape sequence fit its encoding. Raises like `decode`."""
         length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
         encoding = CODES_TO_ENCODINGS.get(part[:length], "")
         if encoding not in (*self.encodings, default_encoding):
@@ -88,10 +84,6 @@ class CharacterSet:
         encoding = self.encodings[0]
         text = content.decode("cp1252" if encoding in _LATIN_1 else encoding, "replace")
         return _CONTROL_CODES.sub(REPLACEMENT, text)
-
-
-def _has_control_codes(text: str) -> bool:
-    return _CONTROL_CODES.search(text) is not None
 
 
 def character_set_of(header: Dataset) -> CharacterSet:

@@ -110,9 +110,7 @@ class ElementWalk:
         return at
 
     def _head(self, at: int, offset: int, explicit: bool) -> tuple[int, bytes, int, int]:
-        """Returns tag, VR, start and length. Like pydicom, reads an element with an invalid VR as one with an
-        implicit VR.
-        """
+        """Returns tag, VR, start and length; like pydicom, takes an invalid VR for an implicit one."""
         self._left -= 1
         if self._left < 0:
             raise UnreadableError(
@@ -134,9 +132,7 @@ class ElementWalk:
         return int(self._long_length(self._window, offset + _HEAD_BYTES)[0])
 
     def _offset(self, at: int) -> int:
-        """Returns the offset of `at` in the window; moves the window if it holds less than an element's head
-        from there on.
-        """
+        """Returns the offset of `at` in the window, which moves if it holds less than a head from there."""
         offset = at - self._base
         if offset < 0 or offset + _LONG_HEAD_BYTES > len(self._window):
             self._window, self._base, offset = self.read_at(at, _WINDOW_BYTES), at, 0

@@ -61,8 +61,6 @@ def is_projection(sop_class_uid: str) -> bool:
 
 @cache
 def is_acquired(sop_class_uid: str) -> bool:
-    """Returns whether instances of the class are images of a patient rather than captures, segmentations or
-    reports.
-    """
+    """Returns whether instances of the class are images of a patient, not captures, SEGs or reports."""
     name = UID(sop_class_uid).name
     return _IMAGE in name and _CAPTURE not in name

@@ -66,9 +66,7 @@ class InflatedStream:
             yield part
 
     def reaches(self, stop: int) -> bool:
-        """Returns whether there are `stop` bytes; reads and discards them. Raises UnreadableError beyond the
-        maximum.
-        """
+        """Returns whether there are `stop` bytes, reading them. Raises UnreadableError past the maximum."""
         if stop > MAXIMUM_INFLATED_BYTES:
             raise UnreadableError(
                 f"expected at most {MAXIMUM_INFLATED_BYTES} inflated bytes, got more", code="too_large"
@@ -87,9 +85,7 @@ def open_inflated(path: Path) -> Iterator[InflatedStream]:
 
 
 def header_bytes(stream: InflatedStream) -> bytes:
-    """Returns everything before the pixel data, and their head. Raises UnreadableError for a header without
-    end.
-    """
+    """Returns all before the pixel data, and their head. Raises UnreadableError for a header without end."""
     content, wanted, at, found = bytearray(), _FIRST_HEADER_BYTES, 0, False
     while not found:
         for part in stream.parts(wanted):

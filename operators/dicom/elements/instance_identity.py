@@ -76,9 +76,7 @@ class Instance:
 
 
 def read_instance(path: Path) -> Instance:
-    """Identifies the instance of a file. Raises UnreadableError if one of the four UIDs is missing or
-    invalid.
-    """
+    """Identifies the instance of a file. Raises UnreadableError if one of the four UIDs is not valid."""
     try:
         return _from_file(path)
     except OSError as error:
@@ -145,9 +143,7 @@ def _quick_meta(head: bytes) -> MetaGroup | None:
 
 
 def _is_encapsulated(syntax: str) -> bool:
-    """Returns whether a transfer syntax is compressed; all of these are explicit VR little endian (PS3.5
-    A.4).
-    """
+    """Returns whether a transfer syntax is compressed; those are explicit VR little endian (PS3.5 A.4)."""
     return syntax.startswith("1.2.840.10008.1.2.4.") or syntax == RLELossless
 
 
@@ -188,9 +184,7 @@ def _instance(values: Values, meta: MetaGroup) -> Instance:
 
 
 def _description(values: Values, keyword: str) -> str:
-    """Returns a description in the data set's character set, as far as Python knows it; '' if it is too long
-    to be valid.
-    """
+    """Returns a description, decoded as far as Python can; '' if it is too long to be valid."""
     value = values.get(_TAGS[keyword], b"")
     if not value or len(value) > LIMITS.value_bytes:
         return ""

@@ -34,9 +34,7 @@ class Span:
 
 @dataclass(frozen=True)
 class PixelElement:
-    """The value of Pixel Data: either `native`, or `table` (Basic Offset Table) and `fragments`
-    (PS3.5 A.4).
-    """
+    """The value of Pixel Data: `native`, or `table` (Basic Offset Table) and `fragments` (PS3.5 A.4)."""
 
     native: Span | None = None
     table: tuple[int, ...] = ()
@@ -109,9 +107,7 @@ def _fragments(file: BinaryIO, size: int) -> tuple[Span, ...]:
 
 
 def frame_spans(element: PixelElement, frames: int, frame_bytes: int) -> tuple[tuple[Span, ...], ...]:
-    """Returns the byte ranges of each frame; `frame_bytes` is the size of an uncompressed one. Raises
-    UnreadableError.
-    """
+    """Returns each frame's byte ranges; `frame_bytes` is its uncompressed size. Raises UnreadableError."""
     _require_few(frames, MAXIMUM_FRAMES, "frames")
     if element.native is None:
         return _fragments_by_frame(element, frames)

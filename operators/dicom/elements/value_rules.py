@@ -1,6 +1,4 @@
-"""Checks whether a text is a value of its VR (PS3.5 6.2), and rewrites it in DICOM's form if the meaning is
-certain.
-"""
+"""Checks whether a text is a value of its VR (PS3.5 6.2); rewrites it in DICOM's form if it is clear."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def is_too_long(vr: str, value: str) -> bool:
 
 
 def has_control_characters(vr: str, value: str) -> bool:
-    """Returns whether a text holds control characters; paragraphs may have tabs and line breaks (PS3.5
-    6.1.3).
-    """
+    """Returns whether a text holds control characters; paragraphs may have tabs and breaks (PS3.5 6.1.3)."""
     kept = _BREAKS if vr in PARAGRAPHS else frozenset[str]()
     return any(_CONTROL.match(letter) and letter not in kept for letter in value)
 

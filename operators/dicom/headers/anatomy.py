@@ -30,7 +30,7 @@ def procedure(sources: Sources) -> str:
 
 
 def laterality(sources: Sources) -> str:
-    """The side of the body: "left", "right", "both", or "" where the header says nothing of it.
+    """Returns the side of the body: "left", "right", "both", or "" where the header says nothing of it.
 
     Read from ImageLaterality, Laterality and FrameLaterality; the first that names a side counts.
     """
@@ -49,7 +49,7 @@ def view(sources: Sources) -> str:
 
 
 def _meaning(sources: Sources, keyword: str) -> str:
-    """The meaning of the first code of a sequence."""
+    """Returns the meaning of the first code of a sequence."""
     try:
         codes = [item for dataset in sources for item in items(dataset, keyword)]
     except UnreadableError:

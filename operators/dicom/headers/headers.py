@@ -76,9 +76,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """Reads a header; None for a file that is not a DICOM instance, or a DICOMDIR. Raises UnreadableError,
-    TransientError.
-    """
+    """Reads a header; None for other files and DICOMDIRs. Raises UnreadableError, TransientError."""
     try:
         with opened(path) as file:
             head = file.read(_HEAD_BYTES)
@@ -215,9 +213,7 @@ def _header(dataset: Dataset, file: BinaryIO, size: int) -> Header | None:
 
 
 def _checked(header: Header) -> Header:
-    """Corrects the transfer syntax of pixel data that are not compressed although it says so (PS3.5 A.4: they
-    have a length).
-    """
+    """Corrects the transfer syntax of pixels that have a length, as only uncompressed ones do (PS3.5 A.4)."""
     if header.pixels is None or header.pixels.native is None or header.transfer_syntax_uid not in COMPRESSED:
         return header
     note = "the transfer syntax is a compressed one, but pixel data are not compressed and are read as such"

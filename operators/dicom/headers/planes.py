@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
 from operators.dicom.elements import attributes
-from operators.dicom.elements.attributes import Sources
-from operators.dicom.elements.functional_groups import macros
+from operators.dicom.elements.attributes import Sources, items
 from operators.dicom.headers.headers import Header
 from operators.dicom.headers.series import StoredPixels
 from operators.dicom.headers.stored_pixels import FrameSpans, spans_of, stored_pixels
@@ -95,9 +97,7 @@ def _identity(header: Header, keyword: str, meta_keyword: str) -> str:
 
 
 def planes_of(header: Header, key: SeriesKey, path: Path, name: str) -> list[Plane]:
-    """Returns one plane for each frame; without functional groups all frames have the instance's one
-    position.
-    """
+    """Returns one plane for each frame; without functional groups all have the instance's one position."""
     sop_instance_uid = _identity(header, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
     if not sop_instance_uid:
         raise UnreadableError("expected a SOPInstanceUID, got none", code="invalid_uid")
@@ -133,3 +133,31 @@ def _plane(sources: Sources, origin: PlaneOrigin, header: Header, spans: FrameSp
         transfer_syntax_uid=header.transfer_syntax_uid,
         note=header.note,
     )
+
+
+# The macros in which a CT's functional groups keep the attributes read here (PS3.3 C.7.6.16.2, C.8.15.3),
+# last the attributes of converted images that have no macro. Everything else in a group is private, or
+# describes other images than its frame.
+_MACROS: dict[int, str] = {int(Tag(keyword)): keyword for keyword in (
+    "FrameContentSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
+    "CTImageFrameTypeSequence",
+    "CTReconstructionSequence",
+    "CTXRayDetailsSequence",
+    "CardiacSynchronizationSequence",
+    "TemporalPositionSequence",
+    "FrameAnatomySequence",
+    "UnassignedPerFrameConvertedAttributesSequence",
+    "UnassignedSharedConvertedAttributesSequence",
+)}  # fmt: skip
+_MACRO_PLACES = {tag: place for place, tag in enumerate(_MACROS)}
+
+
+def macros(group: Dataset) -> list[Dataset]:
+    """Returns the first item of each macro of a functional group, except private sequences and references."""
+    present = sorted(_MACRO_PLACES.keys() & group.keys(), key=_MACRO_PLACES.__getitem__)
+    found = (items(group, _MACROS[tag]) for tag in present)
+    return [macro[0] for macro in found if macro]

@@ -25,7 +25,7 @@ Pair = tuple[float, float]
 
 
 def projection_spacing(header: Dataset) -> tuple[ProjectionSpacing | None, tuple[Note, ...]]:
-    """The distance between pixels and a note where it is not known.
+    """Returns the distance between pixels and a note where it is not known.
 
     | the header has | plane |
     | --- | --- |
@@ -63,7 +63,7 @@ def _unknown(bad: Sequence[str]) -> Note:
 
 
 def _pair(header: Dataset, keyword: str, bad: list[str]) -> Pair | None:
-    """The distances between rows and between columns; one that no image has is named in `bad`."""
+    """Returns the distances between rows and between columns; one that no image has is named in `bad`."""
     try:
         found = decimals((header,), keyword, 2)
     except UnreadableError:

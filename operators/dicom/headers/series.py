@@ -115,9 +115,7 @@ class Series:
         return tuple(uid for uid in self.frames_by_series() if uid != self.series_instance_uid)
 
     def frames_by_series(self) -> dict[str, list[Frame]]:
-        """Returns the frames of each SeriesInstanceUID, its own first: a scan may have been sent under
-        several.
-        """
+        """Returns the frames of each SeriesInstanceUID, its own first: one scan may be sent under several."""
         uids: dict[str, list[Frame]] = {self.series_instance_uid: []}
         for frame in self.frames:
             uids.setdefault(frame.series_instance_uid or self.series_instance_uid, []).append(frame)

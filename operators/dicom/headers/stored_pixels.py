@@ -63,9 +63,7 @@ def stored_pixels(sources: Sources, transfer_syntax_uid: str, spans: tuple[Span,
 
 
 def _padding(sources: Sources, bits_allocated: int, signed: bool) -> tuple[int, int] | None:
-    """Returns the range from PixelPaddingValue to PixelPaddingRangeLimit, with the signedness of
-    the pixels.
-    """
+    """Returns the range from PixelPaddingValue to PixelPaddingRangeLimit, signed like the pixels."""
     value = whole(sources, "PixelPaddingValue")
     if value is None:
         return None

@@ -43,9 +43,7 @@ FLAGGED = {
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """The decision on a series; `again` is the series as it must be read instead, None if its values stay as
-    they are.
-    """
+    """The decision on a series; `again` is the series as it must be read instead, None to keep its values."""
 
     notes: tuple[Note, ...] = ()
     again: Series | None = None
@@ -76,10 +74,7 @@ def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume
 
 
 def check_volume(volume: CtVolume) -> CtVolume:
-    """Returns an image without a header, with notes on what it shows.
-
-    Raises UnsuitableError if its values are not Hounsfield units.
-    """
+    """Returns an image without a header, with notes. Raises UnsuitableError if its values are not HU."""
     found = check_values(histogram(volume.hu))
     if found.kind is Kind.PROVED:
         return replace(volume, notes=_cut_off(found))
@@ -112,9 +107,7 @@ def _require_possible(found: Finding) -> None:
 
 
 def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> None:
-    """Raises UnsuitableError if neither the header nor the image shows that the values are
-    Hounsfield units.
-    """
+    """Raises UnsuitableError if neither header nor image shows that the values are Hounsfield units."""
     if any(note.code == RESCALE_TYPE for note in doubts):
         raise _refused(
             "expected Hounsfield units, got a RescaleType that does not name them and an image that does "
@@ -127,9 +120,7 @@ def _require_shown(found: Finding, doubts: Sequence[Note], lacking: bool) -> Non
 
 
 def read_as_signed(series: Series, found: Histogram) -> Series | None:
-    """Returns the series read as signed if so many unsigned values are high that they must be negative; else
-    None.
-    """
+    """Returns the series as signed if so many values are high that they must be negative; else None."""
     full = all(
         p is not None and not p.signed and p.bits_stored == p.bits_allocated == 16
         for p in (frame.pixels for frame in series.frames)
@@ -140,9 +131,7 @@ def read_as_signed(series: Series, found: Histogram) -> Series | None:
 
 
 def expect_proof(found: Finding) -> Note:
-    """Returns the flag for values that were read as signed. Raises UnsuitableError if the image does not
-    prove them.
-    """
+    """Returns the flag for values read as signed. Raises UnsuitableError if the image does not prove them."""
     if found.kind is not Kind.PROVED:
         raise _refused(
             "expected values up to 32767, got higher ones, which are not HU as signed values either", found

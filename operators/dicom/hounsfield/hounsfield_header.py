@@ -69,9 +69,7 @@ class RuleOutcome(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The input of the rules; `header` is one instance's data set, or the part of it that applies to all
-    frames.
-    """
+    """The input of the rules; `header` is one instance's data set, or the part that applies to all frames."""
 
     modality: str
     image_type: tuple[str, ...]
@@ -87,9 +85,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class HeaderRule:
-    """A rule: `find` returns what speaks against Hounsfield units, '' for nothing, and fills the placeholder
-    of `sentence`.
-    """
+    """A rule: `find` returns what speaks against Hounsfield units or '', and fills in `sentence`."""
 
     attribute: str
     find: Callable[[Facts], str]
@@ -111,9 +107,7 @@ def flags(facts: Facts) -> tuple[Note, ...]:
 
 
 def doubts(series: Series) -> tuple[int, int]:
-    """Returns a rank, smaller is better: whether values are doubtful, then the distance in keV from an image
-    like 120 kV.
-    """
+    """Returns a rank, smaller is better: whether values are doubtful, then how far from 120 kV, in keV."""
     facts = Facts.of(series)
     missing = any(not pixels.has_intercept for pixels in facts.pixels)
     named = bool(_NAMES_MAP.search(hint((series.header,), "SeriesDescription")))
@@ -165,9 +159,7 @@ def _other_unit(facts: Facts) -> str:
 
 
 def _open_unit(facts: Facts) -> str:
-    """Returns the unit in words: 'US' is the standard's term for unspecified; undefined terms mean
-    as little.
-    """
+    """Returns the unit in words: 'US' is DICOM's term for unspecified; undefined terms mean as little."""
     given = {pixels.rescale_type for pixels in facts.pixels} - OTHER_UNITS.keys() - {"", "HU"}
     named = {"US": "unspecified"}
     return next((named.get(value, "a unit that the standard does not know") for value in sorted(given)), "")

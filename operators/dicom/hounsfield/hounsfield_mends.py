@@ -54,9 +54,7 @@ def with_pixels(series: Series, change: Callable[[StoredPixels], StoredPixels]) 
 
 
 def _align(series: Series, read: ReadFrame) -> MendedSeries:
-    """Moves values to the lowest bits. High Bit is one less than Bits Stored (PS3.5 8.1.1); otherwise the
-    bits in use decide.
-    """
+    """Moves values to the lowest bits by High Bit (PS3.5 8.1.1), or by the bits in use if it contradicts."""
     odd = [n for n, frame in enumerate(series.frames) if frame.pixels and _shift(frame.pixels)]
     if not odd:
         return MendedSeries(series)
@@ -78,9 +76,7 @@ def _align(series: Series, read: ReadFrame) -> MendedSeries:
 
 
 def _shift(pixels: StoredPixels) -> int:
-    """Returns how far above bit 0 the value lies if High Bit is right; negative if there is no room for the
-    value.
-    """
+    """Returns how far above bit 0 the value lies if High Bit is right; negative if it has no room."""
     return 0 if pixels.high_bit is None else pixels.high_bit + 1 - pixels.bits_stored
 
 
@@ -147,9 +143,7 @@ def _by_trust(frames: Sequence[Frame]) -> tuple[list[int], list[int]]:
 
 
 def _differs(pixels: StoredPixels, most: tuple[float, float, bool]) -> bool:
-    """Returns whether only the intercept differs: a slice of another slope or sign was rescaled
-    separately.
-    """
+    """Returns whether only the intercept differs: a slice of another slope or sign was rescaled apart."""
     same = (pixels.slope, pixels.signed) == (most[0], most[2])
     return same and abs(pixels.intercept - most[1]) > SAME_HU
 

@@ -32,9 +32,7 @@ EncodedSize = tuple[int, int, int]
 
 
 def encoded_size(content: bytes) -> EncodedSize | None:
-    """Returns rows, columns and components; None for a stream that does not state them, such as RLE, or is
-    damaged.
-    """
+    """Returns rows, columns and components; None for a stream that is damaged or does not state them."""
     try:
         if content[:2] == _SOI:
             return _jpeg_size(content)
@@ -50,7 +48,7 @@ def _jpeg_2000_size(content: bytes, start: int) -> EncodedSize:
 
 
 def jpeg_precision(content: bytes) -> int | None:
-    """The bits of a sample of a JPEG or JPEG-LS stream; None for another, or one that is damaged."""
+    """Returns the bits of a sample of a JPEG or JPEG-LS stream; None for another, or one that is damaged."""
     try:
         at = _frame_header(content) if content[:2] == _SOI else None
         return None if at is None else content[at + 4]
@@ -59,7 +57,7 @@ def jpeg_precision(content: bytes) -> int | None:
 
 
 def has_whole_segments(content: bytes) -> bool:
-    """Whether each marker segment of a JPEG stream begins where the one before it ends (T.81 B.1.1).
+    """Returns whether each marker segment of a JPEG stream begins where the one before it ends (T.81 B.1.1).
 
     gdcm 3.2.6 ends the process over other bytes between them. A stream may end within a scan.
     """

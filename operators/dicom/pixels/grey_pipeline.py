@@ -46,14 +46,14 @@ class Modality:
 
 
 def present(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> Presented:
-    """The grey of each level, by one of two paths: values of a detector, or those of an image to be shown."""
+    """Returns each level's grey by one of two paths: of a detector's values, or of an image to be shown."""
     if is_for_processing(header):
         return _of_detector(levels, pixels, header)
     return _of_presentation(levels, pixels, header)
 
 
 def is_for_processing(header: Dataset) -> bool:
-    """Whether values are those of a detector, which nobody is meant to look at (PS3.3 C.8.11.1)."""
+    """Returns whether values are those of a detector, which nobody is meant to look at (PS3.3 C.8.11.1)."""
     intent = hint((header,), "PresentationIntentType").upper()
     of_class = hint((header,), "SOPClassUID") == DigitalXRayImageStorageForProcessing
     return intent == "FOR PROCESSING" or (of_class and intent != "FOR PRESENTATION")
@@ -71,7 +71,7 @@ def _of_detector(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> P
 
 
 def response_of(pixels: StoredPixels, header: Dataset) -> Response:
-    """A function that makes of stored values of a detector what looks like an image; else `unchanged`."""
+    """Returns what makes of a detector's stored values what looks like an image; else `unchanged`."""
     if not is_for_processing(header):
         return unchanged
     sign = -1 if _bone_is_low(pixels, header) else 1
@@ -113,7 +113,7 @@ def _stretched_note(given: bool) -> Note:
 
 
 def _is_identity(pixels: StoredPixels, header: Dataset) -> bool:
-    """Whether values without a window are grey already (PS3.3 C.11.6: P-values)."""
+    """Returns whether values without a window are grey already (PS3.3 C.11.6: P-values)."""
     return pixels.bits_stored <= SHOWN_BITS or bool(code_string((header,), "PresentationLUTShape"))
 
 
@@ -131,7 +131,7 @@ def _modality(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> Moda
 
 
 def _stored_range(pixels: StoredPixels) -> tuple[float, float]:
-    """The lowest and the highest value that so many bits hold."""
+    """Returns the lowest and the highest value that so many bits hold."""
     top = float(1 << (pixels.bits_stored - 1 if pixels.signed else pixels.bits_stored))
     return (-top, top - 1) if pixels.signed else (0.0, top - 1)
 
@@ -157,7 +157,7 @@ def _windowed(modality: Modality, pixels: StoredPixels, header: Dataset, notes: 
 
 
 def _first(header: Dataset, keyword: str) -> float | None:
-    """The first of several numbers. Raises UnreadableError."""
+    """Returns the first of several numbers. Raises UnreadableError."""
     found = values((header,), keyword)
     if not found:
         return None
@@ -173,7 +173,7 @@ def _first(header: Dataset, keyword: str) -> float | None:
 def _by_function(
     inputs: Array, centre: float, width: float, function: str, notes: list[Note]
 ) -> Array | None:
-    """The functions of PS3.3 C.11.2.1.2 and C.11.2.1.3; another one counts as LINEAR."""
+    """Returns the functions of PS3.3 C.11.2.1.2 and C.11.2.1.3; another one counts as LINEAR."""
     least = 1.0 if function not in WINDOW_FUNCTIONS[1:] else np.finfo(np.float32).tiny
     if width < least:
         text = f"The window of the header is not used: expected a width from {least:.3g} on, got {width:g}."
@@ -189,7 +189,7 @@ def _by_function(
 
 
 def _inverted(pixels: StoredPixels, header: Dataset) -> tuple[bool, tuple[Note, ...]]:
-    """Whether the lowest value is white, and a note where two attributes do not agree on it.
+    """Returns whether the lowest value is white, and a note where two attributes do not agree on it.
 
     MONOCHROME1 and the shape INVERSE say the same and do not cancel each other: the standard asks for both
     together (PS3.3 C.8.11.3). Where they do not agree the photometric interpretation is taken, which says

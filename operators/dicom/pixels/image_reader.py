@@ -24,7 +24,7 @@ _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
 
 def read_image(series: Series) -> Image:
-    """A radiograph as a Projection, slices as a CtVolume. Raises UnreadableError, UnsuitableError."""
+    """Returns a radiograph as a Projection, slices as a CtVolume. Raises UnreadableError, UnsuitableError."""
     if series.is_projection:
         return read_projection(series)
     volume = read_volume(series)

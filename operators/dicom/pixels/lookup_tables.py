@@ -28,7 +28,7 @@ class LookupTable:
     bits: int
 
     def look_up(self, inputs: Array) -> Array:
-        """The entry of each value, of its nearest where it lies beyond the table (PS3.3 C.11.1.1)."""
+        """Returns the entry of each value, of its nearest where it lies beyond the table (PS3.3 C.11.1.1)."""
         at = np.clip(np.rint(inputs) - self.first, 0, len(self.entries) - 1).astype(np.int64)
         return self.entries[at].astype(np.float64)
 

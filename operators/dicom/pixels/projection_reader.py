@@ -31,7 +31,7 @@ Values = NDArray[np.int32]
 
 
 def read_projection(series: Series) -> Projection:
-    """The radiograph of a series that `Series.is_projection` holds of.
+    """Returns the radiograph of a series that `Series.is_projection` holds of.
 
     Grey comes by the Modality LUT, the VOI LUT and the polarity of the header. Values of a detector, and
     those without a usable window, are stretched between percentiles, which a note says.
@@ -39,12 +39,7 @@ def read_projection(series: Series) -> Projection:
     radiograph (image_size), in colours (colour_image) or without contrast (no_contrast).
     """
     pixels = require_projection(series)
-    frame = series.frames[0]
-    try:
-        stored = _decoded(frame, pixels, series)
-    except OSError as error:
-        short = shortage(error)
-        raise short or UnreadableError("expected a file that can be read, got none") from error
+    stored = _stored(series, pixels)
     pixels = _as_grey(pixels)
     values, notes = _values(stored, pixels)
     padded = _padding(stored, values, pixels)
@@ -67,8 +62,16 @@ def read_projection(series: Series) -> Projection:
     )
 
 
+def _stored(series: Series, pixels: StoredPixels) -> Stored:
+    try:
+        return _decoded(series.frames[0], pixels, series)
+    except OSError as error:
+        short = shortage(error)
+        raise short or UnreadableError("expected a file that can be read, got none") from error
+
+
 def require_projection(series: Series) -> StoredPixels:
-    """How the pixels of a radiograph that can be read are stored.
+    """Returns how the pixels of a radiograph that can be read are stored.
 
     Raises UnreadableError and UnsuitableError before anything is decoded.
     """
@@ -120,7 +123,7 @@ def _decoded(frame: Frame, pixels: StoredPixels, series: Series) -> Stored:
 
 
 def _is_swapped(frame: Frame, pixels: StoredPixels) -> bool:
-    """Whether pixels of 8 bits lie in words of big endian, each two in reverse order (PS3.5 A.3, 8.1.2)."""
+    """Returns whether 8-bit pixels lie in words of big endian, each two in reverse (PS3.5 A.3, 8.1.2)."""
     if pixels.transfer_syntax_uid != ExplicitVRBigEndian or pixels.bits_allocated != 8:
         return False
     with frame.path.open("rb") as file:
@@ -161,7 +164,7 @@ def _values(stored: Stored, pixels: StoredPixels) -> tuple[Values, tuple[Note, .
 
 
 def _padding(stored: Stored, values: Values, pixels: StoredPixels) -> NDArray[np.bool_] | None:
-    """Which pixels are padding (PS3.3 C.7.5.1.1.2); None where there is none."""
+    """Returns which pixels are padding (PS3.3 C.7.5.1.1.2); None where there is none."""
     if pixels.padding is None:
         return None
     low, high = pixels.padding

@@ -1,6 +1,4 @@
-"""Compares two versions of one instance: they may differ in the image, in the patient data, or in nothing
-that matters.
-"""
+"""Compares two versions of an instance: the image may differ, the patient data, or nothing that matters."""
 
 from __future__ import annotations
 
@@ -84,9 +82,7 @@ def belonging(path: Path) -> Belonging:
 
 
 def required_header(path: Path) -> Header:
-    """Reads a header. Raises UnreadableError for a file that is not a DICOM instance, OSError if it cannot be
-    opened.
-    """
+    """Reads a header. Raises UnreadableError if it is no DICOM instance, OSError if it cannot be opened."""
     try:
         header = read_header(path)
     except (UnreadableError, TransientError) as error:

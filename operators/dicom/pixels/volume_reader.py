@@ -94,9 +94,7 @@ def _end(span: Span) -> int:
 
 
 def require_readable(series: Series) -> Grid:
-    """Returns the grid of a series whose pixels can be read. Raises UnreadableError before any pixel is
-    decoded.
-    """
+    """Returns the grid of a readable series. Raises UnreadableError before any pixel is decoded."""
     if series.grid is None:
         fault = series.fault or Fault("no_grid", "expected a grid, got none")
         raise UnreadableError(fault.text, code=fault.code)

@@ -117,9 +117,7 @@ def _content(header: Dataset, keyword: str) -> bytes | str | None:
 
 
 def _may_be_text(element: DataElement | RawDataElement) -> bool:
-    """Returns whether bytes of that VR, which may be wrong, can be text. An implicit VR (None) excludes
-    nothing.
-    """
+    """Returns whether bytes of that VR, which may be wrong, can be text; with None all can."""
     return element.VR is None or element.VR not in _NEVER_TEXT
 
 
@@ -127,9 +125,7 @@ _NEVER_TEXT = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "
 
 
 def _decoded(content: bytes | str, vr: str, character_set: CharacterSet) -> Found | Bad:
-    """Decodes a text, in another character set if its bytes do not fit; names may keep replacement
-    characters.
-    """
+    """Decodes a text, in another character set if it does not fit; names may keep replacement characters."""
     if isinstance(content, str):
         text, fits = content, True
     elif vr in FREE_TEXT:

@@ -39,9 +39,7 @@ def derived_uid(*parts: str) -> UID:
 
 
 def fingerprint(series: Series, package: ModelPackage, software_version: str) -> str:
-    """Returns a text of everything that determines a result: the source's instances, weights, options and
-    versions.
-    """
+    """Returns a text of everything that determines a result: source, weights, options and versions."""
     instances = sorted(f"{frame.sop_instance_uid} {frame.frame_number or 1}" for frame in series.frames)
     weights = [network.sha256 for network in package.networks]
     versions = (package.name, package.version, software_version)
@@ -54,9 +52,7 @@ def side_of(header: Dataset) -> str:
 
 
 def whose(header: Dataset) -> str:
-    """Returns a checksum of patient, examination and side, so that results of corrected data get
-    other UIDs.
-    """
+    """Returns a checksum of patient, examination and side: results of corrected data get other UIDs."""
     sources = (decode_texts(header),)
     texts = [hint(sources, keyword) for keyword in (*PATIENT, *EXAMINATION, *SIDE)]
     return hashlib.sha256("\n".join(texts).encode("utf-8", "replace")).hexdigest()

@@ -50,9 +50,7 @@ class Provenance:
 
     @cached_property
     def origin(self) -> str:
-        """A text that is equal for equal source, patient and versions. Raises UnsuitableError
-        without UIDs.
-        """
+        """A text equal for equal source, patient and versions. Raises UnsuitableError without UIDs."""
         if not (self.series.study_instance_uid and self.series.series_instance_uid):
             raise UnsuitableError(
                 "expected a study and a series instance UID, got an empty one", code="missing_uid"
@@ -146,10 +144,15 @@ def device_uid(package: ModelPackage) -> UID:
     return derived_uid("device", package.name, package.version, weights_serial(package))
 
 
+def set_dates(dataset: SOPClass, provenance: Provenance) -> None:
+    """Sets date and time of series and content, which highdicom takes from the clock."""
+    day, hour = provenance.day_and_hour
+    dataset.ContentDate = dataset.SeriesDate = day
+    dataset.ContentTime = dataset.SeriesTime = hour
+
+
 def mark(dataset: SOPClass, provenance: Provenance) -> None:
-    """Adds the algorithm as contributing equipment, and replaces the times that highdicom took from the
-    clock.
-    """
+    """Adds the algorithm as contributing equipment, and replaces the times of highdicom's clock."""
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = provenance.day_and_hour
     dataset.ContentQualification = "RESEARCH"
     dataset.DeviceUID = device_uid(provenance.package)

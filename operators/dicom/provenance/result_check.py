@@ -41,9 +41,7 @@ def check_result(path: Path, series: Series) -> ResultName:
 
 
 def checked(result: Dataset, series: Series) -> ResultName:
-    """Returns the UIDs of a result. Raises OutputError if it is of another patient or study than
-    its source.
-    """
+    """Returns a result's UIDs. Raises OutputError for another patient or study than the source's."""
     source = decode_texts(series.header)
     source.StudyInstanceUID = series.study_instance_uid
     different = [word for word in IDENTITY if text((result,), word) != text((source,), word)]

@@ -48,7 +48,7 @@ def _slice_header(shared: Dataset, frame: Frame) -> Dataset:
 
 
 def projection_header(series: Series, header: Dataset) -> Dataset:
-    """The header of a radiograph, without any place in the patient; `header` is the series' own, decoded."""
+    """Returns a radiograph's header, without any place in the patient; `header` is the series', decoded."""
     (frame,) = series.frames
     found = _common_header(series, header, SecondaryCaptureImageStorage)
     found.SOPInstanceUID = placeholder_uid(frame)
@@ -63,7 +63,7 @@ def stated_orientation(series: Series) -> list[str]:
 
 
 def _common_header(series: Series, header: Dataset, one_of_many: str) -> Dataset:
-    """What all images of a series share; `one_of_many` is the class of a frame of a multi-frame instance."""
+    """Returns what all images of a series share; `one_of_many` is the class of one frame of several."""
     shared = Dataset()
     for keyword in (*EQUIPMENT, *COPIED):
         if keyword in header:

@@ -11,9 +11,7 @@ from operators.dicom.provenance.source_headers import placeholder_uid
 
 
 def name_sources(dataset: Dataset, series: Series) -> None:
-    """References every instance of the series; highdicom references only those that it is given, at a higher
-    cost.
-    """
+    """References every instance of the series; highdicom only those it is given, at a higher cost."""
     _name_frames(dataset, series)
     named = series.frames_by_series().items()
     dataset.SourceImageSequence = referenced_instances(series)

@@ -22,9 +22,7 @@ GAP_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute's name, and the keywords that may hold it, those of multi-frame functional
-    groups first.
-    """
+    """An attribute's name, and the keywords that may hold it, those of functional groups first."""
 
     name: str
     keywords: tuple[str, ...]
@@ -51,9 +49,7 @@ OF_A_SCAN = (TYPE, VOLTAGE, KERNEL, THICKNESS, BODY_PART)
 
 
 def value_of(plane: Plane, attribute: Attribute) -> Value:
-    """Returns a comparable value: missing first, then numbers by size, then words; frames of an instance in
-    order.
-    """
+    """Returns a comparable value: missing first, then numbers, then words; frames of an instance in order."""
     number = plane.origin.frame_number or 0 if attribute is INSTANCE else 0
     for keyword in attribute.keywords:
         found = hint(plane.sources, keyword)
@@ -72,9 +68,7 @@ def _finite(text: str) -> float | None:
 
 
 def acquired_alike(one: Plane, other: Plane) -> bool:
-    """Returns whether both have the same image type, tube voltage, kernel, slice thickness and named body
-    part.
-    """
+    """Returns whether both have the same image type, tube voltage, kernel, thickness and body part."""
     return all(value_of(one, attribute) == value_of(other, attribute) for attribute in OF_A_SCAN)
 
 

@@ -50,9 +50,7 @@ def _with_frame(planes: Sequence[Plane], uid: str) -> list[Plane]:
 
 
 def _fill_gaps(planes: Sequence[Plane]) -> bool:
-    """Returns whether slices of several frames of reference lie between each other's, together on one even
-    grid.
-    """
+    """Returns whether slices of several frames of reference interleave on one even grid."""
     kinds = by_kind(_with_frame(planes, ""))
     if len(kinds) > 1 or not next(iter(kinds)).position_given:
         return False

@@ -91,9 +91,7 @@ def lay_out(stack: Stack) -> Layout:
 
 
 def plane_fault(stack: Stack) -> tuple[str, str] | None:
-    """Returns why the planes of the slices are invalid, whatever their positions: a code and a sentence; else
-    None.
-    """
+    """Returns why the planes are invalid, whatever their positions: a code and a sentence; else None."""
     i, j = np.array(stack.orientation[:3]), np.array(stack.orientation[3:])
     usable = np.abs(stack.orientation).max() <= 1 + COSINE_TOLERANCE
     if not usable or np.abs([i @ i - 1, j @ j - 1, i @ j]).max() > COSINE_TOLERANCE:

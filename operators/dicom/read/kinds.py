@@ -24,9 +24,7 @@ Alike = Callable[[Vector, Vector], bool]
 
 
 class Kind(NamedTuple):
-    """The values that slices of one volume share; orientation and pixel spacing are cluster numbers, -1 for
-    none.
-    """
+    """What slices of one volume share; orientation and pixel spacing are cluster numbers, -1 for none."""
 
     frame_of_reference: str
     matrix_size: tuple[int, int]
@@ -67,9 +65,7 @@ def differing(kinds: Iterable[Kind]) -> list[str]:
 
 
 def clusters(values: Iterable[Vector | None], alike: Alike) -> dict[Vector | None, int]:
-    """Returns the cluster number of each value; a cluster's leader is its most frequent value. None
-    has -1.
-    """
+    """Returns each value's cluster number, -1 for None; a cluster's leader is its most frequent value."""
     counted = Counter(values)
     ordered = sorted((v for v in counted if v is not None), key=lambda value: (-counted[value], value))
     leaders: list[Vector] = []

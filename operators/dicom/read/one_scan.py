@@ -49,7 +49,7 @@ def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
     if len(pieces) < 2:
         return list(pieces)
     pieces = _with_singles_joined(pieces)
-    waiting = [piece for piece in pieces if _may_join(piece)]
+    waiting = [piece for piece in pieces if _is_named(piece) and piece.part.layout.grid is not None]
     groups: dict[tuple[object, ...], list[Piece]] = {}
     for piece in waiting:
         groups.setdefault(_common(piece), []).append(piece)
@@ -58,10 +58,6 @@ def join_pieces(pieces: Sequence[Piece]) -> list[Piece]:
     place = {id(piece): n for n, piece in enumerate(pieces)}
     found = [*(piece for piece in pieces if id(piece) not in settled), *joined]
     return sorted(found, key=lambda each: (each.key, place.get(id(each), 0)))
-
-
-def _may_join(piece: Piece) -> bool:
-    return _is_named(piece) and piece.part.layout.grid is not None
 
 
 def _is_named(piece: Piece) -> bool:
@@ -118,9 +114,7 @@ def _grid(piece: Piece) -> Grid:
 
 
 def _extent_mm(grid: Grid) -> tuple[float, float, float]:
-    """Returns the positions of the first and the last slice along the normal, and the step between two, in
-    mm.
-    """
+    """Returns the first and the last slice's position along the normal, and the step between, in mm."""
     i, j, k, origin = grid.ijk_to_lps[:3].T
     normal = np.cross(i, j) / np.linalg.norm(np.cross(i, j))
     first_mm, step_mm = float(origin @ normal), float(k @ normal)
@@ -147,9 +141,7 @@ def _joined(group: Sequence[Piece]) -> list[Piece]:
 
 
 def _are_near(one: Piece, other: Piece) -> bool:
-    """Returns whether two pieces may be one scan, a quick check before all slices are laid out; `one` begins
-    first.
-    """
+    """Returns whether two pieces may be one scan, before all slices are laid out; `one` begins first."""
     _, end_mm, step_mm = _extent_mm(_grid(one))
     behind = (_extent_mm(_grid(other))[0] - end_mm) / step_mm
     if behind > LONGEST_STEP or (behind <= 0 and abs(behind - round(behind)) < BETWEEN):

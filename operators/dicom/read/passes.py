@@ -38,9 +38,7 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Passes that follow each other as one: slices kept, slices left out where passes overlap,
-    other passes.
-    """
+    """Passes that follow each other as one: slices kept, slices left out in overlaps, other passes."""
 
     kept: tuple[Plane, ...]
     left_out: tuple[Plane, ...]
@@ -72,9 +70,7 @@ def _pass(group: Sequence[Plane], depth_mm: Depth) -> Pass:
 
 
 def _chain(passes: Sequence[Pass]) -> list[int]:
-    """Returns the fewest passes that together cover the range, in order; [] if one does, or there
-    is a gap.
-    """
+    """Returns the fewest passes that cover the range, in order; [] if one does, or there is a gap."""
     if min(len(each.planes) for each in passes) < 2:
         return []
     begin = min(each.depths_mm[0] for each in passes)

@@ -79,9 +79,7 @@ def _grouped(planes: Sequence[Plane], attribute: Attribute) -> dict[Value, list[
 def _by_value(
     planes: Sequence[Plane], positions: list[list[Plane]], depth_mm: Callable[[Plane], float]
 ) -> list[Phase]:
-    """Returns phases by the first attribute with one value for each phase and no value twice at a
-    position.
-    """
+    """Returns phases by the first attribute with one value a phase, and none twice at a position."""
     most = max(map(len, positions))
     for attribute in BY_VALUE:
         groups = list(_grouped(planes, attribute).values())

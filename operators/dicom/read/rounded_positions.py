@@ -63,9 +63,7 @@ def _is_even(depths_mm: Array) -> bool:
 
 
 def _by_number(planes: Sequence[Plane]) -> NDArray[np.intp] | None:
-    """Returns the indices of the planes in the order of their instance numbers; None if these have gaps or
-    are not numbers.
-    """
+    """Returns the planes' indices in the order of instance numbers; None if these lack numbers."""
     values = [value_of(plane, INSTANCE) for plane in planes]
     if any(kind != 1 for kind, *_ in values):
         return None

@@ -71,9 +71,7 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
 
 
 def grouped_by_reason(unreadable: Sequence[UnreadableFile]) -> list[tuple[UnreadableFile, str]]:
-    """Returns the first file of each reason, and a phrase for all files with that reason, in the order of the
-    first ones.
-    """
+    """Returns the first file of each reason, with a phrase for all of that reason, in order of the first."""
     reasons: dict[str, list[UnreadableFile]] = {}
     for file in unreadable:
         reasons.setdefault(file.reason, []).append(file)

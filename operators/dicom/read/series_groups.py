@@ -11,9 +11,7 @@ from operators.dicom.headers.planes import Plane, SeriesKey
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Planes of one series; `label` and `warnings` report other planes under the same UID that were kept
-    apart.
-    """
+    """Planes of one series; `label` and `warnings` report others under its UID that were kept apart."""
 
     key: SeriesKey
     planes: tuple[Plane, ...]
@@ -22,9 +20,7 @@ class Group:
 
 
 def group_planes(planes: Sequence[Plane]) -> list[Group]:
-    """Returns the groups in the order of their keys; planes of one UID but several patients are
-    kept apart.
-    """
+    """Returns the groups in the order of their keys; planes of one UID but several patients stay apart."""
     by_uid: dict[str, list[Plane]] = {}
     for plane in planes:
         by_uid.setdefault(plane.origin.key.series_instance_uid, []).append(plane)
@@ -33,9 +29,7 @@ def group_planes(planes: Sequence[Plane]) -> list[Group]:
 
 
 def _groups(planes: Sequence[Plane], *, named: bool) -> list[Group]:
-    """Groups planes by key. Without a UID nothing shows that planes belong together, so no warning
-    is given.
-    """
+    """Groups planes by key. Without a UID nothing shows that planes belong together: no warning is given."""
     counted = Counter(plane.origin.key for plane in planes)
     keys = _spelled_alike(counted) if named and len(counted) > 1 else {key: key for key in counted}
     members: dict[SeriesKey, list[Plane]] = {}

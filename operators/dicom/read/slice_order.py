@@ -34,9 +34,7 @@ class UnfitError(UnsuitableError):
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """The order of slices: `kept` are indices into the sorted slices, `k` (kept,) their places on a grid of
-    `planes`.
-    """
+    """The order of slices: `kept` indexes the sorted ones, `k` (kept,) are their places among `planes`."""
 
     kept: NDArray[np.intp]
     k: Array

@@ -125,9 +125,7 @@ def _located_parts(planes: Sequence[Plane], label: str) -> list[SeriesPart]:
 
 
 def _position_fault(stack: Stack) -> tuple[str, str] | None:
-    """Returns why no volume can be made of the slices: one sentence for all, not one for each of many parts;
-    else None.
-    """
+    """Returns why no volume can be made of the slices, one sentence for all of many parts; else None."""
     images = len(stack.origins)
     if images < 2:
         return None

@@ -60,9 +60,7 @@ def regions_of(dataset: Dataset) -> tuple[SegmentInfo, ...]:
 
 
 def _numbered(dataset: Dataset) -> dict[int, tuple[int, Dataset]]:
-    """Returns for each region number its label value and its item; values count from 1, as some programs
-    number from 0.
-    """
+    """Returns each region's label value and item by its number; values count from 1, as some count from 0."""
     regions = items(dataset, "StructureSetROISequence")
     return {int(item.ROINumber): (value, item) for value, item in enumerate(regions, start=1)}
 
@@ -118,9 +116,7 @@ def _by_slice(item: Dataset, grid: Grid) -> dict[int, list[NDArray[np.float64]]]
 
 
 def _contours(item: Dataset) -> Iterator[NDArray[np.float64]]:
-    """Yields the points (N, 3), LPS mm, of each closed contour; points and open lines enclose nothing (PS3.3
-    C.8.8.6).
-    """
+    """Yields the points (N, 3), LPS mm, of closed contours, as others enclose nothing (PS3.3 C.8.8.6)."""
     for contour in items(item, "ContourSequence"):
         if contour.ContourGeometricType in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
             yield np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3)

@@ -62,9 +62,7 @@ class Contour:
 
 
 def write_structures(segmentation: Segmentation, provenance: Provenance, path: Path) -> Path:
-    """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError if no voxel is
-    labelled.
-    """
+    """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError without voxels."""
     dataset = make_structures(segmentation, provenance)
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 

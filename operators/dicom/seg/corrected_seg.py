@@ -21,10 +21,10 @@ from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts, derived_uid
-from operators.dicom.provenance.provenance import LONG_STRING, NOT_FOR_DIAGNOSIS
+from operators.dicom.provenance.provenance import LONG_STRING
 from operators.dicom.provenance.source_headers import slice_headers
 from operators.dicom.provenance.source_references import name_sources
-from operators.dicom.seg.seg_writer import binary_frames, name_dimensions
+from operators.dicom.seg.seg_writer import binary_frames, content_attributes, name_dimensions
 from operators.errors import UnreadableError
 from operators.geometry.volume import Grid, LabelMap
 from operators.packages.structures import Code
@@ -74,7 +74,6 @@ def make_corrected(
     series, header = made.series, decode_texts(made.series.header)
     headers = slice_headers(series, header, grid)
     described = {int(item.SegmentNumber): item for item in original.SegmentSequence}
-    day, hour = made.made_at.date(), made.made_at.time().replace(tzinfo=None)
     dataset = DicomSegmentation(
         source_images=[headers[n] for n in places],
         pixel_array=voxels,
@@ -90,14 +89,7 @@ def make_corrected(
         manufacturer_model_name=original.ManufacturerModelName,
         software_versions=tuple(original.SoftwareVersions),
         device_serial_number=original.DeviceSerialNumber,
-        content_description=NOT_FOR_DIAGNOSIS,
-        content_creator_name=f"{made.who[: LONG_STRING - 1]}^",
-        content_label="CORRECTED",
-        content_date=day,
-        content_time=hour,
-        series_date=day,
-        series_time=hour,
-        specific_character_set="ISO_IR 192",
+        **content_attributes(made.made_at, "CORRECTED", f"{made.who[: LONG_STRING - 1]}^"),
     )
     copy_identity(header, dataset)
     name_sources(dataset, series)

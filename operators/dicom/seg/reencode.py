@@ -70,7 +70,7 @@ class ProvenanceOfSeg(Provenance):
 
 
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
-    """The segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
+    """Returns the segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
     UnsuitableError for a SEG that is not Osteon's, whose algorithm would have to be invented.
     """
     label_map, infos = read_seg(path)

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg_on, read_segments
+from operators.evaluation.changes import Change
 from operators.geometry.volume import Grid
 
 
-@dataclass(frozen=True)
-class SegmentDifference:
-    """One segment: Dice of both versions, and ml that the edited one has more and less."""
-
-    label: str
-    dice: float
-    added_ml: float
-    removed_ml: float
-
-
-def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[SegmentDifference]:
-    """Yields the segments that differ, on the images' `grid`, those of the original first.
-
-    Raises UnreadableError.
-    """
+def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[Change]:
+    """Yields the segments that differ, on `grid`, those of the original first. Raises UnreadableError."""
     now, before = read_segments(edited), read_segments(original)
     own, former = read_seg_on(edited, grid).labels, read_seg_on(original, grid).labels
     ml = grid.voxel_volume_mm3 / 1000
@@ -41,7 +28,7 @@ def seg_differences(edited: Path, original: Path, grid: Grid) -> Iterator[Segmen
         if sizes[0] + sizes[1] > 2 * sizes[2]:
             named = other or one
             assert named is not None
-            yield SegmentDifference(
+            yield Change(
                 named.label,
                 round(2 * sizes[2] / (sizes[0] + sizes[1]), 4),
                 round((sizes[0] - sizes[2]) * ml, 3),

@@ -21,12 +21,12 @@ SEG_SOP_CLASS_UIDS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.6
 
 
 def is_seg(path: Path) -> bool:
-    """Whether the file is a DICOM instance of one of the label-carrying SEG classes."""
+    """Returns whether the file is a DICOM instance of one of the label-carrying SEG classes."""
     return _sop_class_uid(path) in SEG_SOP_CLASS_UIDS
 
 
 def is_projection_seg(path: Path) -> bool:
-    """Whether the file is a SEG of one radiograph."""
+    """Returns whether the file is a SEG of one radiograph."""
     if not is_seg(path):
         return False
     try:
@@ -36,7 +36,7 @@ def is_projection_seg(path: Path) -> bool:
 
 
 def is_rtstruct(path: Path) -> bool:
-    """Whether the file is a DICOM RT Structure Set."""
+    """Returns whether the file is a DICOM RT Structure Set."""
     return _sop_class_uid(path) == RTStructureSetStorage
 
 

@@ -71,7 +71,7 @@ def placement_on(dataset: Dataset, grid: Grid) -> SegPlacement:
 
 
 def is_on_one_projection(dataset: Dataset) -> bool:
-    """Whether all frames lie on one image without a frame of reference, such as a radiograph."""
+    """Returns whether all frames lie on one image without a frame of reference, such as a radiograph."""
     shared = items(dataset, "SharedFunctionalGroupsSequence")
     groups = items(dataset, "PerFrameFunctionalGroupsSequence")
     if "FrameOfReferenceUID" in dataset or any(

@@ -61,10 +61,7 @@ def _binary(segmentation: Segmentation, provenance: Provenance) -> Write:
 
 
 def binary_frames(label_map: LabelMap, values: Sequence[int], series: Series, make: MakeSeg) -> Write:
-    """Writes one bit a voxel for each of `values` that is in use; `make` describes them.
-
-    Raises UnsuitableError if none is.
-    """
+    """Writes one bit a voxel for each used one of `values`, as `make` describes. Raises UnsuitableError."""
     slices = labelled_slices(label_map, series)
     frames = bit_frames(label_map, slices, values)
     present = _present(values, frames)
@@ -182,7 +179,7 @@ def assemble_seg(
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **equipment(provenance),
-        **_content(provenance.made_at, content_label),
+        **content_attributes(provenance.made_at, content_label),
     )
     copy_identity(header, dataset)
     # PixelPaddingValue marks the background (Supplement 243); highdicom describes it as a segment too, with
@@ -194,11 +191,12 @@ def assemble_seg(
     return dataset
 
 
-def _content(made_at: datetime, label: str) -> dict[str, Any]:
+def content_attributes(made_at: datetime, label: str, creator: str = "Osteon^Automatic") -> dict[str, Any]:
+    """Returns highdicom's arguments that say what a SEG holds, who made it and when."""
     day, hour = made_at.date(), made_at.time().replace(tzinfo=None)
     return {
         "content_description": NOT_FOR_DIAGNOSIS,
-        "content_creator_name": "Osteon^Automatic",
+        "content_creator_name": creator,
         "content_label": label,
         "content_date": day,
         "content_time": hour,

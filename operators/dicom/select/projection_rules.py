@@ -52,7 +52,7 @@ _NO_RADIOGRAPH = re.compile(
 
 
 def is_x_ray(series: Series) -> bool:
-    """Whether a series holds radiographs or other X-ray images of one projection, by class or modality."""
+    """Returns whether a series holds radiographs or other images of one projection, by class or modality."""
     return series.is_projection or series.modality in (*X_RAY, *OTHER_KINDS)
 
 
@@ -66,14 +66,14 @@ def other_kind(series: Series, package: ModelPackage, _: Sequence[ModelPackage])
 
 
 def projection(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """One radiograph."""
+    """Returns one radiograph."""
     if series.is_projection:
         return None
     return "not_a_projection", f"expected a radiograph, got an image of modality {series.modality or 'none'}"
 
 
 def radiograph(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """A secondary capture must say that it shows a radiograph: it may be a picture of anything.
+    """Returns a secondary capture must say that it shows a radiograph: it may be a picture of anything.
 
     It does where its modality, the source of its data, is that of radiographs and it came from a film or
     through a digital interface; or where it is a scanned film of another modality that the package reads,
@@ -118,7 +118,7 @@ def shows_bones(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> 
 
 
 def readable(series: Series, _: ModelPackage, __: Sequence[ModelPackage]) -> Reason | None:
-    """One image of a radiograph's size, with pixels that can be decoded."""
+    """Returns one image of a radiograph's size, with pixels that can be decoded."""
     try:
         require_projection(series)
     except UnsuitableError as error:
@@ -140,7 +140,7 @@ PROJECTION_RULES: tuple[Rule, ...] = (
 
 
 def presentation_of(series: Series, others: Sequence[Series]) -> Series | None:
-    """The image for presentation of the exposure whose image for processing `series` is; None without one.
+    """Returns the image for presentation of the exposure whose raw image `series` is; else None.
 
     Both are of one exposure where they have an IrradiationEventUID in common, or where one names the other in
     its SourceImageSequence (PS3.3 C.7.6.1, C.8.11.1): the standard keeps both in series of their own.

@@ -54,9 +54,7 @@ def shows_the_same(better: Grid, worse: Grid) -> bool:
 
 
 def shared_mm(one: Box, other: Box) -> NDArray[np.float64]:
-    """Returns the edges (3,), mm, of the block that two boxes share; 0 along an axis on which they do not
-    meet.
-    """
+    """Returns the edges (3,), mm, of the block that two boxes share; 0 along an axis where they do not."""
     return np.clip(np.minimum(one[1], other[1]) - np.maximum(one[0], other[0]), 0, None)
 
 

@@ -89,9 +89,7 @@ class Candidate:
 def select(
     scan: Scan, packages: Sequence[ModelPackage], package_name: str | None = None
 ) -> tuple[Outcome, ...]:
-    """Returns the outcomes of every series, in the scan's order: one for each package that may read it, else
-    a refusal.
-    """
+    """Returns every series' outcomes, in the scan's order: one for each package, or a refusal."""
     offered = _offered(packages, package_name)
     by_package = [_of_package(scan.series, package, offered) for package in offered]
     return tuple(
@@ -137,9 +135,7 @@ def combine_candidates(candidates: Sequence[Candidate]) -> Selection:
 
 
 def passed_over(best: str) -> tuple[str, str]:
-    """Returns the code and sentence for a candidate that was skipped because the one named `best` was
-    segmented.
-    """
+    """Returns code and sentence for a candidate that was skipped, as the one named `best` was segmented."""
     return "another_series_chosen", f"expected the best series of the study, which is {best}"
 
 
@@ -151,9 +147,7 @@ def name_of(series: Series) -> str:
 def _of_package(
     series: Sequence[Series], package: ModelPackage, offered: Sequence[ModelPackage]
 ) -> list[Outcome]:
-    """Returns one outcome for each series: the best that fit in each study are selected, others refused with
-    a reason.
-    """
+    """Returns an outcome for each series: the best that fit in each study, others refused with a reason."""
     reasons = [_reason(each, package, offered) for each in series]
     presented = [each for each, reason in zip(series, reasons, strict=True) if reason is None]
     reasons = [
@@ -169,9 +163,7 @@ def _of_package(
 
 
 def _in_order(ranked: Sequence[Series], package: ModelPackage) -> dict[int, Outcome]:
-    """Returns outcomes by identity: the best of each part of the body is selected, the others are its
-    reserves.
-    """
+    """Returns outcomes by identity: the best of each body part is selected, the others are its reserves."""
     chosen: list[Series] = []
     outcomes: dict[int, Outcome] = {}
     for place, each in enumerate(ranked):
@@ -191,9 +183,7 @@ def _reason(series: Series, package: ModelPackage, offered: Sequence[ModelPackag
 
 
 def _other_presentation(series: Series, fitting: Sequence[Series]) -> Reason | None:
-    """Returns the reason to read an exposure's image for presentation instead of its raw detector values;
-    else None.
-    """
+    """Returns the reason to read an exposure's image for presentation, not its raw values; else None."""
     better = presentation_of(series, fitting)
     if better is None:
         return None

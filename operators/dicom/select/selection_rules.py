@@ -104,9 +104,7 @@ def _letters(text: str) -> str:
 
 
 def _names(text: str, words: Sequence[str]) -> bool:
-    """Returns whether a text contains one of the words; terms such as CHESTABDOMEN are written without
-    spaces.
-    """
+    """Returns whether a text contains one of the words; some terms, as CHESTABDOMEN, have no spaces."""
     return any(_letters(word) in _letters(text) for word in words)
 
 

@@ -68,7 +68,7 @@ class MeasuredSegment:
 
 
 def volume_groups(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> list[Group]:
-    """One group for each segment of the SEG and each broken bone. Raises OutputError without a SEG."""
+    """Returns a group for each segment of the SEG and each broken bone. Raises OutputError without SEG."""
     if seg is None:
         raise OutputError("expected a SEG that the report refers to, got none")
     found = match_segments(segmentation, provenance, seg)
@@ -96,7 +96,7 @@ def match_segments(segmentation: Segmentation, provenance: Provenance, seg: Data
 
 
 def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
-    """The DICOM series of most slices of each label value; {} if all slices are of one series.
+    """Returns the DICOM series of most slices of each label value; {} if all slices are of one series.
 
     TID 1411 has a segment refer to one source series; the SEG refers to each of its images.
     """
@@ -112,7 +112,7 @@ def series_of_values(label_map: LabelMap, series: Series) -> dict[int, str]:
 
 
 def one_of_each(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
-    """One flag of each code: the report holds the codes, the summary all sentences."""
+    """Returns one flag of each code: the report holds the codes, the summary all sentences."""
     return tuple({flag.code: flag for flag in flags}.values())
 
 
@@ -150,9 +150,7 @@ def segment_group(
 def bone_group(
     fragments: list[MeasuredSegment], provenance: Provenance
 ) -> MeasurementsAndQualitativeEvaluations:
-    """TID 1501: a broken bone, the number of its fragments, measurements of the whole, and the probability
-    that it is fractured.
-    """
+    """TID 1501: a broken bone, its fragments, the whole's measurements, how likely it is fractured."""
     first, row = fragments[0].segment, fragments[0].row
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking(first.bone, provenance),
@@ -174,7 +172,7 @@ def tracking(identifier: str, provenance: Provenance) -> TrackingIdentifier:
 
 
 def site(segment: Segment) -> FindingSite:
-    """The bone, and its side."""
+    """Returns the bone, and its side."""
     side = None if segment.laterality is None else concept(segment.laterality)
     return FindingSite(concept(segment.region), laterality=side)
 

@@ -79,7 +79,7 @@ FRAGMENTS = Code("{fragments}", "UCUM", "fragments")
 
 
 def segment_items(row: SegmentMeasurements) -> list[Measurement]:
-    """The measurements of one segment."""
+    """Returns the measurements of one segment."""
     return [
         number(VOLUME, row.volume_mm3, MM3, VOXEL_SUM, digits=1),
         number(AREA, row.area_mm2, MM2, MESH, digits=1),
@@ -90,17 +90,17 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
 
 
 def certainty_items(segment: Segment) -> list[Measurement]:
-    """The probability that a bone is present, or a fragment separate; nothing if it is not calibrated."""
+    """Returns the probability that a bone is present, or a fragment separate, if it is calibrated."""
     return certainty(segment.confidence)
 
 
 def fracture_certainty_items(segment: Segment) -> list[Measurement]:
-    """The probability that a segment's bone is fractured; nothing if it is not calibrated."""
+    """Returns the probability that a segment's bone is fractured; nothing if it is not calibrated."""
     return certainty(segment.fracture_probability)
 
 
 def certainty(probability: float | None) -> list[Measurement]:
-    """A stated probability in percent; nothing if it is unknown."""
+    """Returns a stated probability in percent; nothing if it is unknown."""
     if probability is None:
         return []
     return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]
@@ -112,7 +112,7 @@ def flag_item(flag: Flag) -> QualitativeEvaluation:
 
 
 def gap_items(gap: Gap) -> list[Measurement]:
-    """The gap between a fragment and the others of its bone."""
+    """Returns the gap between a fragment and the others of its bone."""
     values = {MEAN: gap.mean_mm, P95: gap.p95_mm, GREATEST: gap.greatest_mm}
     return [
         number(DISTANCE, Measured(value, gap.uncertainty_mm), MM, FACES, derivation)
@@ -202,14 +202,14 @@ def place_code(name: str) -> Code:
 
 
 def count_item(fragments: int) -> Measurement:
-    """The number of a bone's fragments."""
+    """Returns the number of a bone's fragments."""
     return number(FRAGMENT_COUNT, Measured(fragments), FRAGMENTS, COUNT)
 
 
 def number(
     name: Code, measured: Measured, unit: Code, method: Code, derivation: Code | None = None, digits: int = 2
 ) -> Measurement:
-    """One number with its method and, if there is one, its error in both directions."""
+    """Returns one number with its method and, if there is one, its error in both directions."""
     error = None if measured.uncertainty is None else round(measured.uncertainty, digits)
     item = Measurement(
         name=concept(name),

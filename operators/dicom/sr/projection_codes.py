@@ -56,11 +56,11 @@ HARDWARE_SHARE = Code("hardware_share", PRIVATE, "Network output for metal in th
 
 
 def code_named(name: str, known: dict[str, Code]) -> Code:
-    """The code of a name, one of Osteon's own if there is no standard code."""
+    """Returns the code of a name, one of Osteon's own if there is no standard code."""
     value = re.sub(r"\W+", "_", name.strip().lower()) or "unknown"
     return known.get(name, Code(value[:64], PRIVATE, name.strip()[:64] or "unknown"))
 
 
 def body_part_codes(package: ModelPackage) -> dict[str, Code]:
-    """The codes that a package gives to the body parts that it recognises."""
+    """Returns the codes that a package gives to the body parts that it recognises."""
     return package.body_parts if isinstance(package, RadiographPackage) else {}

@@ -64,7 +64,7 @@ from operators.segmentation.segmentation import Flag, Segment, Segmentation
 
 
 def projection_groups(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> list[Group]:
-    """A group for the answer, and one for each finding. Raises UnsuitableError without an answer."""
+    """Returns a group for the answer, and one for each finding. Raises UnsuitableError without an answer."""
     answer = segmentation.answer
     if answer is None:
         raise UnsuitableError("expected the answer for a radiograph, got none", code="no_answer")
@@ -112,7 +112,7 @@ def image_group(
 
 
 def sites(answer: RadiographAnswer, codes: dict[str, Code]) -> list[FindingSite]:
-    """The body part and its side; none if no body part with a code was recognised."""
+    """Returns the body part and its side; none if no body part with a code was recognised."""
     part, side = codes.get(answer.body_part.name), SIDES.get(answer.laterality)
     if part is None:
         return []
@@ -132,12 +132,12 @@ def evaluations(answer: RadiographAnswer, codes: dict[str, Code]) -> list[Qualit
 
 
 def percentage(name: Code, share: float, method: Code = RECOGNISED) -> Measurement:
-    """A share as a percentage."""
+    """Returns a share as a percentage."""
     return number(name, Measured(share * 100), PERCENT, method, digits=0)
 
 
 def is_of_image(flag: Flag, segmentation: Segmentation) -> bool:
-    """Whether a flag applies to the whole image, and not only to some of its findings."""
+    """Returns whether a flag applies to the whole image, and not only to some of its findings."""
     return set(flag.values) >= {segment.value for segment in segmentation.segments}
 
 
@@ -175,7 +175,7 @@ def finding_group(
 def segment_frame(
     segment: Segment, provenance: Provenance, seg: Dataset | None
 ) -> ReferencedSegmentationFrame | None:
-    """The segment's frame of the SEG; None if it has none."""
+    """Returns the segment's frame of the SEG; None if it has none."""
     if seg is None:
         return None
     uid = provenance.tracking_uid(tracking_identifier(segment))
@@ -192,7 +192,7 @@ def segment_frame(
 
 
 def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:
-    """The box around a finding on the radiograph: the outer edges of its pixels (PS3.3 C.18.6)."""
+    """Returns the box around a finding on the radiograph: the outer edges of its pixels (PS3.3 C.18.6)."""
     top, left, bottom, right = finding.box
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     return ImageRegion(
@@ -203,7 +203,7 @@ def box_region(finding: FractureFinding, provenance: Provenance) -> ImageRegion:
 
 
 def area_item(finding: FractureFinding, segmentation: Segmentation) -> Measurement:
-    """The area in mm2, in the patient or at the detector; in pixels if their size is unknown."""
+    """Returns the area in mm2, in the patient or at the detector; in pixels if their size is unknown."""
     if finding.area_mm2 is None:
         return number(AREA, Measured(finding.area_pixels), PIXELS, COUNTED, digits=0)
     on_detector = any(flag.code == DETECTOR_SPACING for flag in segmentation.flags)

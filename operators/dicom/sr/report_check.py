@@ -24,7 +24,7 @@ def check_report(path: Path, seg_sop_instance_uid: str | None, series: Series) -
 
 
 def read_report(path: Path) -> tuple[Dataset, set[str]]:
-    """The report, and the instances that its content refers to. Raises OutputError."""
+    """Returns the report, and the instances that its content refers to. Raises OutputError."""
     try:
         dataset = dcmread(path)
         return dataset, referenced(dataset)
@@ -43,6 +43,6 @@ def check_projection_report(path: Path, seg_sop_instance_uid: str | None, series
 
 
 def referenced(item: Dataset) -> set[str]:
-    """The instances that a content item and all below it refer to."""
+    """Returns the instances that a content item and all below it refer to."""
     own = {str(each.ReferencedSOPInstanceUID) for each in items(item, "ReferencedSOPSequence")}
     return own.union(*(referenced(child) for child in items(item, "ContentSequence")))

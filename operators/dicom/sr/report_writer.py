@@ -35,6 +35,7 @@ from operators.dicom.provenance.provenance import (
     device_uid,
     equipment,
     mark,
+    set_dates,
 )
 from operators.dicom.sr.measurement_groups import CT_PROCEDURE, Group, volume_groups
 from operators.dicom.sr.measurement_items import PRIVATE
@@ -111,7 +112,7 @@ def evidence_of(seg: Dataset, provenance: Provenance) -> Dataset:
 
 
 def anonymous_evidence(provenance: Provenance) -> Dataset:
-    """An instance of the study without UIDs of its own and without the patient."""
+    """Returns an instance of the study without UIDs of its own and without the patient."""
     item = Dataset()
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(item, keyword, "")  # highdicom would parse it; `copy_identity` copies it
@@ -120,7 +121,7 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
 
 
 def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
-    """The UIDs of the radiograph, without the patient."""
+    """Returns the UIDs of the radiograph, without the patient."""
     item, series = anonymous_evidence(provenance), provenance.series
     item.SeriesInstanceUID = series.series_instance_uid
     item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
@@ -130,7 +131,7 @@ def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
 def assemble_content(
     groups: Sequence[Group], procedure: Code, sentences: Sequence[str], provenance: Provenance
 ) -> MeasurementReport:
-    """The content of a report: the observer, its groups, and a summary in words."""
+    """Returns the content of a report: the observer, its groups, and a summary in words."""
     report = MeasurementReport(
         observation_context=observer(provenance),
         procedure_reported=concept(procedure),
@@ -143,12 +144,12 @@ def assemble_content(
 
 
 def observer(provenance: Provenance) -> ObservationContext:
-    """The observer: a device that changes with the weights."""
+    """Returns the observer: a device that changes with the weights."""
     return ObservationContext(observer_device_context=observer_device(provenance))
 
 
 def observer_device(provenance: Provenance) -> ObserverContext:
-    """The algorithm as observing device."""
+    """Returns the algorithm as observing device."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(provenance.package),
         name=provenance.package.algorithm_name[:LONG_STRING],
@@ -161,14 +162,12 @@ def observer_device(provenance: Provenance) -> ObserverContext:
 
 def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
     """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
-    day, hour = provenance.day_and_hour
-    dataset.ContentDate = dataset.SeriesDate = day
-    dataset.ContentTime = dataset.SeriesTime = hour
+    set_dates(dataset, provenance)
     dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
 
 
 def scheme(designator: str, name: str) -> Dataset:
-    """An unregistered coding scheme."""
+    """Returns an unregistered coding scheme."""
     item = Dataset()
     item.CodingSchemeDesignator = designator
     item.CodingSchemeName = name

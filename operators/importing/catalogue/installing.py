@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from operators.dicom.elements.atomic_file import make_folder
@@ -54,22 +55,24 @@ def install_entry(
         archive_in(entry, network, source) if source else download(network, models / DOWNLOADS, tell, open_)
         for network in entry.networks
     ]
+    installed = install_archives(entry, archives, models, tell, shared)
+    for archive in archives if source is None else ():
+        archive.unlink(missing_ok=True)
+        archive.with_suffix(".json").unlink(missing_ok=True)
+    return installed
+
+
+def install_archives(
+    entry: CatalogueEntry, archives: Sequence[Path], models: Path, tell: Tell, shared: SharedFracture | None
+) -> list[Installed]:
+    """Installs the networks of an entry from their archives, in the entry's order, or folders."""
     with unpacked(archives, models, tell) as folders:
-        made = [
-            read_network(entry, network, at, shared)
-            for network, at in zip(entry.networks, folders, strict=True)
-        ]
-        cards = [
-            {CARD: card(entry, network, archive, left_out(*pair))}
-            for network, archive, pair in zip(entry.networks, archives, made, strict=True)
-        ]
+        made = list(map(partial(read_network, entry, shared=shared), entry.networks, folders))
+        missing = [left_out(*pair) for pair in made]
+        texts = map(partial(card, entry), entry.networks, archives, missing)
         tell("install", None, "weights as safetensors")
-        targets = install_all(made, models, cards)
-    if source is None:
-        for archive in archives:
-            archive.unlink(missing_ok=True)
-            archive.with_suffix(".json").unlink(missing_ok=True)
-    return [Installed(new, at, left_out(model, new)) for (model, new), at in zip(made, targets, strict=True)]
+        targets = install_all(made, models, [{CARD: text} for text in texts])
+    return [Installed(new, at, lacks) for (_, new), at, lacks in zip(made, targets, missing, strict=True)]
 
 
 def require_allowed(entry: CatalogueEntry, source: Path | None) -> None:

@@ -36,9 +36,7 @@ def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
 
 
 def level_name(naming: Naming, number: int, rules: LevelRules) -> LevelName:
-    """Returns how one bone is named; certain where the whole naming is, names no two alike and is what the
-    bones look like.
-    """
+    """Returns how one bone is named; certain where the row is, names no two alike and fits what is seen."""
     likely = naming.probability >= rules.least_probability and naming.contradiction <= rules.contradicted
     return LevelName(
         likeliest="+".join(naming.levels[number]),

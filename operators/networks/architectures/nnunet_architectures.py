@@ -88,9 +88,7 @@ def unet(
 
 
 def strides_of(spec: NetworkSpec) -> tuple[int, ...] | None:
-    """Returns how much coarser the coarsest features are along each axis; None for another kind of
-    network.
-    """
+    """Returns how much coarser the coarsest features are along each axis; None for other networks."""
     if spec.architecture not in NNUNET_ARCHITECTURES:
         return None
     steps = cast(Sequence[Sides], spec.arguments["strides"])

@@ -54,9 +54,7 @@ class SubpixelUNet(nn.Module):
 
 
 def gathered(image: torch.Tensor) -> torch.Tensor:
-    """Returns blocks of an image (N, C, ...) as channels (N, C times a block of voxels, ...), last axis
-    fastest.
-    """
+    """Returns blocks of an image (N, C, ...) as channels (N, C times a block, ...), last axis fastest."""
     for axis in reversed(range(2, image.dim())):
         image = image.unflatten(axis, (-1, SUBPIXELS))
     axes = range(2, image.dim())

@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution with batch normalisation."""
+    """Returns a convolution with batch normalisation."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
     )
@@ -142,7 +142,7 @@ class RadiographReader(nn.Module):
 
 
 def with_local_contrast(x: Tensor) -> Tensor:
-    """The image, and beside it the image relative to the mean and spread of its surroundings."""
+    """Returns the image, and beside it the image relative to the mean and spread of its surroundings."""
     return torch.cat([2 * x - 0.5, local_contrast(x)], 1).to(memory_format=torch.channels_last)
 
 

@@ -54,9 +54,7 @@ def sequence(*names: str) -> Callable[[Any, openvino.Output], openvino.Output]:
 
 
 def values(tensor: torch.Tensor, *ones: int) -> openvino.Node:
-    """Returns a constant that shares the tensor's memory; with `ones`, (C) becomes (1, C, 1, ...), one value
-    a channel.
-    """
+    """Returns a constant that shares the tensor's memory; with `ones`, (C) becomes (1, C, 1, ...)."""
     array = tensor.detach().float().numpy()
     return opset14.constant(array.reshape(1, -1, *ones) if ones else array, shared_memory=True)
 

@@ -22,9 +22,7 @@ LEAST_VALUES = 1 << 24
 
 
 def with_split_convolutions(model: openvino.Model, least_values: int = LEAST_VALUES) -> openvino.Model:
-    """Returns `model`, of fixed shapes, without large copies of features that only a convolution reads
-    concatenated.
-    """
+    """Returns `model`, of fixed shapes, without copies of features that only a convolution concatenates."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution" and reads_joined(node, least_values):
             node.output(0).replace(reduce(opset14.add, parts(node)).output(0))
@@ -33,9 +31,7 @@ def with_split_convolutions(model: openvino.Model, least_values: int = LEAST_VAL
 
 
 def reads_joined(convolution: openvino.Node, least_values: int) -> bool:
-    """Returns whether a convolution reads many values concatenated along channels, and its weights are
-    constant.
-    """
+    """Returns whether a convolution of constant weights reads many values concatenated along channels."""
     joined, weights = (value.get_node() for value in convolution.input_values())
     if (joined.get_type_name(), weights.get_type_name()) != ("Concat", "Constant"):
         return False

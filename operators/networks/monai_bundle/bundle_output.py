@@ -1,6 +1,4 @@
-"""Runs a bundle's network over a prepared image, and turns its outputs into labels of the scan's
-own voxels.
-"""
+"""Runs a bundle's network over a prepared image, and turns its outputs into labels of the scan's voxels."""
 
 from __future__ import annotations
 
@@ -9,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from operators.geometry.components import components_of
 from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.windows.bundle_window import Progress, Run, slabs
 from operators.networks.windows.label_rows import LabelledScan
@@ -46,9 +44,7 @@ class Certainty:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
 
     def add(self, outputs: Array, values: Labels, outcome: LabelRules) -> None:
-        """Adds the probabilities in the network's outputs (classes, ...) for the `values` that were
-        decided.
-        """
+        """Adds the probabilities in the network's outputs (classes, ...) for the decided `values`."""
         sure = CERTAINTIES[outcome.decision](outputs).max(axis=0)
         self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
         self.counts += np.bincount(values.ravel(), minlength=256)
@@ -89,9 +85,7 @@ def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certaint
 def decide_before_resampling(
     rows: Iterable[Row], prepared: PreparedBundleImage, package: MonaiBundlePackage
 ) -> Labels:
-    """Decides labels at the network's voxels, then resamples them to the scan; outputs are held slab by slab
-    only.
-    """
+    """Decides labels at the network's voxels, then resamples them to the scan, slab by slab."""
     del package
     labels = np.zeros(prepared.image.shape, np.float32)
     for where, _, found in rows:
@@ -144,11 +138,7 @@ DECISIONS: dict[str, Callable[[Iterator[tuple[int, Array]], LabelRules], Labels]
 
 
 def keep_largest(labels: Labels, value: int, connected: int) -> None:
-    """Removes all components of a value except the largest from `labels`, in place; of equal ones the last
-    stays.
-    """
-    parts, count = ndimage.label(labels == value, ndimage.generate_binary_structure(3, connected))
-    if count > 1:
-        sizes = np.bincount(parts.ravel())
-        sizes[0] = 0
+    """Keeps of a value in `labels` the largest component, the last of equal ones, in place."""
+    parts, sizes = components_of(labels == value, connected)
+    if len(sizes) > 2:
         labels[(parts > 0) & (parts != np.argsort(sizes)[::-1][0])] = 0

@@ -89,9 +89,7 @@ def spacing(before: PreparedBundleImage, mm: Sequence[float]) -> PreparedBundleI
 def shape_and_origin(
     shape: tuple[int, ...], source: NDArray[np.float64], target: NDArray[np.float64]
 ) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
-    """Returns the number of voxels that cover all corners, and the position of the first (monai's
-    compute_shape_offset).
-    """
+    """Returns how many voxels cover all corners, and the first's position (monai's compute_shape_offset)."""
     corners = np.array(np.meshgrid(*((0.0, n - 1.0) for n in shape), indexing="ij")).reshape(3, -1)
     corners = np.vstack([corners, np.ones_like(corners[:1])])
     placed = (np.linalg.solve(target, source) @ corners)[:3]

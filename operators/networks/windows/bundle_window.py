@@ -65,9 +65,7 @@ def shifted(array: Array, by: int, axis: int) -> Array:
 def inside(
     slab: Array, first: int, before: Sequence[int], shape: Sequence[int]
 ) -> Iterator[tuple[slice, Array]]:
-    """Yields the part of a slab inside the image, and its position there; nothing if the slab is
-    all padding.
-    """
+    """Yields the part of a slab inside the image, and its position; nothing if it is all padding."""
     low, high = max(first, before[0]), min(first + slab.shape[1], before[0] + shape[0])
     if low < high:
         sides = [slice(b, b + n) for b, n in zip(before[1:], shape[1:], strict=True)]

@@ -33,9 +33,7 @@ class LabelledScan:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The two of the network's voxels between which each of the scan's lies along an axis; the second's
-    share.
-    """
+    """The two network voxels between which each of the scan's lies along an axis; the second's share."""
 
     low: torch.Tensor
     high: torch.Tensor
@@ -108,9 +106,7 @@ def lines_of(prepared: PreprocessedImage, recipe: NnUNetPlans) -> list[Line]:
 
 
 def line_of(before: int, after: int, order: int) -> Line:
-    """Returns scipy's positions in grid mode with the edge repeated: the nearest (order 0) or between two
-    (order 1).
-    """
+    """Returns scipy's positions in grid mode, edge repeated: nearest (order 0), between two (order 1)."""
     places = np.clip(before / after * (np.arange(after) + 0.5) - 0.5, 0, before - 1)
     low = np.floor(places if order else places + 0.5).astype(np.int64)
     share = places - low if order else 0 * places
@@ -133,9 +129,7 @@ def source_rows(answers: Iterable[torch.Tensor], line: Line, between: torch.dtyp
 
 
 def at_source(plane: torch.Tensor, lines: Sequence[Line], recipe: NnUNetPlans) -> torch.Tensor:
-    """Returns one output of a row (j, k) at the scan's voxels (J, K), rounded to the precision of
-    averaging.
-    """
+    """Returns an output of a row (j, k) at the scan's voxels (J, K), rounded as averaging is."""
     down, along = lines
     wide = along.stretched(plane.t().contiguous()).t().contiguous()
     full = down.stretched(wide)

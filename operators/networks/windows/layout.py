@@ -47,9 +47,7 @@ def tile_slices(start: Sequence[int], patch: Sequence[int]) -> Slices:
 def pad_to_patch(
     array: NDArray[Scalar], patch: Sequence[int], **how: Any
 ) -> tuple[NDArray[Scalar], tuple[int, ...]]:
-    """Pads an array to at least a patch; returns it and the voxels added before it. `how` is as in
-    numpy.pad.
-    """
+    """Pads an array to a patch or more; returns it and the voxels before it; `how` is numpy.pad's."""
     missing = [max(p - n, 0) for n, p in zip(array.shape, patch, strict=True)]
     before = tuple(m // 2 for m in missing)
     if not any(missing):

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from operators.geometry.largest_component import keep_largest
+from operators.geometry.components import keep_largest
 from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
 from operators.networks.windows.label_rows import LabelledScan, label_source

@@ -36,9 +36,7 @@ CACHED = 4
 def answers(
     runs: Sequence[Runtime], channels: Channels, stage: Stage, tiling: TileLayout, progress: Progress
 ) -> Iterator[torch.Tensor]:
-    """Yields the mean output of all folds, in order: tensors (classes, rows, J, K) that cover all rows of the
-    image.
-    """
+    """Yields the mean output of all folds, in order: tensors (classes, rows, J, K) of all rows."""
     shape, box = channels.image.shape, tiling.box
     if box == whole(shape):
         yield from rows_of(runs, channels, stage, tiling, progress)
@@ -150,9 +148,7 @@ def background(stage: Stage, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def padded_to(channels: Channels, patch: tuple[int, ...]) -> tuple[Channels, tuple[int, ...]]:
-    """Pads all channels with zeros if they are smaller than a patch; returns them and the voxels added before
-    them.
-    """
+    """Pads all channels with zeros to a patch; returns them and the voxels added before them."""
     image, offset = pad_to_patch(channels.image, patch)
     labels = None if channels.labels is None else pad_to_patch(channels.labels, patch)[0]
     return replace(channels, image=image, labels=labels), offset

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.node.jobs import jobs_command
 from app.node.queue.database import prepare_database
 from app.node.service import check
-from app.node.service.command import jobs_command
 from app.node.settings.configuration import NodeSettings
 from app.settings import read_settings
 from operators.errors import OutputError, TransientError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from training.radiograph.batches.sampler import Draws
-from training.radiograph.schedule import RECIPES, Recipe
+from training.radiograph.loop.schedule import RECIPES, RadiographRecipe
 
 NAME = "outlines"
 
 
-def with_small_batches(recipe: Recipe) -> Recipe:
+def with_small_batches(recipe: RadiographRecipe) -> RadiographRecipe:
     """Returns the recipe with at most two images of each kind in a batch."""
     phases = [replace(phase, draws=tuple(map(fewer, phase.draws))) for phase in recipe.phases]
     return replace(recipe, phases=tuple(phases))

@@ -68,7 +68,7 @@ class Group:
 
 
 def list_cases(folder: Path) -> Listing:
-    """The cases of a folder, and the files that belong to none. Raises UnreadableError."""
+    """Returns the cases of a folder, and the files that belong to none. Raises UnreadableError."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     images, masks, surfaces = sort_files(folder, files)
     dicom = [path for path in files if not is_volume_file(path) and not is_surface(path)]
@@ -81,7 +81,7 @@ def list_cases(folder: Path) -> Listing:
 
 
 def sort_files(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[Found], list[Found]]:
-    """The images, masks and surfaces that are files."""
+    """Returns the images, masks and surfaces that are files."""
     found: dict[str, list[Found]] = defaultdict(list)
     for path in files:
         if is_surface(path):
@@ -97,7 +97,7 @@ def sort_files(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[F
 
 
 def found_at(folder: Path, path: Path, name: str, series: Series | None = None) -> Found:
-    """A file or series with the words that identify its case: those of its folders and of its name."""
+    """Returns a file or series with the words that identify its case: of its folders and its name."""
     parts = tuple(telling(part) for part in folder_parts(folder, path))
     return Found(
         path.relative_to(folder).as_posix(),
@@ -109,26 +109,23 @@ def found_at(folder: Path, path: Path, name: str, series: Series | None = None) 
 
 
 def folder_parts(folder: Path, path: Path) -> tuple[str, ...]:
-    """The names of the folders between a source and a file of it."""
+    """Returns the names of the folders between a source and a file of it."""
     return path.relative_to(folder).parts[:-1]
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name, in lower case."""
+    """Returns the words of a name, in lower case."""
     return tuple(word for word in WORD.split(name.lower()) if word)
 
 
 def telling(part: str) -> str:
-    """A folder's name, empty if it only says what kind of files are in it."""
+    """Returns a folder's name, empty if it only says what kind of files are in it."""
     only = set(words_of(part)) - MASK_WORDS - IMAGE_WORDS - SURFACE_WORDS
     return part.lower() if only else ""
 
 
 def dicom_of(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[Path], list[LeftOut]]:
-    """The CT series of a folder, its SEGs and RTSTRUCTs, and what of its DICOM is neither.
-
-    Raises UnreadableError.
-    """
+    """Returns a folder's CT series, SEGs and RTSTRUCTs, and its other DICOM. Raises UnreadableError."""
     if not files:
         return [], [], []
     drawn = [path for path in files if is_seg(path) or is_rtstruct(path)]
@@ -145,7 +142,7 @@ def dicom_of(folder: Path, files: Sequence[Path]) -> tuple[list[Found], list[Pat
 
 
 def refusal(series: Series) -> str:
-    """Why a series is no CT volume; '' if it is one."""
+    """Returns why a series is no CT volume; '' if it is one."""
     if series.modality != "CT":
         return f"expected CT, got {series.modality or 'no modality'}"
     if series.grid is None:
@@ -191,24 +188,24 @@ def by_name(
 
 
 def file_key(found: Found) -> object:
-    """What an image and its mask have in common: folders and name; surfaces have none, they are several."""
+    """Returns what an image and its mask share: folders and name; surfaces nothing, they are several."""
     return (found.folder, found.words) if found.words and not is_surface(found.path) else object()
 
 
 def folder_key(found: Found) -> object:
-    """What the files of one folder have in common."""
+    """Returns what the files of one folder have in common."""
     return found.folder
 
 
 def named_folder_key(found: Found) -> object:
-    """What an image has in common with the files of the folder that bears its name, beside it."""
+    """Returns what an image has in common with the files of the folder that bears its name, beside it."""
     return (
         (*found.folder, "_".join(found.words)) if found.words and not is_surface(found.path) else found.folder
     )
 
 
 def case_of(group: Group) -> SourceCase:
-    """A group as a case, named by its folders, or by its image if it lies in none."""
+    """Returns a group as a case, named by its folders, or by its image if it lies in none."""
     (image,) = group.images
     masks, surfaces = ([each.path for each in rows] for rows in (group.masks, group.surfaces))
     beside = group.masks[0].words if group.masks and len(group.masks) == 1 else ()
@@ -223,14 +220,14 @@ def case_of(group: Group) -> SourceCase:
 
 
 def reader_of(image: Found) -> Callable[[], CtVolume]:
-    """How an image is read."""
+    """Returns how an image is read."""
     return partial(read_volume, image.series) if image.series else partial(read_volume_file, image.path)
 
 
 def read_case(
     read: Callable[[], CtVolume], masks: Sequence[Path], surfaces: Sequence[Path], numbering: Numbering
 ) -> Labelled:
-    """One case; masks count before surfaces. Raises OsteonError."""
+    """Returns one case; masks count before surfaces. Raises OsteonError."""
     image = read()
     if not masks:
         return label_surfaces(image, surfaces, numbering)
@@ -241,6 +238,6 @@ def read_case(
 
 
 def patient_of(series: Series | None) -> str:
-    """A key that stands for the patient of a series; it cannot be turned back into the Patient ID."""
+    """Returns a key that stands for the patient of a series; it cannot be turned back into the Patient ID."""
     patient = "" if series is None else text((series.header,), "PatientID")
     return hashlib.sha256(patient.encode()).hexdigest()[:KEY_DIGITS] if patient else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from training.datasets.label_maps import Labelled
 from training.datasets.layout import LeftOut
@@ -31,3 +32,27 @@ class Listing:
     cases: Sequence[SourceCase]
     left_out: Sequence[LeftOut] = ()
     ignore: int | None = None
+
+
+def link_files(sources: Sequence[Path], folder: Path) -> None:
+    """Makes one folder of files and of what is below folders, so that names and headers pair them.
+
+    Files lie beside each other; if two have the same name, those of each folder lie apart.
+    """
+    given = list(dict.fromkeys(source.absolute() for source in sources))
+    files = [source for source in given if source.is_file()]
+    apart = len({file.name for file in files}) < len(files)
+    parents = list(dict.fromkeys(file.parent for file in files))
+    for number, source in enumerate(given):
+        if source.is_file():
+            place = f"files{parents.index(source.parent)}" if apart else "."
+            link(source, folder / place / source.name)
+        else:
+            for path in sorted(each for each in source.rglob("*") if each.is_file()):
+                link(path, folder / f"{number}" / path.relative_to(source))
+
+
+def link(path: Path, target: Path) -> None:
+    """Makes `target` a link to a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(path.resolve())

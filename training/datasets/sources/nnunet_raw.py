@@ -39,7 +39,7 @@ class RawFolder:
         return self.suffix in PICTURES
 
     def name_of(self, value: int) -> str:
-        """The name of a value: of a region's values, that of the smallest region that has it.
+        """Returns the name of a value: of a region's values, that of the smallest region that has it.
 
         Raises UnsuitableError for a value that dataset.json does not list.
         """
@@ -53,7 +53,7 @@ class RawFolder:
 
 
 def is_nnunet_raw(folder: Path) -> bool:
-    """Whether a folder holds the files of a raw folder."""
+    """Returns whether a folder holds the files of a raw folder."""
     return (folder / DATASET_JSON).is_file() and (folder / IMAGES).is_dir() and (folder / LABELS).is_dir()
 
 
@@ -71,7 +71,7 @@ def read_raw(folder: Path) -> RawFolder:
 
 
 def label_row(row: tuple[str, Any]) -> tuple[str, tuple[int, ...]]:
-    """The name and the values of a label of version 2 (name to values) or 1 (value to name)."""
+    """Returns the name and the values of a label of version 2 (name to values) or 1 (value to name)."""
     key, told = row
     if key.isdecimal() and isinstance(told, str) and not told.isdecimal():
         return told, (int(key),)
@@ -79,7 +79,7 @@ def label_row(row: tuple[str, Any]) -> tuple[str, tuple[int, ...]]:
 
 
 def list_cases(folder: Path) -> Listing:
-    """The cases of a raw folder of volumes. Raises UnreadableError."""
+    """Returns the cases of a raw folder of volumes. Raises UnreadableError."""
     raw = read_raw(folder)
     stems, left_out = paired(raw)
     cases = [
@@ -89,7 +89,7 @@ def list_cases(folder: Path) -> Listing:
 
 
 def paired(raw: RawFolder) -> tuple[list[str], list[LeftOut]]:
-    """The names of cases with image and labels, and what lacks one of them or is for testing."""
+    """Returns the names of cases with image and labels, and what lacks one of them or is for testing."""
     labels = {stem_of(path, raw) for path in (raw.folder / LABELS).glob(f"*{raw.suffix}")}
     images = {stem_of(path, raw).rpartition("_")[0] for path in (raw.folder / IMAGES).glob(f"*{raw.suffix}")}
     tests = sorted((raw.folder / TEST_IMAGES).glob(f"*{raw.suffix}"))
@@ -102,12 +102,12 @@ def paired(raw: RawFolder) -> tuple[list[str], list[LeftOut]]:
 
 
 def stem_of(path: Path, raw: RawFolder) -> str:
-    """The file's name without the suffix."""
+    """Returns the file's name without the suffix."""
     return path.name[: -len(raw.suffix)]
 
 
 def image_of(raw: RawFolder, stem: str) -> Path:
-    """The image of a case. Raises UnsuitableError if it has several channels."""
+    """Returns the image of a case. Raises UnsuitableError if it has several channels."""
     if raw.channels != 1:
         raise UnsuitableError(
             f"expected images of one channel, got {raw.channels}", code="channels_unsupported"
@@ -116,6 +116,6 @@ def image_of(raw: RawFolder, stem: str) -> Path:
 
 
 def read_case(raw: RawFolder, stem: str, numbering: Numbering) -> Labelled:
-    """One case. Raises OsteonError."""
+    """Returns one case. Raises OsteonError."""
     image = read_volume_file(image_of(raw, stem))
     return label_one(image, raw.folder / LABELS / f"{stem}{raw.suffix}", numbering, raw.name_of)

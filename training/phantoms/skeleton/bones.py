@@ -6,22 +6,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.phantoms.shapes import Block, Field, Limits, Points, Solid
-from training.phantoms.skeleton.femur import femur
-from training.phantoms.skeleton.hip import hip_bone
+from training.phantoms.shapes import (
+    Block,
+    Field,
+    Limits,
+    Points,
+    Solid,
+    chain,
+    ellipsoid,
+    rod,
+    smooth_union,
+    sphere,
+    union,
+)
+from training.phantoms.skeleton.hip import HEAD_CENTRE, HEAD_RADIUS_MM, hip_bone
 from training.phantoms.skeleton.sacrum import sacrum
 from training.phantoms.skeleton.spine import VERTEBRAE, vertebra
 from training.phantoms.structures import Structure
 
 _MARGIN_MM = 8.0
-_LIMITS: dict[Structure, Limits] = {
-    Structure.HIP_LEFT: ((0, 156), (-62, 106), (-78, 166)),
-    Structure.HIP_RIGHT: ((-156, 0), (-62, 106), (-78, 166)),
-    Structure.SACRUM: ((-68, 68), (12, 126), (-30, 140)),
-    Structure.FEMUR_LEFT: ((64, 168), (-28, 46), (-400, 28)),
-    Structure.FEMUR_RIGHT: ((-168, -64), (-28, 46), (-400, 28)),
-    Structure.VERTEBRA: ((-56, 56), (-20, 95), (110, 400)),
-}
+
+
 # The bone that yields, the one that stays, and the gap in mm.
 _JOINTS = (
     (Structure.SACRUM, Structure.HIP_LEFT, 2.5),
@@ -43,6 +48,29 @@ def bones(p: Points) -> dict[Structure, Solid]:
         if yields in drawn and stays in drawn:
             _keep_apart(drawn[yields], drawn[stays], gap_mm)
     return drawn
+
+
+def femur(p: Points) -> Field:
+    """Returns the distance to the left femur down to mid-shaft; mirror the points for the right one."""
+    head = sphere(p, HEAD_CENTRE, HEAD_RADIUS_MM)
+    x, y, z = HEAD_CENTRE
+    neck = rod(p, (x + 6, y + 1, z - 4), (134, 10, -30), 15.5, 17)
+    greater = union(
+        [ellipsoid(p, (145, 17, -22), (15, 19, 22)), ellipsoid(p, (140, 27, -4), (9, 10, 12))], 6.0
+    )
+    lesser = ellipsoid(p, (120, 24, -64), (9, 9, 15))
+    shaft = chain(p, [(137, 11, -38, 18), (131, 10, -75, 15.5), (126, 8, -140, 14), (120, 4, -230, 13.5)])
+    return smooth_union(head, union([neck, greater, lesser, shaft], 9.0), 3.0)
+
+
+_LIMITS: dict[Structure, Limits] = {
+    Structure.HIP_LEFT: ((0, 156), (-62, 106), (-78, 166)),
+    Structure.HIP_RIGHT: ((-156, 0), (-62, 106), (-78, 166)),
+    Structure.SACRUM: ((-68, 68), (12, 126), (-30, 140)),
+    Structure.FEMUR_LEFT: ((64, 168), (-28, 46), (-400, 28)),
+    Structure.FEMUR_RIGHT: ((-168, -64), (-28, 46), (-400, 28)),
+    Structure.VERTEBRA: ((-56, 56), (-20, 95), (110, 400)),
+}
 
 
 def _vertebrae(p: Points) -> Field:

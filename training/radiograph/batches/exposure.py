@@ -29,12 +29,12 @@ def column(values: np.ndarray) -> Tensor:
 
 
 def smooth(images: Tensor) -> Tensor:
-    """The mean of 3 x 3 pixels."""
+    """Returns the mean of 3 x 3 pixels."""
     return functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
 
 
 def hide(shape: torch.Size, share: tuple[float, float], rng: Generator) -> Tensor:
-    """The masked squares of images of `shape`: a random share of each, (N, 1, H, W) of 0 and 1."""
+    """Returns the masked squares of images of `shape`: a random share of each, (N, 1, H, W) of 0 and 1."""
     count, _, rows, columns = shape
     shares = rng.uniform(*share, (count, 1, 1, 1))
     squares = rng.random((count, 1, -(-rows // HIDDEN_PIXELS), -(-columns // HIDDEN_PIXELS))) < shares

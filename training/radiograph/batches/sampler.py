@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from training.radiograph.batches.exposure import covered, expose, hide
 from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.radiograph import Radiograph
-from training.radiograph.multitask_loss import Batch
 
 # Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
 # bright border
@@ -31,6 +30,27 @@ CANVAS = (448, 384)
 POINTS = 400
 # A crop with fewer fracture pixels than this has an unknown label
 FEWEST_PIXELS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """N images as the network sees them, and their targets.
+
+    `seen` and `whole` (N, 1, H, W): grey values with and without masked squares; `hidden` (N, 1, H, W): 1
+    in masked squares; `maps` (N, 2, H, W): real and simulated fracture; `labels` (N, 2): the same for each
+    image, NaN if unknown; `attributes` (N, A), NaN if unknown.
+    """
+
+    seen: Tensor
+    whole: Tensor
+    hidden: Tensor
+    maps: Tensor
+    labels: Tensor
+    attributes: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Returns the batch on a device."""
+        return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +84,7 @@ class Draws:
 
 
 def source_of(image: Radiograph, rng: Generator) -> Source:
-    """An image with points on its bones and fractures."""
+    """Returns an image with points on its bones and fractures."""
     mask = image.mask()
     bone = bone_mask(image.pixels)
     return Source(
@@ -77,7 +97,7 @@ def source_of(image: Radiograph, rng: Generator) -> Source:
 
 
 def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The pixels brighter than the tissue around them, away from the image's border and white areas."""
+    """Returns the pixels brighter than the tissue around them, but for border and white areas."""
     image = ndimage.uniform_filter((pixels / 255).astype(np.float32), 3)
     tissue = (image > air_level(image) + TISSUE) & (image < WHITE)
     around = ndimage.uniform_filter(image * tissue, SURROUNDINGS_PIXELS)
@@ -90,7 +110,7 @@ def bone_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def air_level(image: NDArray[np.float32]) -> float:
-    """The most frequent grey value of the darker half of the range."""
+    """Returns the most frequent grey value of the darker half of the range."""
     counts, edges = np.histogram(image, 32, (0, 0.5))
     return float(edges[counts.argmax() + 1])
 
@@ -115,7 +135,7 @@ class Sampler:
         self.all = [one for one in sources if len(one.bone) and (len(one.fracture) or not one.fractured)]
 
     def batch(self, draws: Draws, step: int) -> Batch:
-        """The batch of a step."""
+        """Returns the batch of a step."""
         rng = np.random.default_rng((self.seed, step))
         shown = [self.around_fracture(draws, rng) for _ in range(draws.fractures)]
         shown += [self.with_simulated(draws, rng) for _ in range(draws.simulated)]
@@ -126,19 +146,19 @@ class Sampler:
         return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
 
     def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view that contains part of a fracture."""
+        """Returns a view that contains part of a fracture."""
         source = pick(self.outlined, rng)
         planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
         return described(source, planes, None)
 
     def of_any(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view of bones: four in five from images without a fracture."""
+        """Returns a view of bones: four in five from images without a fracture."""
         source = pick(self.whole if rng.random() < 0.8 or draws.whole else self.all, rng)
         planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
         return described(source, planes, None)
 
     def with_simulated(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
-        """A view of an image without a fracture, with a simulated one."""
+        """Returns a view of an image without a fracture, with a simulated one."""
         source = pick(self.whole, rng)
         view = view_of(source, source.bone, draws, rng)
         planes = sample(source.planes, view.points())
@@ -154,7 +174,7 @@ class Sampler:
 
 
 def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask without the window's border, reduced to a coarse lattice."""
+    """Returns a mask without the window's border, reduced to a coarse lattice."""
     lattice = np.zeros_like(mask)
     lattice[24:-24:3, 24:-24:3] = mask[24:-24:3, 24:-24:3]
     return lattice
@@ -166,7 +186,7 @@ def pick(sources: list[Source], rng: Generator) -> Source:
 
 
 def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Generator) -> View:
-    """A random view: of the whole image, or of a window that shows one of the points."""
+    """Returns a random view: of the whole image, or of a window that shows one of the points."""
     if draws.whole:
         return whole_view(source, draws.size, rng)
     zoom = float(np.exp(rng.normal(0.1, 0.25)))
@@ -184,13 +204,13 @@ def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Genera
 
 
 def inside(centre: float, length: int, shown: float) -> float:
-    """The centre, shifted so that most of a window of `shown` pixels lies in the image."""
+    """Returns the centre, shifted so that most of a window of `shown` pixels lies in the image."""
     margin = min(0.35 * shown, length / 2)
     return float(np.clip(centre, margin, length - margin))
 
 
 def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
-    """The image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
+    """Returns the image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
     rows, columns = source.planes.shape[1:]
     zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
     angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
@@ -202,7 +222,7 @@ def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
 
 
 def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:
-    """A view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
+    """Returns a view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
     fracture = (planes[1] > 0.5).float()
     maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])
     labels = torch.tensor([label(float(fracture.sum())), 0.0 if drawn is None else 1.0])

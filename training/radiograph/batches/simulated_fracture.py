@@ -56,7 +56,7 @@ def coordinates(window: Floats, at: tuple[float, float], rng: Generator) -> tupl
 
 
 def across_bone(window: Floats, at: tuple[float, float]) -> float:
-    """The angle of the direction across the bone, in which grey values change most around a point."""
+    """Returns the angle of the direction across the bone, in which grey values change most around a point."""
     column, row = (int(np.clip(v, 20, n - 21)) for v, n in zip(at, window.shape[::-1], strict=True))
     around = ndimage.uniform_filter(window[row - 20 : row + 21, column - 20 : column + 21], 3)
     down, right = np.gradient(around)
@@ -64,7 +64,7 @@ def across_bone(window: Floats, at: tuple[float, float]) -> float:
 
 
 def line_of(across: Floats, fades: Floats, rng: Generator) -> Floats:
-    """The grey values that a fracture line adds: dark if the bone is separated, bright if it overlaps."""
+    """Returns the grey that a fracture line adds: dark if bone is separated, bright if it overlaps."""
     depth = rng.uniform(0.02, 0.25) * (1 if rng.random() < 0.25 else -1)
     width = rng.uniform(0.8, 2.5)
     return (depth * np.exp(-((across / width) ** 2)) * fades).astype(np.float32)

@@ -33,7 +33,7 @@ class View:
         return turn @ np.diag([(-1 if self.mirror else 1) / self.zoom[0], 1 / self.zoom[1]])
 
     def points(self, moved: Floats | None = None) -> Floats:
-        """The x, y in the image of each window pixel, (rows, columns, 2); `moved` displaces window pixels."""
+        """Returns each window pixel's x, y in the image, (rows, columns, 2); `moved` displaces them."""
         rows, columns = self.size
         y, x = np.mgrid[:rows, :columns].astype(np.float32)
         offsets = np.stack([x - (columns - 1) / 2, y - (rows - 1) / 2], -1)

@@ -24,7 +24,7 @@ class Layout:
     entries: Callable[[Path], Iterator[Entry]]
 
     def fits(self, folder: Path) -> bool:
-        """Whether a folder has all files of the layout."""
+        """Returns whether a folder has all files of the layout."""
         return all(any(folder.glob(pattern)) for pattern in self.files)
 
 
@@ -40,7 +40,7 @@ LAYOUTS = (
 
 
 def layout_of(folder: Path) -> Layout:
-    """The layout of a folder. Raises UsageError, which lists the layouts, if it has none of them."""
+    """Returns the layout of a folder. Raises UsageError, which lists the layouts, if it has none of them."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder of radiographs, {folder} is not a folder")
     for layout in LAYOUTS:

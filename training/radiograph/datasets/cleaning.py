@@ -21,7 +21,7 @@ PARTS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class RadiographSet:
     """A data set of radiographs after exclusions.
 
     `members` are training and development images. `pairs` are near copies among them, by index.
@@ -33,26 +33,26 @@ class Dataset:
     exclusions: tuple[Exclusion, ...]
 
     def images(self, split: str) -> list[Radiograph]:
-        """The images of a split."""
+        """Returns the images of a split."""
         return [member.image for member in self.members if member.image.split == split]
 
-    def training(self) -> Dataset:
-        """The data set with only the training images."""
+    def training(self) -> RadiographSet:
+        """Returns the data set with only the training images."""
         return self.only([at for at, one in enumerate(self.members) if one.image.split == "train"])
 
-    def only(self, chosen: Sequence[int]) -> Dataset:
-        """The data set with only these images."""
+    def only(self, chosen: Sequence[int]) -> RadiographSet:
+        """Returns the data set with only these images."""
         new = {old: at for at, old in enumerate(chosen)}
         pairs = tuple((new[a], new[b]) for a, b in self.pairs if a in new and b in new)
         return replace(self, members=tuple(self.members[at] for at in chosen), pairs=pairs)
 
     def counts(self) -> dict[str, int]:
-        """The number of excluded images by reason, in the order of REASONS."""
+        """Returns the number of excluded images by reason, in the order of REASONS."""
         found = Counter(one.code for one in self.exclusions)
         return {code: found[code] for code in REASONS if found[code]}
 
 
-def clean(folder: Path, tell: Tell = silent) -> Dataset:
+def clean(folder: Path, tell: Tell = silent) -> RadiographSet:
     """Reads a folder in any layout of LAYOUTS, and excludes images that cannot be used.
 
     Raises UsageError if the folder has no known layout or its tables cannot be read.
@@ -64,13 +64,13 @@ def clean(folder: Path, tell: Tell = silent) -> Dataset:
     members = [reading.member for reading in readings]
     tell(PREPARE, None, f"near copies among {len(members)} images")
     alike = copy_pairs([member.image.pixels for member in members])
-    dataset = Dataset(layout.name, tuple(members), tuple(alike), (*faults, *copies))
+    dataset = RadiographSet(layout.name, tuple(members), tuple(alike), (*faults, *copies))
     same = [pair for pair, correlation in alike.items() if correlation >= SAME_EXPOSURE]
     return split_apart(without_contradictions(dataset, same))
 
 
 def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Exclusion]]:
-    """One of each set of identical images, none if their labels differ; and the exclusions of the others.
+    """Returns one of each set of identical images, none if labels differ, and the others' exclusions.
 
     Held-out copies are preferred to training ones, outlined ones to others.
     """
@@ -91,17 +91,17 @@ def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Excl
 
 
 def named(images: Sequence[Radiograph], but: Radiograph) -> str:
-    """The names of the images but one."""
+    """Returns the names of the images but one."""
     return ", ".join(image.name for image in images if image is not but)
 
 
 def preference(image: Radiograph) -> tuple[int, bool, str]:
-    """The sort key by which one of identical images is kept: the least."""
+    """Returns the sort key by which one of identical images is kept: the least."""
     return SPLITS.index(image.split), not image.outlines, image.name
 
 
-def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
-    """The set without pairs of the same exposure of which only one is labelled as fractured."""
+def without_contradictions(dataset: RadiographSet, same: Iterable[Pair]) -> RadiographSet:
+    """Returns the set without pairs of the same exposure of which only one is labelled as fractured."""
     images = [member.image for member in dataset.members]
     wrong = {
         (a, b)
@@ -114,18 +114,18 @@ def without_contradictions(dataset: Dataset, same: Iterable[Pair]) -> Dataset:
 
 
 def unique(exclusions: Sequence[Exclusion]) -> list[Exclusion]:
-    """The first exclusion of each image only."""
+    """Returns the first exclusion of each image only."""
     return list({one.name: one for one in reversed(exclusions)}.values())[::-1]
 
 
-def leave_out(dataset: Dataset, indices: set[int], exclusions: Sequence[Exclusion]) -> Dataset:
+def leave_out(dataset: RadiographSet, indices: set[int], exclusions: Sequence[Exclusion]) -> RadiographSet:
     """Excludes images from the set."""
     kept = [at for at in range(len(dataset.members)) if at not in indices]
     return replace(dataset.only(kept), exclusions=(*dataset.exclusions, *exclusions))
 
 
-def split_apart(dataset: Dataset) -> Dataset:
-    """The set with dev images of both classes, and without training images related to held-out ones."""
+def split_apart(dataset: RadiographSet) -> RadiographSet:
+    """Returns the set with dev images of both classes, without training images related to them."""
     dataset = with_dev(dataset)
     splits = [member.image.split for member in dataset.members]
     held = {at for at, split in enumerate(splits) if split != "train"}
@@ -137,8 +137,8 @@ def split_apart(dataset: Dataset) -> Dataset:
     return leave_out(dataset, near | tests, exclusions)
 
 
-def with_dev(dataset: Dataset) -> Dataset:
-    """The set unchanged if its dev images show both classes; else with a part of its groups as dev."""
+def with_dev(dataset: RadiographSet) -> RadiographSet:
+    """Returns the set, unchanged if its dev images show both classes; else with some groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset
     chosen = [at for at, one in enumerate(dataset.members) if one.image.split != "test"]

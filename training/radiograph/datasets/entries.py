@@ -59,7 +59,7 @@ class Entry:
 
 
 def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
-    """The rows of a table. Raises UsageError if it lacks a column or is not text."""
+    """Yields the rows of a table. Raises UsageError if it lacks a column or is not text."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -72,7 +72,7 @@ def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]
 
 
 def read_grey(path: Path) -> Image.Image:
-    """The image as 8-bit greyscale, upright by its EXIF orientation. Raises FaultError."""
+    """Returns the image as 8-bit greyscale, upright by its EXIF orientation. Raises FaultError."""
     if not path.is_file():
         raise FaultError("missing", "no such file")
     try:
@@ -91,10 +91,7 @@ def eight_bits(values: NDArray[np.generic]) -> Image.Image:
 
 
 def read_coco(path: Path) -> tuple[CocoOutlines, dict[str, tuple[int | None, int | None]]]:
-    """The outlines in a COCO file of one category, and the size that it states of each image.
-
-    Raises UsageError.
-    """
+    """Returns the outlines in a COCO file of one category, and the sizes of its images. Raises UsageError."""
     outlines: CocoOutlines = defaultdict(list)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -113,7 +110,7 @@ def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa
 
 
 def shares(row: list[float]) -> Polygon:
-    """The corners in a YOLO line, as shares of width and height. Raises ValueError."""
+    """Returns the corners in a YOLO line, as shares of width and height. Raises ValueError."""
     if len(row) == 4:
         x, y, width, height = row
         return corners(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -121,7 +118,7 @@ def shares(row: list[float]) -> Polygon:
 
 
 def corners(left: float, top: float, right: float, bottom: float) -> Polygon:
-    """A box as a polygon."""
+    """Returns a box as a polygon."""
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 

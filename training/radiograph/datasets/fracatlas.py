@@ -39,7 +39,7 @@ Find = Callable[[str, Size], Outlines]
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The images of dataset.csv; dev are those of valid.csv."""
+    """Yields the images of dataset.csv; dev are those of valid.csv."""
     find = find_outlines(folder / "Annotations")
     splits = read_splits(folder / "Utilities" / "Fracture Split")
     for row in rows_of(folder / "dataset.csv", ("image_id", "fractured", *ATTRIBUTES)):
@@ -56,7 +56,7 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:
-    """The fault of an image that is not only in the folder of its label."""
+    """Returns the fault of an image that is not only in the folder of its label."""
     places = [place for place in FOLDERS.values() if (images / place / name).is_file()]
     if places == [FOLDERS[fractured]]:
         return None
@@ -66,7 +66,7 @@ def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """The split of each listed file; "dev" for those of valid.csv."""
+    """Returns the split of each listed file; "dev" for those of valid.csv."""
     splits: dict[str, str] = {}
     for name, split in (("train", "train"), ("valid", "dev"), ("test", "test")):
         path = folder / f"{name}.csv"
@@ -76,7 +76,7 @@ def read_splits(folder: Path) -> dict[str, str]:
 
 
 def find_outlines(folder: Path) -> Find:
-    """The reader of outlines. Raises UsageError if there are no annotations of any kind."""
+    """Returns the reader of outlines. Raises UsageError if there are no annotations of any kind."""
     for place, read in ((COCO, coco), (YOLO, yolo), (VOC, voc)):
         if (folder / place).exists():
             return read(folder / place)

@@ -43,7 +43,7 @@ CLASSES = (
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The images of dataset.csv."""
+    """Yields the images of dataset.csv."""
     labels = folder / "folder_structure" / "yolov5" / "labels"
     classes = fracture_classes(labels.with_name("meta.yaml"))
     paths = {path.stem: path for path in sorted(folder.glob("images*/*.png"))}
@@ -62,12 +62,12 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def flag(row: Mapping[str, str], column: str) -> bool:
-    """Whether a column holds 1 or 1.0."""
+    """Returns whether a column holds 1 or 1.0."""
     return float(row[column] or 0) > 0
 
 
 def attributes_of(row: Mapping[str, str]) -> tuple[float, ...]:
-    """The attributes: hand, metal or not, one view; the view is NaN if it is unknown."""
+    """Returns the attributes: hand, metal or not, one view; the view is NaN if it is unknown."""
     view = VIEWS.get(row["projection"].partition(".")[0], "")
     known: dict[str, float] = {BODY_PART: 1.0, "hardware": float(flag(row, "metal"))}
     known |= {one: float(one == view) if view else float("nan") for one in VIEWS.values()}
@@ -75,7 +75,7 @@ def attributes_of(row: Mapping[str, str]) -> tuple[float, ...]:
 
 
 def uncertain(row: Mapping[str, str]) -> FaultError | None:
-    """The fault of an image whose label is uncertain."""
+    """Returns the fault of an image whose label is uncertain."""
     if flag(row, "diagnosis_uncertain"):
         return FaultError("label_uncertain", "diagnosis_uncertain is set")
     if row["ao_classification"].strip() and not flag(row, "fracture_visible"):
@@ -84,7 +84,7 @@ def uncertain(row: Mapping[str, str]) -> FaultError | None:
 
 
 def fracture_classes(path: Path) -> frozenset[int]:
-    """The ids of the class `fracture`. Raises UsageError."""
+    """Returns the ids of the class `fracture`. Raises UsageError."""
     names = CLASSES if not path.is_file() else class_names(path)
     found = frozenset(at for at, name in enumerate(names) if name == FRACTURE)
     if not found:
@@ -93,7 +93,7 @@ def fracture_classes(path: Path) -> frozenset[int]:
 
 
 def class_names(path: Path) -> tuple[str, ...]:
-    """The class names in meta.yaml, a list or a table by id. Raises UsageError."""
+    """Returns the class names in meta.yaml, a list or a table by id. Raises UsageError."""
     try:
         names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
         return tuple(names) if isinstance(names, list) else tuple(names[at] for at in range(len(names)))

@@ -33,13 +33,13 @@ class Member:
 
 
 def number_of(name: str) -> int | None:
-    """The number of a file whose name has one number, at its end."""
+    """Returns the number of a file whose name has one number, at its end."""
     found = NUMBERED.fullmatch(name)
     return int(found[1]) if found else None
 
 
 def groups_of(members: Sequence[Member], pairs: Iterable[Pair]) -> list[int]:
-    """The index of the first image of the group of each image.
+    """Returns the index of the first image of the group of each image.
 
     Near copies, images of one patient, and runs of consecutive file numbers are in one group.
     """
@@ -70,7 +70,7 @@ def runs(members: Sequence[Member]) -> Iterator[Pair]:
 
 
 def apart(members: Sequence[Member], pairs: Iterable[Pair], held: Collection[int]) -> set[int]:
-    """The images that cannot be trained on while others are held out, by index.
+    """Returns the images that cannot be trained on while others are held out, by index.
 
     They are copies of held-out images, of the same patients, or within NEIGHBOURS file numbers of a held-out
     image or of a copy of one.
@@ -86,7 +86,7 @@ def apart(members: Sequence[Member], pairs: Iterable[Pair], held: Collection[int
 
 
 def folds_of(groups: Sequence[int], fractured: Sequence[bool], count: int) -> list[int]:
-    """The fold of each image, from 0, given its group and whether it is fractured.
+    """Returns the fold of each image, from 0, given its group and whether it is fractured.
 
     The groups with the most fractured images are assigned first, each to the fold that has the fewest.
     Raises UsageError if there are fewer groups than folds.

@@ -35,7 +35,7 @@ NEIGHBOURS = 2
 
 
 def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
-    """All pairs of near copies, by index, the smaller one first, with their correlation.
+    """Returns all pairs of near copies, by index, the smaller one first, with their correlation.
 
     The first pass, over coarse images, is one matrix product; the second compares spectra of `fine` images
     without padding; the third is `correlation`.
@@ -62,7 +62,7 @@ def copy_pairs(images: Sequence[Pixels]) -> dict[tuple[int, int], float]:
 def likely(
     images: Sequence[Pixels], turn: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """The indices of the images whose coarse version, once rotated, is most similar to that of each image."""
+    """Yields the images whose coarse version, once rotated, is most similar to each image's."""
     if len(images) < 2:
         return
     vectors = np.stack([coarse(image) for image in images]).astype(np.float32)
@@ -80,20 +80,20 @@ def likely(
 
 
 def turned(pixels: NDArray[Any], quarter_turns: int, mirror: bool) -> NDArray[Any]:
-    """The image after quarter turns and, optionally, mirroring."""
+    """Returns the image after quarter turns and, optionally, mirroring."""
     image = np.rot90(pixels, quarter_turns)
     return image[:, ::-1] if mirror else image
 
 
 def coarse(pixels: Pixels) -> Floats:
-    """A small version of the image as a vector of mean 0 and length 1."""
+    """Returns a small version of the image as a vector of mean 0 and length 1."""
     vector = small(pixels, COARSE_PIXELS).ravel()
     vector = vector - vector.mean()
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def correlation(one: Pixels, other: Pixels) -> float:
-    """The correlation of two images' fine structure at the shift where they agree best."""
+    """Returns the correlation of two images' fine structure at the shift where they agree best."""
     first, second = fine(one), fine(other)
     size = (2 * FINE_PIXELS, 2 * FINE_PIXELS)
     product_ = np.fft.rfft2(first, size) * np.conj(np.fft.rfft2(second, size))
@@ -102,12 +102,12 @@ def correlation(one: Pixels, other: Pixels) -> float:
 
 
 def fine(pixels: Pixels) -> Floats:
-    """A small version of the image without its low frequencies."""
+    """Returns a small version of the image without its low frequencies."""
     image = small(pixels, FINE_PIXELS)
     image = image - ndimage.gaussian_filter(image, 4)
     return image - image.mean()
 
 
 def small(pixels: Pixels, side: int) -> Floats:
-    """The image resized to a square of `side` pixels."""
+    """Returns the image resized to a square of `side` pixels."""
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX), np.float64)

@@ -19,7 +19,7 @@ from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """The images of `images.csv`. Raises UsageError if an outlined image is not listed."""
+    """Yields the images of `images.csv`. Raises UsageError if an outlined image is not listed."""
     outlines, _ = read_coco(folder / "fractures.json")
     rows = list(rows_of(folder / "images.csv", ("file", "split", "fractured", *ATTRIBUTES)))
     unknown = sorted(set(outlines) - {row["file"] for row in rows})

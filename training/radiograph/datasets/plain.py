@@ -42,7 +42,7 @@ UNKNOWN = (float("nan"),) * len(ATTRIBUTES)
 
 
 def coco_entries(folder: Path) -> Iterator[Entry]:
-    """The images that the COCO files list, and those that none lists as not usable. Raises UsageError."""
+    """Yields the images that COCO files list, and the others as not usable. Raises UsageError."""
     pictures, listed = pictures_of(folder), set[str]()
     for path in sorted(folder.glob("**/*.json")):
         images, outlined = read_coco_file(path)
@@ -56,7 +56,7 @@ def coco_entries(folder: Path) -> Iterator[Entry]:
 
 
 def read_coco_file(path: Path) -> tuple[list[dict[str, Any]], dict[Any, list[dict[str, Any]]]]:
-    """The images of a COCO file, and the annotations of fractures of each. Raises UsageError."""
+    """Returns the images of a COCO file, and the annotations of fractures of each. Raises UsageError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         categories = {row["id"]: str(row["name"]) for row in content["categories"]}
@@ -93,7 +93,7 @@ def coco_outlines(found: Sequence[Mapping[str, Any]], stated: tuple[Any, Any], s
 
 
 def voc_entries(folder: Path) -> Iterator[Entry]:
-    """The images of the VOC files, and those without one as not usable. Raises UsageError."""
+    """Yields the images of the VOC files, and those without one as not usable. Raises UsageError."""
     pictures, listed = pictures_of(folder), set[str]()
     by_stem = {Path(name).stem: name for name in pictures}
     files = {path: voc_boxes(path) for path in sorted(folder.glob("**/*.xml"))}
@@ -109,7 +109,7 @@ def voc_entries(folder: Path) -> Iterator[Entry]:
 
 
 def voc_boxes(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
-    """The class and the box of each object of a file. Raises UsageError."""
+    """Returns the class and the box of each object of a file. Raises UsageError."""
     try:
         tree = ElementTree.parse(path)  # noqa: S314 (the data set that a user trains on)
         sides = ("xmin", "ymin", "xmax", "ymax")
@@ -130,7 +130,7 @@ def constant(outlines: Outlines, size: Size) -> Outlines:  # noqa: ARG001 (a Fin
 
 
 def yolo_entries(folder: Path) -> Iterator[Entry]:
-    """All pictures, with the outlines of the label file of their name. Raises UsageError."""
+    """Yields all pictures, with the outlines of the label file of their name. Raises UsageError."""
     classes = fracture_classes(yolo_classes(folder), folder.name)
     labels = {path.stem: path for path in folder.glob("**/*.txt") if path.name != "classes.txt"}
     for name, path in pictures_of(folder).items():
@@ -140,13 +140,13 @@ def yolo_entries(folder: Path) -> Iterator[Entry]:
 
 
 def shows_any(file: Path, classes: frozenset[int]) -> bool:
-    """Whether a YOLO file outlines a fracture; a line that cannot be read counts, and is reported as such."""
+    """Returns whether a YOLO file outlines a fracture; an unreadable line counts, and is reported."""
     firsts = [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     return any(not first.replace(".", "", 1).isdecimal() or int(float(first)) in classes for first in firsts)
 
 
 def yolo_classes(folder: Path) -> dict[int, str]:
-    """The names of the classes, by id. Raises UsageError if a file of them cannot be read."""
+    """Returns the names of the classes, by id. Raises UsageError if a file of them cannot be read."""
     lists = sorted(folder.glob("**/classes.txt"))
     if lists:
         return dict(enumerate(lists[0].read_text(encoding="utf-8").split("\n")))
@@ -161,7 +161,7 @@ def yolo_classes(folder: Path) -> dict[int, str]:
 
 
 def fracture_classes(names: Mapping[int, str], place: str) -> frozenset[int]:
-    """The ids of the class of fractures: the only one, or those named so. Raises UsageError."""
+    """Returns the ids of the class of fractures: the only one, or those named so. Raises UsageError."""
     said = {at: name for at, name in names.items() if name.strip()}
     found = (
         frozenset(said) if len(said) == 1 else frozenset(at for at in said if FRACTURE in said[at].lower())
@@ -175,7 +175,7 @@ def fracture_classes(names: Mapping[int, str], place: str) -> frozenset[int]:
 
 
 def pictures_of(folder: Path) -> dict[str, Path]:
-    """The pictures below a folder, by file name. Raises UsageError if two have the same name."""
+    """Returns the pictures below a folder, by file name. Raises UsageError if two have the same name."""
     found: dict[str, Path] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES):
         if path.name in found:
@@ -185,14 +185,14 @@ def pictures_of(folder: Path) -> dict[str, Path]:
 
 
 def entry(folder: Path, name: str, path: Path | None, fractured: bool, outlines: FindOutlines) -> Entry:
-    """The entry of a picture; its folders name the split."""
+    """Returns the entry of a picture; its folders name the split."""
     within = path.relative_to(folder).parts[:-1] if path else ()
     split = next((SPLITS[part.lower()] for part in within if part.lower() in SPLITS), "train")
     return Entry(name, path or folder / name, split, fractured, UNKNOWN, outlines)
 
 
 def unlisted(pictures: Mapping[str, Path], listed: set[str]) -> Iterator[Entry]:
-    """The pictures that no annotation lists: what they show is not known."""
+    """Yields the pictures that no annotation lists: what they show is not known."""
     for name in sorted(set(pictures) - listed):
         fault = FaultError("unlisted", "no annotation lists it")
         yield Entry(name, pictures[name], "train", False, UNKNOWN, fault=fault)

@@ -51,16 +51,16 @@ class Radiograph:
         return bool(self.outlines) or not self.fractured
 
     def masks(self) -> list[Mask]:
-        """The masks of the fractures, each of the image's shape."""
+        """Returns the masks of the fractures, each of the image's shape."""
         return [fill(outline, self.pixels.shape) for outline in self.outlines]
 
     def mask(self) -> Mask:
-        """The mask of all fractures of the image."""
+        """Returns the mask of all fractures of the image."""
         return np.logical_or.reduce([np.zeros(self.pixels.shape, bool), *self.masks()])
 
 
 def fill(outline: tuple[Polygon, ...], shape: tuple[int, ...]) -> Mask:
-    """The pixels inside an outline's polygons."""
+    """Returns the pixels inside an outline's polygons."""
     image = Image.new("1", (shape[1], shape[0]))
     draw = ImageDraw.Draw(image)
     for polygon in outline:

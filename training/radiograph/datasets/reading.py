@@ -63,13 +63,13 @@ class Reading:
 def read_dataset(
     folder: Path, split: str | None = None, longest_pixels: int = LONGEST_PIXELS
 ) -> list[Radiograph]:
-    """The images of a set in Osteon's layout, or of one split. Raises UsageError and FaultError."""
+    """Returns the images of a set in Osteon's layout, or of one split. Raises UsageError and FaultError."""
     listed = [entry for entry in own.entries(folder) if split in (None, entry.split)]
     return [read(entry, longest_pixels).member.image for entry in listed]
 
 
 def listed(layout: Layout, folder: Path) -> list[Entry]:
-    """The images that a set lists. Raises UsageError if its tables are invalid."""
+    """Returns the images that a set lists. Raises UsageError if its tables are invalid."""
     try:
         entries = list(layout.entries(folder))
     except (ValueError, KeyError) as error:
@@ -84,7 +84,7 @@ def listed(layout: Layout, folder: Path) -> list[Entry]:
 
 
 def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Exclusion]]:
-    """The images that can be read, and the exclusions of the others."""
+    """Returns the images that can be read, and the exclusions of the others."""
     readings, faults = [], []
     listed = Counter[str]()
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
@@ -100,7 +100,7 @@ def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Excl
 
 
 def read_or_fault(entry: Entry) -> Reading | FaultError:
-    """An image, or the reason why it is excluded."""
+    """Returns an image, or the reason why it is excluded."""
     try:
         return read(entry)
     except FaultError as fault:
@@ -108,7 +108,7 @@ def read_or_fault(entry: Entry) -> Reading | FaultError:
 
 
 def read(entry: Entry, longest_pixels: int = LONGEST_PIXELS) -> Reading:
-    """One image with its outlines. Raises FaultError."""
+    """Returns one image with its outlines. Raises FaultError."""
     if entry.fault is not None:
         raise entry.fault
     image = read_grey(entry.path)
@@ -127,7 +127,7 @@ def read(entry: Entry, longest_pixels: int = LONGEST_PIXELS) -> Reading:
 
 
 def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]:
-    """The image downsampled to a longest side of at most that many pixels, and the scale factor."""
+    """Returns the image downsampled to a longest side of at most that many pixels, and the scale factor."""
     scale = min(1.0, longest_pixels / max(image.size))
     if scale == 1:
         return image, 1.0
@@ -136,7 +136,7 @@ def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]
 
 
 def checked(entry: Entry, size: Size) -> Outlines:
-    """The outlines of an image, clipped to it. Raises FaultError."""
+    """Returns the outlines of an image, clipped to it. Raises FaultError."""
     try:
         found = entry.outlines(size)
         for polygon in (one for outline in found for one in outline):
@@ -155,7 +155,7 @@ def require_polygon(polygon: Polygon) -> None:
 
 
 def inside(polygon: Polygon, size: Size) -> Polygon:
-    """The polygon, clipped to the image. Raises FaultError if it exceeds the image by more than rounding."""
+    """Returns the polygon, clipped to the image. Raises FaultError if it is more than rounding."""
     away = np.maximum(-polygon, polygon - size).max()
     if away > OUTSIDE * max(size):
         raise FaultError("outline_outside", f"{away:.0f} pixels outside an image of {size[0]} x {size[1]}")

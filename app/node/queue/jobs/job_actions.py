@@ -21,10 +21,7 @@ from operators.errors import UsageError
 
 
 def retry(client: DBOSClient, job_id: str, data: Path) -> None:
-    """Restarts a job that ended without a delivery, with its full time limits.
-
-    Raises UsageError for other jobs.
-    """
+    """Restarts a job that ended without a delivery, with full time limits. Raises UsageError for others."""
     job = require_job(client, job_id)
     if job.state not in ("failed", "refused", "cancelled"):
         raise UsageError(f"expected a job that failed, was refused or cancelled; this one is {job.state}")

@@ -28,7 +28,7 @@ LONGEST = 2**32 - 2  # PS3.5 7.1.1: the length of a value
 
 
 def encoded_groups(template: Dataset) -> list[bytes]:
-    """Each item of the Per-frame Functional Groups Sequence, as pydicom encodes it."""
+    """Returns each item of the Per-frame Functional Groups Sequence, as pydicom encodes it."""
     alone, stream = Dataset(), io.BytesIO()
     alone.PerFrameFunctionalGroupsSequence = template.PerFrameFunctionalGroupsSequence
     alone.save_as(stream, implicit_vr=False, little_endian=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from app.cli.commands import app
+from app.cli.config import config_app
 from app.cli.corrections import corrections_app
 from app.cli.data import data_app
-from app.cli.map import config_app
 from app.cli.models.packages import models_app
-from app.cli.users import users_app
+from app.cli.node.users import users_app
 from tests.support.node.node_processes import until
 from tests.support.packages.model_cases import ran
 from tests.support.training.training_cases import ROOT

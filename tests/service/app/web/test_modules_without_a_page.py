@@ -10,7 +10,7 @@ from app.settings import ROOT
 
 def test_a_node_without_a_page_loads_nothing_of_it() -> None:
     script = (
-        "import sys, app.cli.node, app.node.service.supervisor;"
+        "import sys, app.cli.node.commands, app.node.service.supervisor;"
         "print([name for name in sys.modules if name.partition('.')[0] in ('argon2', 'markdown_it')"
         " or name.startswith('app.web')])"
     )

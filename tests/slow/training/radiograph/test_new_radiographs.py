@@ -18,8 +18,8 @@ from operators.pipelines.several import segment
 from tests.support.radiographs import small_batches
 from tests.support.radiographs.small_batches import with_small_batches
 from tests.support.radiographs.synthetic_radiographs import BOX, SHAPE, distinct_radiograph
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.package_installation import package_in
-from training.radiograph.schedule import RECIPES
 
 NAME = "wrists"
 

@@ -19,9 +19,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.cli.calibrate import CalibrateOptions, calibrate
-from app.cli.train import TrainOptions
-from app.cli.train import train as train_package
+from app.cli.training.calibrate import CalibrateOptions, calibrate
+from app.cli.training.train import TrainOptions
+from app.cli.training.train import train as train_package
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
 from tests.support.radiographs.radiograph_package import write_radiograph_package
@@ -34,11 +34,11 @@ from tests.support.radiographs.synthetic_radiographs import (
     write_graz,
 )
 from tests.support.training.training_cases import ROOT
+from training.radiograph.loop.schedule import RECIPES
 from training.radiograph.package_installation import package_in
 from training.radiograph.radiograph_recipe import RadiographRecipeFile
 from training.radiograph.radiograph_run import RadiographRun
 from training.radiograph.radiograph_run import train as train_radiographs
-from training.radiograph.schedule import RECIPES
 
 RECIPE = 'subjects = "radiograph"\nrecipe = "outlines"\nsteps = 40000\n'
 COMMAND = """
@@ -56,7 +56,7 @@ import os, signal, sys
 import torch
 from app.cli.commands import main
 from tests.support.radiographs.small_batches import make_batches_small
-from training.radiograph import phased_trainer
+from training.radiograph.loop import phased_trainer
 
 make_batches_small()
 torch.set_num_threads(1)

@@ -14,13 +14,17 @@ from benchmarks.accuracy.radiographs.pictures import FOUND, TRUE, picture
 from operators.radiographs.detections import Decoding
 from tests.support.radiographs.synthetic_radiographs import made_radiograph, write_dataset
 from training.radiograph import __main__ as command
-from training.radiograph import report, schedule
+from training.radiograph import report
 from training.radiograph.batches.sampler import Draws
+from training.radiograph.loop import schedule
+from training.radiograph.loop.schedule import NetworkSize, Phase, RadiographRecipe
 from training.radiograph.predictions import Case, Prediction
-from training.radiograph.schedule import NetworkSize, Phase, Recipe
+from training.radiograph.radiograph_recipe import RecipeName
 
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
-QUICK = Recipe((Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2)
+QUICK = RadiographRecipe(
+    (Phase("only", 9, 1e-3, (WHOLE,)),), NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1)), (128, 96), 2
+)
 
 
 def cases(count: int, right: bool) -> list[Case]:
@@ -76,20 +80,17 @@ def test_pictures_show_truth_and_detections() -> None:
 
 @pytest.mark.parametrize("name", ["outlines", "resnet18"])
 def test_the_command_trains_goes_on_finishes_and_reports(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: RecipeName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = [made_radiograph(20 * n, n % 2 == 0, "dev" if n > 5 else "train") for n in range(12)]
-    data = str(write_dataset(tmp_path / "data", images))
+    data = write_dataset(tmp_path / "data", images)
     runs = tmp_path / "runs"
     monkeypatch.setitem(schedule.RECIPES, name, QUICK if name == "outlines" else replace(QUICK, size=None))
-    arguments = ["radiograph", "--data", data, "--recipe", name]
-    for more in (["--last-step", "2"], ["--last-step", "3"], ["--finish", "2"]):
-        monkeypatch.setattr("sys.argv", [*arguments, "--runs", str(runs), *more])
-        command.main()
+    for more in ({"last_step": 2}, {"last_step": 3}, {"finish": 2}):
+        command.main(data=data, runs=runs, recipe=name, **more)
     assert torch.load(runs / "state.pt")["step"] == 3
     assert torch.load(runs / "finished-3" / "state.pt")["step"] == 5
     assert 0 <= json.loads((runs / "finished-3" / "metrics.json").read_text())["auc"] <= 1
-    weights = str(runs / "finished-3" / "state.pt")
-    monkeypatch.setattr("sys.argv", [*arguments, "--weights", weights, "--weights", weights])
-    report.main()
+    weights = runs / "finished-3" / "state.pt"
+    report.main(data=data, weights=(weights, weights), recipe=name)
     assert "| AUC |" in capsys.readouterr().out

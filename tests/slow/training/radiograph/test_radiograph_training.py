@@ -30,16 +30,16 @@ from training.radiograph.datasets.groups import Member, apart, number_of
 from training.radiograph.datasets.near_copies import copy_pairs
 from training.radiograph.datasets.radiograph import ATTRIBUTES
 from training.radiograph.datasets.reading import read_dataset
-from training.radiograph.multitask_loss import LossWeights, loss
-from training.radiograph.phased_trainer import Trainer
+from training.radiograph.loop.multitask_loss import LossWeights, loss
+from training.radiograph.loop.phased_trainer import Trainer
+from training.radiograph.loop.schedule import Limits, NetworkSize, Phase, RadiographRecipe
 from training.radiograph.predictions import predict
-from training.radiograph.schedule import Limits, NetworkSize, Phase, Recipe
 
 # With 4 channels oneDNN (torch 2.13) writes beyond its memory in float32, and the process dies
 SMALL = NetworkSize((8, 8, 8, 8, 8), (1, 1, 1, 1))
 CROPS = Draws(fractures=2, simulated=1, others=2, size=(96, 96))
 WHOLE = Draws(fractures=1, simulated=0, others=1, size=(128, 96), whole=True)
-RECIPE = Recipe(
+RECIPE = RadiographRecipe(
     (
         Phase("first", 2, 1e-3, (replace(CROPS, fractures=0, simulated=3),)),
         Phase("second", 8, 1e-3, (CROPS, WHOLE)),
@@ -254,7 +254,7 @@ def test_the_network_learns_a_gap_from_few_steps(tmp_path: Path) -> None:
     easy = Sampler([source_of(made_radiograph(n, n % 2 == 0), rng) for n in range(12)], seed=0)
     draws = Draws(fractures=4, simulated=0, others=4, size=(96, 96), hidden=(0.0, 0.0))
     size = NetworkSize((8, 8, 16, 16, 16), (1, 1, 1, 1))
-    recipe = Recipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
+    recipe = RadiographRecipe((Phase("only", 60, 1e-2, (draws,)),), size, warmup_steps=5)
     run = Trainer(recipe, easy, tmp_path, lambda _: {})
     first = [run.train_step(Limits(60))["crop fracture"] for _ in range(5)]
     last = [run.train_step(Limits(60))["crop fracture"] for _ in range(50)][-5:]

@@ -13,12 +13,12 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.commands import COMMANDS, app
+from app.cli.config import config_app
 from app.cli.corrections import corrections_app
 from app.cli.data import data_app
-from app.cli.map import config_app
 from app.cli.models.packages import models_app
-from app.cli.node import OPTIONS
-from app.cli.users import users_app
+from app.cli.node.options import OPTIONS
+from app.cli.node.users import users_app
 from app.node.settings.configuration import NodeSettings
 
 GROUPS = (corrections_app, data_app, models_app, users_app, config_app)

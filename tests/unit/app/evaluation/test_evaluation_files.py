@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from app.evaluation.case_pairing import pairs
-from app.evaluation.comparison import evaluate, run_evaluation
+from app.evaluation.comparison import evaluate, pairs, run_evaluation
 from app.evaluation.evaluation_picture import in_truth_colours
 from app.evaluation.evaluation_report import show, summary
 from operators.dicom.seg.seg_reader import SegmentInfo

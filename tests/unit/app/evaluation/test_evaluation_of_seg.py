@@ -13,8 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code as PydicomCode
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from app.evaluation.case_pairing import pairs
-from app.evaluation.comparison import run_evaluation
+from app.evaluation.comparison import pairs, run_evaluation
 from operators.image_files.label_files import is_label_file
 from operators.packages.structures import Code
 from tests.support.packages.labels import made_label

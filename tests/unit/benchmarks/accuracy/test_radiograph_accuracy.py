@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -269,26 +268,20 @@ def test_the_contact_sheet_has_up_to_four_of_each_kind(tmp_path: Path) -> None:
 def test_the_command_writes_the_page_without_rows_and_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: RadiographRows
 ) -> None:
-    def arguments(**given: Path) -> SimpleNamespace:
-        return SimpleNamespace(**{"data": None, "cross_validation": None, "baseline": None, **given})
-
     page, models = tmp_path / "page.md", tmp_path / "models"
     monkeypatch.setattr(command, "PAGE", page)
     monkeypatch.setattr(command, "MODELS", models)
     for write in (write_document, write_card):
         monkeypatch.setattr(command, write.__name__, partial(write, draws=DRAWS))
-    monkeypatch.setattr(command, "parsed", arguments)
     command.main()
     assert "Not measured yet." in page.read_text(encoding="utf-8")
     (models / "made").mkdir(parents=True)
     (models / "made" / "MODEL_CARD.md").write_text(CARD, encoding="utf-8")
     small = replace(good, images=good.images[:6])
     monkeypatch.setattr(command, "measure", lambda *_: small)
-    monkeypatch.setattr(command, "parsed", lambda: arguments(data=tmp_path))
-    command.main()
+    command.main(data=tmp_path)
     assert read_rows(tmp_path / "page" / "rows.json") == small
     assert "not met" in page.read_text(encoding="utf-8") or "not measured" in page.read_text(encoding="utf-8")
     monkeypatch.setattr(command, "PAGE", tmp_path / "other.md")
-    monkeypatch.setattr(command, "parsed", lambda: arguments(baseline=tmp_path))
     with pytest.raises(UsageError, match="expected --data"):
-        command.main()
+        command.main(baseline=tmp_path)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from operators.bones.find import all_clusters, largest_cluster, region_of_interest, seen_structures
+from operators.bones.find import Look, all_clusters, largest_cluster, region_of_interest
 from operators.bones.regions import (
     BoneRegion,
     BoneRegions,
@@ -138,7 +138,7 @@ def test_the_look_lists_what_is_likelier_than_not_and_large_enough() -> None:
     values = probabilities(COARSE, {"middle": MIDDLE, "side_left": block((1, 1, 1), (3, 3, 3))})
     unsure = block((30, 20, 8), (38, 30, 20))
     values[:, unsure] = np.array([0.3, 0.1, 0.15, 0.45], np.float32)[:, None]
-    (seen,) = seen_structures(values, GRID, PACKAGE.coarse, 1.0)
+    (seen,) = Look(values, GRID, PACKAGE.coarse, 1.0).seen
     assert seen.name == "middle"
     assert seen.network_mean == pytest.approx(0.9)
     assert seen.volume_ml == pytest.approx(MIDDLE.sum() * 0.008)
@@ -240,16 +240,17 @@ def test_all_clusters_as_large_as_the_smallest_bone_may_be_kept() -> None:
 def test_the_region_of_interest_holds_the_bones_and_a_margin() -> None:
     values = probabilities(COARSE, {"middle": MIDDLE})
     spec = replace(PACKAGE.coarse, spacing_mm=(2.0, 2.0, 2.0))
-    box = region_of_interest(values, spec, PACKAGE, 8.0)
+    box = region_of_interest(Look(values, GRID, spec), PACKAGE, 8.0)
     assert box is not None
     assert (box.start, box.stop) == ((12, 16, 4), (28, 32, 22))
-    wide = region_of_interest(values, spec, PACKAGE, 500.0)
+    wide = region_of_interest(Look(values, GRID, spec), PACKAGE, 500.0)
     assert wide is not None
     assert wide.shape == SHAPE
 
 
 def test_there_is_no_region_of_interest_where_no_bone_was_found() -> None:
-    assert region_of_interest(probabilities(COARSE, {}), PACKAGE.coarse, PACKAGE, 8.0) is None
+    look = Look(probabilities(COARSE, {}), GRID, PACKAGE.coarse)
+    assert region_of_interest(look, PACKAGE, 8.0) is None
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
@@ -257,15 +258,16 @@ def test_what_the_network_is_not_sure_of_is_not_found(share: float) -> None:
     values = probabilities(COARSE, {"middle": MIDDLE})
     values = np.where(MIDDLE, share * values + (1 - share) / len(COARSE), values).astype(np.float32)
     asked = replace(PACKAGE, accepts=replace(PACKAGE.accepts, minimum_probability=0.8))
-    box = region_of_interest(values, PACKAGE.coarse, asked, 8.0)
+    look = Look(values, GRID, PACKAGE.coarse)
+    box = region_of_interest(look, asked, 8.0)
     assert (box is not None) == (share == 0.9)
-    assert region_of_interest(values, PACKAGE.coarse, PACKAGE, 8.0) is not None
+    assert region_of_interest(look, PACKAGE, 8.0) is not None
 
 
 def test_the_plane_between_the_sides_comes_from_the_coarse_classes() -> None:
     left, right = block((24, 8, 8), (36, 18, 18)), block((4, 8, 8), (12, 18, 18))
     values = probabilities(COARSE, {"side_left": left, "side_right": right})
-    plane = sides_plane(values, GRID, Box((0, 0, 0), SHAPE), PACKAGE.coarse, PACKAGE)
+    plane = sides_plane(Look(values, GRID, PACKAGE.coarse), Box((0, 0, 0), SHAPE), PACKAGE)
     assert plane is not None
     at = plane.left_of(GRID.ijk_to_lps, SHAPE)
     assert at[left].all()
@@ -279,7 +281,7 @@ def test_a_joint_taken_for_a_bone_of_the_midline_moves_no_plane_where_the_trunk_
     middle, *pair = PACKAGE.labels
     blind = [replace(each, detection=replace(each.found_by, coarse_class="side_left")) for each in pair]
     package = replace(PACKAGE, labels=(middle, *blind))
-    plane = sides_plane(values, GRID, Box((0, 0, 0), (40, 36, 15)), package.coarse, package)
+    plane = sides_plane(Look(values, GRID, package.coarse), Box((0, 0, 0), (40, 36, 15)), package)
     assert plane is not None
     at = plane.left_of(GRID.ijk_to_lps, SHAPE)
     assert at[left].all()

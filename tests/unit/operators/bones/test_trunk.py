@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from operators.bones.trunk import trunk_voxels
+from operators.bones.regions import trunk_voxels
 from operators.geometry.volume import Grid
 
 GRID = Grid((30, 20, 20), np.diag([4.0, 4.0, 4.0, 1.0]))

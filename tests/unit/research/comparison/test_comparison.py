@@ -9,9 +9,9 @@ import torch
 from operators.networks.architectures.architecture_table import build
 from operators.networks.architectures.own_unets import SubpixelUNet
 from research.comparison.decoding import THRESHOLDS, decoded
-from research.comparison.deep_supervision import LEVELS, SupervisedUNet
 from research.comparison.encodings import ENCODINGS
 from research.comparison.losses import LOSSES
+from research.comparison.short_run import LEVELS, SupervisedUNet
 
 
 def test_deep_supervision_counts_each_head_half_of_the_one_above() -> None:

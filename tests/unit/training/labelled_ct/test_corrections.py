@@ -19,7 +19,7 @@ from tests.support.training.training_cases import ROOT
 from tests.unit.training.labelled_ct.test_figures import result, score
 from training.datasets.layout import LeftOut, read_dataset
 from training.labelled_ct import corrections
-from training.labelled_ct.corrections import Correction, Filing, add_corrections, read_record, table_of
+from training.labelled_ct.corrections import FiledCorrection, Filing, add_corrections, read_record, table_of
 from training.labelled_ct.refinement import Margins, comparison, faults_of
 
 PACKAGE = read_coarse_to_fine_package(ROOT / "models" / "pelvis" / PACKAGE_FILE)
@@ -45,13 +45,13 @@ def edited(folder: Path, seed: int, values: list[int]) -> Path:
     return folder
 
 
-def add(filing: Filing, *sources: Path) -> list[Correction | LeftOut]:
+def add(filing: Filing, *sources: Path) -> list[FiledCorrection | LeftOut]:
     return list(add_corrections(sources, filing, Networks(Device()), lambda *_: None))
 
 
 def test_a_file_without_names_has_the_packages_values(filing: Filing, tmp_path: Path) -> None:
     (made,) = add(filing, edited(tmp_path / "a", 0, VALUES))
-    assert isinstance(made, Correction)
+    assert isinstance(made, FiledCorrection)
     assert (made.case, made.version, made.who, made.package) == ("c0001", 1, "Ada", PACKAGE.name)
     names = [label.name for label in PACKAGE.labels][:2]
     assert [change.structure for change in made.changes] == names
@@ -65,8 +65,8 @@ def test_another_correction_of_the_same_ct_is_its_next_version(filing: Filing, t
     add(filing, edited(tmp_path / "a", 0, VALUES))
     (other,) = add(filing, edited(tmp_path / "b", 1, VALUES))
     (again,) = add(filing, edited(tmp_path / "c", 0, VALUES[::-1]))
-    assert isinstance(other, Correction)
-    assert isinstance(again, Correction)
+    assert isinstance(other, FiledCorrection)
+    assert isinstance(again, FiledCorrection)
     assert (other.case, other.version, again.case, again.version) == ("c0002", 1, "c0001", 2)
     records = read_record(filing.folder)
     assert [(row["case"], row["version"]) for row in records] == [("c0001", 1), ("c0002", 1), ("c0001", 2)]
@@ -78,7 +78,7 @@ def test_another_correction_of_the_same_ct_is_its_next_version(filing: Filing, t
 def test_files_may_be_named_one_by_one(filing: Filing, tmp_path: Path) -> None:
     folder = edited(tmp_path / "a", 0, VALUES)
     (made,) = add(filing, folder / "edited_seg.nii.gz", folder / "ct.nii.gz")
-    assert isinstance(made, Correction)
+    assert isinstance(made, FiledCorrection)
 
 
 def test_a_correction_without_its_ct_is_no_correction(filing: Filing, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.support.dicom.seg_cases import bone, package, provenance
 from tests.support.training.synthetic_datasets import made_case
 from tests.unit.training.labelled_ct.test_corrections import add, filing
 from training.datasets.layout import LeftOut, read_dataset
-from training.labelled_ct.corrections import Correction, Filing
+from training.labelled_ct.corrections import FiledCorrection, Filing
 
 __all__ = ["filing"]
 TISSUE = SrCode("85756007", "SCT", "Tissue")
@@ -91,7 +91,7 @@ def test_what_a_viewer_saved_is_filed_with_structure_side_and_fragment(
     WRITERS[form](tmp_path / "ct", drawn, tmp_path / "edited.dcm")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.dcm")}
     (made,) = add(filing, tmp_path / "ct", tmp_path / "edited.dcm")
-    assert isinstance(made, Correction), made
+    assert isinstance(made, FiledCorrection), made
     (change,) = made.changes
     ml = np.count_nonzero(drawn) * 2.5 / 1000
     # The centres of voxels decide what contours enclose
@@ -116,7 +116,7 @@ def test_seg_and_rtstruct_of_one_ct_are_versions_of_one_case(filing: Filing, tmp
         (one.case, one.version)
         for form in WRITERS
         for one in add(filing, tmp_path / "ct1", tmp_path / "ct2", *sorted(tmp_path.glob(f"{form}?.dcm")))
-        if isinstance(one, Correction)
+        if isinstance(one, FiledCorrection)
     ]
     assert names == [("c0001", 1), ("c0002", 1), ("c0001", 2), ("c0002", 2)]
 
@@ -128,7 +128,7 @@ def test_a_seg_of_another_series_is_left_out_with_its_reason(filing: Filing, tmp
     with pytest.raises(UnsuitableError, match="expected the series that it was drawn on, got 0"):
         add(filing, tmp_path / "ct1", tmp_path / "seg2.dcm")
     made = add(filing, tmp_path / "ct1", tmp_path / "seg1.dcm", tmp_path / "seg2.dcm")
-    assert [type(one) for one in made] == [LeftOut, Correction]
+    assert [type(one) for one in made] == [LeftOut, FiledCorrection]
 
 
 def test_files_of_the_same_name_in_several_folders_are_all_filed(filing: Filing, tmp_path: Path) -> None:
@@ -137,5 +137,5 @@ def test_files_of_the_same_name_in_several_folders_are_all_filed(filing: Filing,
         drawn = write_series(tmp_path / f"p{number}/ct", number)
         write_highdicom(tmp_path / f"p{number}/ct", drawn, tmp_path / f"p{number}/edited.dcm")
         files += [tmp_path / f"p{number}/ct", tmp_path / f"p{number}/edited.dcm"]
-    assert all(isinstance(one, Correction) for one in add(filing, *files))
+    assert all(isinstance(one, FiledCorrection) for one in add(filing, *files))
     assert len(read_dataset(filing.folder).cases) == 2

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from operators.errors import UsageError
 from tests.support.radiographs.synthetic_radiographs import made_radiograph
-from training.radiograph.cross_validation import FoldResult, content_of, folds_in, table_of
-from training.radiograph.datasets.cleaning import Dataset
+from training.radiograph.cross_validation import FoldMetrics, content_of, folds_in, table_of
+from training.radiograph.datasets.cleaning import RadiographSet
 from training.radiograph.datasets.groups import Member, apart, folds_of, groups_of, number_of
 from training.radiograph.datasets.near_copies import NEIGHBOURS
 
@@ -21,7 +21,7 @@ IMAGE = replace(made_radiograph(1, True), pixels=np.zeros((2, 2), np.uint8), out
 
 
 @st.composite
-def datasets(draw: st.DrawFn) -> Dataset:
+def datasets(draw: st.DrawFn) -> RadiographSet:
     """Images with patients or numbers, some of them copies."""
     count = draw(st.integers(20, 60))
     members = []
@@ -32,12 +32,12 @@ def datasets(draw: st.DrawFn) -> Dataset:
         members.append(Member(image, patient, number))
     index = st.integers(0, count - 1)
     pairs = draw(st.lists(st.tuples(index, index).filter(lambda pair: pair[0] < pair[1]), max_size=5))
-    return Dataset("made", tuple(members), tuple(pairs), ())
+    return RadiographSet("made", tuple(members), tuple(pairs), ())
 
 
 @settings(max_examples=60, deadline=None)
 @given(datasets(), st.integers(2, 5))
-def test_folds_never_share_a_group(dataset: Dataset, count: int) -> None:
+def test_folds_never_share_a_group(dataset: RadiographSet, count: int) -> None:
     try:
         folds = folds_in(dataset, count)
     except UsageError:
@@ -97,8 +97,8 @@ def test_fewer_groups_than_folds_are_refused() -> None:
 
 def test_the_table_of_all_folds() -> None:
     results = [
-        FoldResult(1, 10, 5, 2, {"auc": 0.8, "accuracy": 0.5}),
-        FoldResult(2, 11, 4, 0, {"auc": math.nan, "accuracy": 0.7}),
+        FoldMetrics(1, 10, 5, 2, {"auc": 0.8, "accuracy": 0.5}),
+        FoldMetrics(2, 11, 4, 0, {"auc": math.nan, "accuracy": 0.7}),
     ]
     assert table_of(results).splitlines() == [
         "| metric | mean | spread | fold 1 | fold 2 |",

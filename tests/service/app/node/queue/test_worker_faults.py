@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
+from app.cli.node.jobs import jobs_command
 from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_state import ENDS, JobState
-from app.node.service.command import jobs_command
 from app.settings import Settings
 from tests.support.dicom import phantoms
 from tests.support.dicom.dataset_bytes import ct, deflated, nested

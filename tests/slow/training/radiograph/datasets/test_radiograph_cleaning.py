@@ -19,7 +19,7 @@ from tests.support.radiographs.synthetic_radiographs import (
     write_fracatlas,
     write_graz,
 )
-from training.radiograph.datasets.cleaning import Dataset, clean
+from training.radiograph.datasets.cleaning import RadiographSet, clean
 from training.radiograph.datasets.reading import REASONS
 
 # Far enough apart to be no neighbours by number
@@ -44,7 +44,7 @@ def fracatlas(tmp_path: Path) -> Path:
     return write_fracatlas(tmp_path / "fracatlas", range(1, 41), ("coco",))
 
 
-def reasons(dataset: Dataset) -> dict[str, str]:
+def reasons(dataset: RadiographSet) -> dict[str, str]:
     """Reason by name, of those that are left out for what they are."""
     return {one.name: one.code for one in dataset.exclusions if one.code != "held_out_copy"}
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from structlog.testing import capture_logs
 
-from app.node.watch.audit import FAILED, SOURCE, STARTED, STOPPED, SUCCEEDED, AuditTrail, Participant
+from app.node.watch.audit import FAILED, SOURCE, STARTED, STOPPED, SUCCEEDED, AuditTrail
+from app.node.watch.audit_message import Participant
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 CT1 = Participant("CT1", "192.0.2.7", SOURCE, True)

@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.node.watch.audit import (
-    ACCOUNT_CHANGED,
-    LOGIN,
-    MINOR_FAILURE,
-    SOURCE,
-    USER_ACTIONS,
-    AuditTrail,
-    Participant,
-)
+from app.node.watch.audit import ACCOUNT_CHANGED, LOGIN, MINOR_FAILURE, SOURCE, USER_ACTIONS, AuditTrail
+from app.node.watch.audit_message import Participant
 from app.node.watch.audit_reading import latest, messages_about, rejections
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,11 +11,12 @@ import pytest
 from pydicom import dcmread
 
 from operators.dicom.seg.corrected_seg import Corrected, write_corrected_seg
-from operators.dicom.seg.seg_difference import SegmentDifference, seg_differences
+from operators.dicom.seg.seg_difference import seg_differences
 from operators.dicom.seg.seg_files import read_identity, referenced_series
 from operators.dicom.seg.seg_reader import read_seg_on, read_segments
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UnsuitableError
+from operators.evaluation.changes import Change
 from operators.geometry.volume import LabelMap
 from tests.support.dicom.seg_cases import blobs, bone, grid, multi_frame, provenance, segmentation, series
 
@@ -82,8 +83,8 @@ def test_a_segment_that_was_erased_is_left_out_and_told_as_a_difference(tmp_path
     ml = grid().voxel_volume_mm3 / 1000
     counts = [int((numbered() == value).sum()) for value in (1, 2)]
     assert list(seg_differences(path, original, grid())) == [
-        SegmentDifference("Left hip bone, fragment 1", 0.0, 0.0, round(counts[0] * ml, 3)),
-        SegmentDifference("Right hip bone", round(2 * counts[1] / (2 * counts[1] + 1), 4), round(ml, 3), 0.0),
+        Change("Left hip bone, fragment 1", 0.0, 0.0, round(counts[0] * ml, 3)),
+        Change("Right hip bone", round(2 * counts[1] / (2 * counts[1] + 1), 4), round(ml, 3), 0.0),
     ]
     assert list(seg_differences(original, original, grid())) == []
 

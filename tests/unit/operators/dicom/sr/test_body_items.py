@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from highdicom.sr import CodedConcept
 
-from app.run.report import _measurements
+from app.run.report_segments import measurement_rows
 from operators.dicom.sr.measurement_items import whole_bone_evaluations, whole_bone_items
 from operators.geometry.meshes import Mesh
 from operators.segmentation.measurements import (
@@ -63,11 +63,12 @@ def test_the_grade_is_a_code_and_none_at_grade_0() -> None:
 def test_what_cannot_be_measured_is_left_out_of_the_report_and_said_in_json() -> None:
     cut = VertebralBody(heights_mm=NotMeasurable("cut"), loss=NotMeasurable("cut"))
     assert whole_bone_items(replace(ROW, vertebral_body=cut)) == []
-    assert _measurements(replace(ROW, vertebral_body=cut))["whole_bone"]["loss"] == {"not_measurable": "cut"}
+    whole = measurement_rows(replace(ROW, vertebral_body=cut))["whole_bone"]
+    assert whole["loss"] == {"not_measurable": "cut"}
 
 
 def test_the_json_holds_every_number() -> None:
-    whole = json.loads(json.dumps(_measurements(replace(ROW, vertebral_body=BODY))))["whole_bone"]
+    whole = json.loads(json.dumps(measurement_rows(replace(ROW, vertebral_body=BODY))))["whole_bone"]
     assert whole["heights_mm"]["anterior"] == {"value": 18.24, "uncertainty": 0.5}
     assert whole["loss"] == {"share": 0.312, "grade": 2, "form": "wedge", "neighbours": [3, 5]}
     assert whole["curve"]["lower"] == 9

@@ -1,0 +1,1 @@
+"""The commands of the PACS node: serve, send, notify, check, jobs, users."""

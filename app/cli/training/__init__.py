@@ -1,0 +1,1 @@
+"""The commands that train: `osteon train`, with and without `--new`, and `osteon calibrate`."""

@@ -1,0 +1,1 @@
+"""Reads published MONAI bundles."""

@@ -17,7 +17,7 @@ from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
 from app.run.record import SeriesRecord, StageRecord
 from app.run.report import report, write_report
-from app.run.results import FALLBACKS, FILES, PAGE, PDF, SUMMARY, TURNTABLE
+from app.run.results import FALLBACKS, FILES, PAGE, PDF, SUMMARY, TEXT, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
 from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of_refusal
 from app.run.series_results import EXIT_DONE, run_job
@@ -138,7 +138,8 @@ def run_series(
     graph: Graph,
 ) -> tuple[list[SeriesRecord], int]:
     """Runs the series; returns a record of each, refused ones first, and the exit code."""
-    wanted = (PAGE, SUMMARY, PDF, TURNTABLE, FILES, *(each for each in settings.files if each in FALLBACKS))
+    fallbacks = (each for each in settings.files if each in FALLBACKS)
+    wanted = (PAGE, SUMMARY, PDF, TEXT, TURNTABLE, FILES, *fallbacks)
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
 

@@ -8,16 +8,20 @@ from pathlib import Path
 
 from highdicom.sr import (
     ContainerContentItem,
+    DeviceObserverIdentifyingAttributes,
     EnhancedSR,
     LanguageOfContentItemAndDescendants,
+    ObservationContext,
+    ObserverContext,
     RelationshipTypeValues,
     TextContentItem,
 )
+from pydicom.sr.codedict import codes
 
 from operators.dicom.elements.atomic_file import write_whole
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance
-from operators.dicom.sr.report_writer import Document, assemble_report, observer, source_evidence
+from operators.dicom.provenance.provenance import LONG_STRING, Provenance, device_uid
+from operators.dicom.sr.report_writer import Document, assemble_report, source_evidence
 from operators.packages.structures import Code
 from operators.render.page.sheet import Table
 from operators.render.summary_page import page_sentences, page_table
@@ -49,7 +53,7 @@ def write_text_report(made: Segmentation, provenance: Provenance, path: Path) ->
 def text_content(made: Segmentation, provenance: Provenance) -> ContainerContentItem:
     """Returns the content: language and observer, the summary, and the table of fractures if there is one."""
     table = page_table(made)
-    sentences = (f"{NOT_FOR_DIAGNOSIS}.", *page_sentences(made), NOTICE)
+    sentences = (NOTICE, *page_sentences(made))
     root = ContainerContentItem(concept(TITLE), is_content_continuous=False, template_id=TEMPLATE)
     root.ContentSequence = [
         *LanguageOfContentItemAndDescendants(concept(ENGLISH)),
@@ -58,6 +62,13 @@ def text_content(made: Segmentation, provenance: Provenance) -> ContainerContent
         *([section(FINDINGS, FINDING, in_columns(table), is_continuous=False)] if table else []),
     ]
     return root
+
+
+def observer(provenance: Provenance) -> ObservationContext:
+    """The algorithm as observing device, by what people ask for: the header has the rest."""
+    package = provenance.package
+    device = DeviceObserverIdentifyingAttributes(device_uid(package), package.algorithm_name[:LONG_STRING])
+    return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
 def section(heading: Code, name: Code, text: str, *, is_continuous: bool) -> ContainerContentItem:

@@ -21,6 +21,7 @@ from operators.measure.measuring import measure_segments
 from operators.render.page.sheet import Table
 from operators.render.summary_page import page_sentences
 from operators.segmentation.segmentation import Flag, Segmentation
+from operators.segmentation.summary import NOTICE
 from tests.support.dicom.seg_cases import (
     blobs,
     bone,
@@ -67,9 +68,7 @@ def texts(report: Dataset) -> dict[str, str]:
 def test_it_says_in_words_what_the_summary_page_says(tmp_path: Path) -> None:
     found = texts(written(BROKEN, series(grid()), tmp_path))
     lines = found["Summary"].splitlines()
-    assert lines[0] == "For research, not for diagnosis."
-    assert tuple(lines[1:-1]) == page_sentences(BROKEN)
-    assert "not checked by a person" in lines[-1]
+    assert tuple(lines) == (NOTICE, *page_sentences(BROKEN))
     head, whole, first, second, *note = found["Findings"].splitlines()
     assert whole.startswith("Hip, left: 2 fragments")
     assert first.startswith("  Fragment 1")

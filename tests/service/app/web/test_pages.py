@@ -346,6 +346,18 @@ def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.M
     assert here
 
 
+def test_a_stream_ends_with_the_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.pages.queue.LOOK_S", 0.01)
+    browser = with_users(site)["viewer"]
+
+    def logged_out(_: float) -> tuple[JobState, ...]:
+        site.sessions.known.clear()
+        return ()
+
+    monkeypatch.setattr(site.index, "fresh", logged_out)
+    assert browser.get("/events").text == "retry: 1000\n\n"
+
+
 def test_a_study_opens_in_the_viewers_of_the_settings(here: Node) -> None:
     url = 'http://pacs/ohif/viewer?StudyInstanceUIDs={study_instance_uid}&"x"'
     browser = Browser(made_site(here, viewers=[{"name": "OHIF <3>", "url": url}]))

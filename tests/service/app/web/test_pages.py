@@ -90,7 +90,7 @@ def test_what_does_not_exist_is_said_in_a_sentence(browser: Browser) -> None:
 def test_a_study_is_listed_with_its_state_reason_sender_and_accession(here: Node, browser: Browser) -> None:
     name = receive(here, 1, **PATIENT)
     text = browser.get("/").text
-    assert all(part in text for part in (name[:6], "queued", "ACC-4711", "1 to 1 of 1 studies"))
+    assert all(part in text for part in (name[:6], "queued", "ACC-4711", "1 to 1 of 1 study"))
     work_off(here, REFUSED)
     browser_site(browser).index.forget_age()
     text = browser.get("/").text

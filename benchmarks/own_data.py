@@ -34,7 +34,13 @@ AROUND_MM = 6.0
 
 
 def main(
-    *, work: Path, cases: int = 40, spacing: float = 3.0, steps: int = 0, folds: int = 5, ensemble: bool = False
+    *,
+    work: Path,
+    cases: int = 40,
+    spacing: float = 3.0,
+    steps: int = 0,
+    folds: int = 5,
+    ensemble: bool = False,
 ) -> None:
     """Makes the cases, runs both commands and prints their seconds.
 

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
 from app.run.record import SeriesRecord, StageRecord
 from app.run.report import report, write_report
-from app.run.results import FALLBACKS, FILES, PAGE, PDF, SUMMARY, TURNTABLE
+from app.run.results import FALLBACKS, FILES, PAGE, PDF, SUMMARY, TEXT, TURNTABLE
 from app.run.series_job import Graph, Job, graph_of, networks_of
 from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of_refusal
 from app.run.series_results import EXIT_DONE, run_job
@@ -111,8 +112,8 @@ def run_images(images: Sequence[Path], run: Run) -> tuple[list[SeriesRecord], in
 
 def run_series(outcomes: Sequence[Outcome], run: Run, graph: Graph) -> tuple[list[SeriesRecord], int]:
     """Runs the series; returns a record of each, refused ones first, and the exit code."""
-    encodings = [each for each in run.settings.files if each in FALLBACKS]
-    wanted = (PAGE, SUMMARY, PDF, TURNTABLE, FILES, *encodings)
+    fallbacks = (each for each in run.settings.files if each in FALLBACKS)
+    wanted = (PAGE, SUMMARY, PDF, TEXT, TURNTABLE, FILES, *fallbacks)
     chosen, codes = candidates(outcomes), list[int]()
     folders = result_folders(chosen)
 
@@ -186,14 +187,19 @@ def write_summary(
     outcome: RunOutcome, made_at: datetime, stages: list[StageRecord], name: str = REPORT
 ) -> None:
     """Writes report.json, or a report of another name. Raises OutputError."""
-    versions = {"osteon": SOFTWARE_VERSION, "python": platform.python_version()}
-    versions |= {name: version(name) for name in LIBRARIES}
     content = report(
         outcome.series,
         made_at=made_at,
-        software_versions=versions,
+        software_versions=software_versions(),
         exit_code=outcome.exit_code,
         stages=stages,
         unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
     )
     write_report(content, outcome.output / name)
+
+
+@cache
+def software_versions() -> dict[str, str]:
+    """Returns the versions of the program, Python and LIBRARIES; reading them takes the processor 10 ms."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"osteon": SOFTWARE_VERSION, "python": platform.python_version(), **libraries}

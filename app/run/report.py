@@ -22,6 +22,7 @@ from app.run.results import (
     PREVIEW,
     SR,
     SUMMARY,
+    TEXT,
     TURNTABLE,
 )
 from operators.dicom.elements.atomic_file import write_whole
@@ -35,7 +36,7 @@ from operators.segmentation.summary import summary
 
 SCHEMA = "osteon-report/1"
 # Together under one key of the report
-OTHERS = (KEY_OBJECTS, SUMMARY, PDF, *FALLBACKS, NAMES)
+OTHERS = (KEY_OBJECTS, SUMMARY, PDF, TEXT, *FALLBACKS, NAMES)
 
 
 def report(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from operators.results.image_kinds import ImageKind
 
 SEG, SR, PICTURES, TURNTABLE, KEY_OBJECTS = "seg", "sr", "sc", "turntable", "kos"
-SUMMARY, PDF = "summary", "pdf"
+SUMMARY, PDF, TEXT = "summary", "pdf", "text"
 LABEL_MAP, RTSTRUCT, PREVIEW, FILES, PAGE = "labelmap", "rtstruct", "preview", "files", "page"
 REPORT = "report"
 NIFTI, NAMES, MASK = "nifti", "names", "mask"
@@ -98,6 +98,7 @@ RESULTS: dict[str, Result] = {
     SR: Result("measurements", ".dcm", True, _report),
     SUMMARY: Result("summary", ".dcm", True, _picture),
     PDF: Result("summary-pdf", ".dcm", True, _pdf),
+    TEXT: Result("text-report", ".dcm", True, _other),
     PICTURES: Result("pictures", "", True, _picture),
     TURNTABLE: Result("turntable", "", True, _picture),
     KEY_OBJECTS: Result("key-objects", ".dcm", True, _other),

@@ -50,6 +50,7 @@ def templates() -> Environment:
         "line": printable,
         "gigabytes": lambda count: f"{count / GIGABYTE:.1f} GB",
         "moment": moment,
+        "written": lambda text: moment(datetime.fromisoformat(text)),
         "ended": lambda hour: hour.delivered + hour.refused + hour.failed,
         "at": lambda text: f"{datetime.fromisoformat(text).astimezone():%H:%M:%S}",
         "clock": lambda at_ms: f"{of_ms(at_ms):%H:%M}",

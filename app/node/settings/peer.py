@@ -15,7 +15,7 @@ from app.node.settings.redaction import SecretUrl, revealed
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 Role = Literal["receive", "segment", "send"]
 Urgency = Literal["urgent", "normal", "low"]
-Result = Literal["seg", "sr", "summary", "pdf", "sc", "turntable", "kos", "labelmap", "rtstruct"]
+Result = Literal["seg", "sr", "summary", "pdf", "text", "sc", "turntable", "kos", "labelmap", "rtstruct"]
 # The kind of result from which reports are made (app/run/results.py)
 REPORT = "report"
 FallbackEncoding = Literal["labelmap", "rtstruct", "sc"]
@@ -110,8 +110,8 @@ class Peer(Frozen):
         ("seg", "sr", "summary"),
         min_length=1,
         description="Results to send: seg (segmentation), sr (report), summary (one page, as a picture), pdf "
-        "(the same page), sc (pictures), turntable (rotating view of the bones), kos (key slices), labelmap, "
-        "rtstruct",
+        "(the same page), text (the same in words, as an SR for viewers such as OHIF), sc (pictures), "
+        "turntable (rotating view of the bones), kos (key slices), labelmap, rtstruct",
     )
     instead: tuple[FallbackEncoding, ...] = Field(
         ("labelmap", "rtstruct", "sc"),

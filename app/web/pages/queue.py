@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from app.node.queue.jobs.job_index import count_states
 from app.node.queue.jobs.job_search import hours
 from app.node.queue.jobs.job_state import STATES
-from app.web.access import Visitor, allowed, site_of
+from app.web.access import LoginNeededError, Visitor, allowed, site_of
 from app.web.access import visitor as visitor_of
 from app.web.pictures import bars, curve
 from app.web.rendering import page, render
@@ -79,4 +79,7 @@ async def changes(request: Request) -> AsyncIterator[str]:
                 yield f"event: {name}\ndata: changed\n\n"
         before = now
         await asyncio.sleep(LOOK_S)
-        await run_in_threadpool(visitor_of, request)
+        try:
+            await run_in_threadpool(visitor_of, request)
+        except LoginNeededError:
+            return

@@ -78,8 +78,8 @@ def shown(request: Request, name: str, visitor: Viewer, result: Viewed) -> Respo
 @router.post("/corrections")
 def corrected(
     request: Request,
-    result: Viewed,
     sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator", files=1))],
+    result: Viewed,
 ) -> Response:
     """Files the labels that a user drew as a corrected result."""
     from app.web.viewing import answers

@@ -23,6 +23,7 @@ from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import referenced_instances
+from operators.dicom.sr.text_report import write_text_report
 from operators.packages.joint import parts_of
 from operators.packages.structures import Code
 from operators.render.page.figures import page_sentences, page_table
@@ -70,10 +71,11 @@ def write_pdf(made: Segmentation, pictures: Sequence[Captioned], provenance: Pro
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-# By kind of result
+# By kind of result; text has no pictures
 PAGE_WRITERS: Mapping[str, Callable[[Segmentation, Sequence[Captioned], Provenance, Path], object]] = {
     "summary": write_summary,
     "pdf": write_pdf,
+    "text": lambda made, _, provenance, path: write_text_report(made, provenance, path),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from highdicom.sr import (
     Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
+    EnhancedSR,
     MeasurementReport,
     ObservationContext,
     ObserverContext,
@@ -45,11 +46,27 @@ from operators.packages.structures import Code
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import summary
 
-SERIES_NUMBER = 9500  # after the SEG's
 # PS3.16 CID 7021; CID 100; annex D
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 SUMMARY = Code("121111", "DCM", "Summary")
 NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence", "SegmentationType"]
+
+
+Report = Comprehensive3DSR | EnhancedSR
+
+
+@dataclass(frozen=True)
+class Document:
+    """A kind of report: its SOP class, what its UIDs are derived from, and how its series is called."""
+
+    sop_class: type[Comprehensive3DSR] | type[EnhancedSR]
+    name: str
+    series_number: int
+    description: str
+
+
+# After the SEG's
+MEASURES = Document(Comprehensive3DSR, "report", 9500, "measures")
 
 
 @dataclass(frozen=True)
@@ -71,27 +88,29 @@ def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, 
     return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
-def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> Comprehensive3DSR:
+def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> Report:
     """Builds the report; the same input gives the same UIDs. `seg` is the SEG's header, if any."""
     kind = CONTENTS[segmentation.package.reads]
     groups = kind.groups(segmentation, provenance, seg)
     content = assemble_content(groups, kind.procedure, summary(segmentation), provenance)
     evidence = kind.evidence(provenance) + ([] if seg is None else [evidence_of(seg, provenance)])
-    return assemble_report(content, evidence, provenance)
+    dataset = assemble_report(MEASURES, content, evidence, provenance)
+    dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
+    return dataset
 
 
 def assemble_report(
-    content: MeasurementReport, evidence: list[Dataset], provenance: Provenance
-) -> Comprehensive3DSR:
-    """Builds the report with that content on the instances `evidence`."""
+    kind: Document, content: MeasurementReport | Dataset, evidence: list[Dataset], provenance: Provenance
+) -> Report:
+    """Builds a report with that content on the instances `evidence`."""
     header = decode_texts(provenance.series.header)
-    dataset = Comprehensive3DSR(
+    dataset = kind.sop_class(
         evidence=evidence,
         content=content,
-        series_instance_uid=provenance.uid("report series"),
-        series_number=provenance.series_number(SERIES_NUMBER),
-        series_description=provenance.description("measures"),
-        sop_instance_uid=provenance.uid("report"),
+        series_instance_uid=provenance.uid(f"{kind.name} series"),
+        series_number=provenance.series_number(kind.series_number),
+        series_description=provenance.description(kind.description),
+        sop_instance_uid=provenance.uid(kind.name),
         instance_number=1,
         is_complete=True,
         specific_character_set="ISO_IR 192",
@@ -99,7 +118,7 @@ def assemble_report(
     )
     copy_identity(header, dataset)
     mark(dataset, provenance)
-    settle(dataset, provenance)
+    set_dates(dataset, provenance)
     return dataset
 
 
@@ -120,12 +139,16 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
     return item
 
 
-def radiograph_evidence(provenance: Provenance) -> list[Dataset]:
-    """Returns the UIDs of the radiograph, without the patient."""
-    item, series = anonymous_evidence(provenance), provenance.series
-    item.SeriesInstanceUID = series.series_instance_uid
-    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, series.frames[0].sop_instance_uid
-    return [item]
+def source_evidence(provenance: Provenance) -> list[Dataset]:
+    """Returns the UIDs of the images, without the patient."""
+    found = []
+    for series_instance_uid, frames in provenance.series.frames_by_series().items():
+        for frame in frames:
+            item = anonymous_evidence(provenance)
+            item.SeriesInstanceUID = series_instance_uid
+            item.SOPClassUID, item.SOPInstanceUID = provenance.series.sop_class_uid, frame.sop_instance_uid
+            found.append(item)
+    return found
 
 
 def assemble_content(
@@ -160,14 +183,8 @@ def observer_device(provenance: Provenance) -> ObserverContext:
     return ObserverContext(codes.DCM.Device, device)
 
 
-def settle(dataset: Comprehensive3DSR, provenance: Provenance) -> None:
-    """Replaces highdicom's current time, and identifies the private coding scheme (PS3.3 8.3)."""
-    set_dates(dataset, provenance)
-    dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
-
-
 def scheme(designator: str, name: str) -> Dataset:
-    """Returns an unregistered coding scheme."""
+    """Returns an unregistered coding scheme (PS3.3 8.3)."""
     item = Dataset()
     item.CodingSchemeDesignator = designator
     item.CodingSchemeName = name
@@ -178,5 +195,5 @@ def scheme(designator: str, name: str) -> Dataset:
 # By what a package reads
 CONTENTS = {
     "volume": Content(CT_PROCEDURE, volume_groups, lambda _: []),
-    "projection": Content(XR_PROCEDURE, projection_groups, radiograph_evidence),
+    "projection": Content(XR_PROCEDURE, projection_groups, source_evidence),
 }

@@ -117,6 +117,7 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
         "rtstruct": "structures.dcm",
         "summary": "summary.dcm",
         "pdf": "summary-pdf.dcm",
+        "text": "text-report.dcm",
     }
     assert all(segment["volume_ml"] > 0 for segment in series["segments"])
     assert all(len(network["sha256"]) == 64 for model in report["models"] for network in model["networks"])
@@ -139,6 +140,7 @@ def test_the_preview_shows_every_segment_in_its_colour(packaged_run: Finished) -
 RESULTS = (
     "segmentation.dcm", "measurements.dcm", "pictures/1.dcm", "turntable/1.dcm", "turntable/12.dcm",
     "key-objects.dcm", "structures.dcm", "summary.dcm", "summary-pdf.dcm",
+    "text-report.dcm",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from tests.support.node.node_processes import Orthanc, Served, fetched, until
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 16, 16), AFFINE)
 STUDY = f"{phantoms.UID_ROOT}.1"
-RESULTS = ("seg", "sr", "summary", "pdf", "sc", "turntable", "kos", "rtstruct")
+RESULTS = ("seg", "sr", "summary", "pdf", "text", "sc", "turntable", "kos", "rtstruct")
 
 
 @pytest.fixture

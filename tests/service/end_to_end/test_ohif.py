@@ -11,18 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from operators.render.summary_page import page_sentences, page_table
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 from operators.dicom.capture.summary_page import write_summary
 from operators.dicom.headers.series import Series
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_writer import write_report
+from operators.dicom.sr.text_report import write_text_report
 from operators.geometry.volume import LabelMap
 from operators.image_files.label_files import read_label_map
 from operators.measure.measuring import measure_segments
 from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.summary import NOTICE
 from tests.support.browsers.browser import chromium
-from tests.support.browsers.ohif_page import VIEWPORT, Viewer
+from tests.support.browsers.ohif_page import DRAWN, VIEWPORT, Viewer
 from tests.support.browsers.ohif_server import ROOT, served
 from tests.support.dicom import phantoms
 from tests.support.dicom.round_trip_cases import LABELS, RIGHT, assert_came_back
@@ -232,36 +241,32 @@ def test_contours_that_ohif_made_of_a_seg_come_back_with_their_meaning(
     assert_came_back(read_label_map(path, LABELS, series.grid), truth.grid, expected)
 
 
-# What the study browser lists, by modality
-LISTED = """Object.fromEntries(window.services.displaySetService.getActiveDisplaySets().map(
-  each => [each.Modality, each.displaySetInstanceUID]))"""
-SHOW_SET = """(uid => {
-  const viewports = window.services.viewportGridService;
-  viewports.setDisplaySetsForViewport(
-    {viewportId: viewports.getActiveViewportId(), displaySetInstanceUIDs: [uid]});
-})(%r)"""
-
-
-def test_the_summary_page_is_shown_and_the_report_is_listed(hospital: Hospital, tmp_path: Path) -> None:
+def test_the_summary_page_and_the_text_report_are_shown_and_the_report_is_listed(
+    hospital: Hospital, tmp_path: Path
+) -> None:
     series, truth = stored(hospital.pacs, replace(CASES[0], name="summary"), len(CASES) + 3, tmp_path)
     made = measure_segments(Segmentation(truth, SEGMENTS, package()))
     shared, folder, viewer = provenance(made, series), tmp_path / "beside", hospital.viewer
     folder.mkdir()
     write_summary(made, [], shared, folder / "summary.dcm")
+    write_text_report(made, shared, folder / "text.dcm")
     write_report(made, shared, tmp_path / "seg" / "seg.dcm", folder / "report.dcm")
     hospital.pacs.upload(folder)
-    viewer.page.open(f"{viewer.address}/viewer?StudyInstanceUIDs={series.study_instance_uid}")
-    listed = viewer.until(f"Object.keys({LISTED}).length === 4 && {LISTED}")
-    assert sorted(listed) == ["CT", "OT", "SEG", "SR"]
-    viewer.until(f"{VIEWPORT}?.getImageIds?.()?.length")
-    viewer.page.run(SHOW_SET % listed["OT"])
-    viewer.until(f"{VIEWPORT}?.getImageIds?.()?.length === 1 && {VIEWPORT}.getCanvas()")
-
-    def is_drawn() -> bool:
-        """A white page below the red bar that says it is not for diagnosis."""
-        red, green, blue = np.moveaxis(viewer.canvas(), -1, 0)
-        white, bar = (red > 240) & (blue > 240), (red > 90) & (green < 60) & (blue < 60)
-        return bool(white.mean() > 0.5 and np.nonzero(bar.any(axis=1))[0][:1] < len(white) / 4)
-
-    until(is_drawn, DRAWN_S)
+    listed = viewer.open_study(series.study_instance_uid, 5)
+    assert listed.keys() >= {SegmentationStorage, Comprehensive3DSRStorage}
+    viewer.show(listed[SecondaryCaptureImageStorage], f"{VIEWPORT}.getImageIds().length === 1 && {DRAWN}")
+    assert is_page(viewer.canvas())
     viewer.keep(SCREENSHOTS / "summary.png")
+    viewer.show(listed[EnhancedSRStorage], "document.querySelector('pre') !== null")
+    said = " ".join(viewer.page.run("document.querySelector('pre').closest('.h-full').innerText").split())
+    rows = page_table(made).rows  # type: ignore[union-attr]
+    expected = (NOTICE, *page_sentences(made), *(row[0] for row in rows))
+    assert [each for each in expected if " ".join(each.split()) not in said] == []
+    viewer.keep(SCREENSHOTS / "text.png")
+
+
+def is_page(pixels: NDArray[np.float64]) -> bool:
+    """Whether there is a white page below the red bar that says it is not for diagnosis."""
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    white, bar = (red > 240) & (blue > 240), (red > 90) & (green < 60) & (blue < 60)
+    return bool(white.mean() > 0.5 and np.nonzero(bar.any(axis=1))[0][:1] < len(white) / 4)

@@ -22,6 +22,18 @@ VIEWPORT = (
     f"{SERVICES}?.cornerstoneViewportService?.getCornerstoneViewport?.("
     f"{SERVICES}.viewportGridService.getActiveViewportId())"
 )
+# Whether the viewport has drawn its image. OHIF stays black for good if it is given another before that
+DRAWN = (
+    "(viewport => viewport?.viewportStatus === 'rendered' && "
+    f"viewport.getCornerstoneImage()?.imageId === viewport.getCurrentImageId())({VIEWPORT})"
+)
+# What the study browser lists: display sets by SOP class
+LISTED = f"""Object.fromEntries({SERVICES}.displaySetService.getActiveDisplaySets().map(
+  each => [each.SOPClassUID ?? each.instance.SOPClassUID, each.displaySetInstanceUID]))"""
+SHOW_SET = """(uid => {
+  const grid = window.services.viewportGridService;
+  grid.setDisplaySetsForViewport({viewportId: grid.getActiveViewportId(), displaySetInstanceUIDs: [uid]});
+})(%r)"""
 # Segments that the viewport draws, which happens after loading
 SEGMENTS = (
     f"{SERVICES}.segmentationService.getSegmentationRepresentations("
@@ -59,11 +71,23 @@ class Viewer:
     def open_seg(self, study_instance_uid: str) -> list[str]:
         """Opens a study and its only SEG; returns the names of its segments."""
         self.page.open(f"{self.address}/viewer?StudyInstanceUIDs={study_instance_uid}")
-        self.until(f"{VIEWPORT}?.getImageIds?.()?.length && {SEG_ROW}")
+        self.until(f"{DRAWN} && {SEG_ROW}")
         self.click(SEG_ROW, times=2)
         self.until(YES)
         self.click(YES)
         return list(self.until(f"{SEGMENTS}.length && {SEGMENTS}"))
+
+    def open_study(self, study_instance_uid: str, count: int) -> dict[str, str]:
+        """Opens a study; returns its display sets by SOP class once there are `count` and one is drawn."""
+        self.page.open(f"{self.address}/viewer?StudyInstanceUIDs={study_instance_uid}")
+        self.until(DRAWN)
+        return dict(self.until(f"Object.keys({LISTED}).length === {count} && {LISTED}"))
+
+    def show(self, display_set: str, condition: str) -> None:
+        """Shows a display set in the viewport once that is at rest; waits until the condition is true."""
+        self.until(DRAWN)
+        self.page.run(SHOW_SET % display_set)
+        self.until(condition)
 
     def holds(self, position_lps_mm: tuple[float, ...]) -> bool:
         """Returns whether a slice of the displayed series has its first voxel there."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,15 @@ def work_off(here: Node, outcome: dict[str, Any], jobs: int = 1) -> None:
         until(lambda: sum(state not in ("queued", "running") for state in here.states()) >= jobs)
 
 
+# Making it takes longer than most requests
+kept = lru_cache(maxsize=2)(application)
+
+
 class Browser:
     """A user of a page, without a network; remembers cookies, and sends the token of the last page."""
 
     def __init__(self, site: Site) -> None:
-        self.client = TestClient(application(site), base_url="http://127.0.0.1", follow_redirects=False)
+        self.client = TestClient(kept(site), base_url="http://127.0.0.1", follow_redirects=False)
         self.token = ""
 
     def get(self, address: str, **headers: str) -> httpx2.Response:

@@ -1,11 +1,9 @@
-"""The page in a real browser: live, by keyboard, without scripts, on a phone, and accessible."""
+"""The page in a real browser: live, by keyboard, without scripts, and over a slow network."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,7 @@ from app.web.site import Site
 from tests.service.app.node.studies.test_retention import Node
 from tests.service.app.web.test_openid import openid_of
 from tests.support.browsers.browser import Page, chromium
-from tests.support.node.node_processes import until
+from tests.support.browsers.visits import colours, leads_to
 from tests.support.node.openid_provider import openid_provider
 from tests.support.node.page_site import PASSWORD, made_site, node_with_peers, receive, served, work_off
 
@@ -76,22 +74,6 @@ def page(browser: Page) -> Page:
     return browser
 
 
-def colours(page: Page, scheme: str) -> None:
-    page.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-
-
-def leads_to(page: Page, script: str) -> None:
-    """Waits until the expression is true on this page or on the next one."""
-
-    def is_true() -> bool:
-        try:
-            return bool(page.run(f"document.readyState === 'complete' && ({script})"))
-        except RuntimeError:  # between two pages
-            return False
-
-    until(is_true)
-
-
 def rows(page: Page) -> int:
     return int(page.run("document.querySelectorAll('tbody tr').length"))
 
@@ -113,33 +95,14 @@ def addresses(site: Site) -> tuple[str, ...]:
         "/settings",
         "/users",
     )
-    return (*pages, first_study(site), "/nothing")
+    return (*pages, first_study(site))
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_is_complained_of(page: Page, url: str, site: Site) -> None:
-    for address in addresses(site)[:-1]:
+    for address in addresses(site):
         page.open(url + address)
         assert page.errors == [], address
     assert {request for request in page.requests if not request.startswith(url)} == set()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_an_accessibility_check_finds_nothing_and_no_page_scrolls_sideways(
-    page: Page, url: str, site: Site, scheme: str, width: int
-) -> None:
-    origin = find_spec("axe_core_python")
-    assert origin is not None
-    axe = (Path(str(origin.origin)).parent / "axe.min.js").read_text(encoding="utf-8")
-    colours(page, scheme)
-    page.resize(width, 800)
-    for address in addresses(site):
-        page.open(url + address)
-        page.run(axe + "; 0")
-        found = json.loads(page.run("axe.run().then(found => JSON.stringify(found))"))
-        said = [(each["id"], each["nodes"][0]["html"][:120]) for each in found["violations"]]
-        assert said == [], address
-        assert page.run("document.documentElement.scrollWidth") <= width, address
 
 
 def test_a_user_logs_in_by_a_provider_on_another_site_and_out_again(page: Page, here: Node) -> None:

@@ -90,7 +90,7 @@ def test_what_does_not_exist_is_said_in_a_sentence(browser: Browser) -> None:
 def test_a_study_is_listed_with_its_state_reason_sender_and_accession(here: Node, browser: Browser) -> None:
     name = receive(here, 1, **PATIENT)
     text = browser.get("/").text
-    assert all(part in text for part in (name[:6], "queued", "ACC-4711", "1 to 1 of 1 studies"))
+    assert all(part in text for part in (name[:6], "queued", "ACC-4711", "1 to 1 of 1 study"))
     work_off(here, REFUSED)
     browser_site(browser).index.forget_age()
     text = browser.get("/").text
@@ -344,6 +344,18 @@ def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.M
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.count("event: jobs") == 9
     assert here
+
+
+def test_a_stream_ends_with_the_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.pages.queue.LOOK_S", 0.01)
+    browser = with_users(site)["viewer"]
+
+    def logged_out(_: float) -> tuple[JobState, ...]:
+        site.sessions.known.clear()
+        return ()
+
+    monkeypatch.setattr(site.index, "fresh", logged_out)
+    assert browser.get("/events").text == "retry: 1000\n\n"
 
 
 def test_a_study_opens_in_the_viewers_of_the_settings(here: Node) -> None:

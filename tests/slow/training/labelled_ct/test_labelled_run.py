@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from app.cli.command_line import execute
 from app.cli.commands import app
-from app.cli.train_new import starting_networks
+from app.cli.training.train_new import starting_networks
 from operators.errors import ModelError, OutputError, UsageError
 from operators.geometry.volume import LabelMap
 from operators.importing.install import verify

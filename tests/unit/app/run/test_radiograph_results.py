@@ -36,7 +36,7 @@ from tests.support.radiographs.radiograph_result_cases import (
     series,
 )
 
-KINDS = ("seg", "sr", "summary", "pdf", "sc", "kos", "turntable", "labelmap", "rtstruct")
+KINDS = ("seg", "sr", "summary", "pdf", "text", "sc", "kos", "turntable", "labelmap", "rtstruct")
 
 
 def record(found: Segmentation | None, uid: str = "1.2.1") -> SeriesRecord:
@@ -151,13 +151,13 @@ def test_the_operators_write_each_result_and_name_what_a_radiograph_cannot_have(
     PictureWriterOperator.run(host, selection, found, resampled)
     assert host.segmentation is found
     there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    pages = {"summary.dcm", "summary-pdf.dcm"}
+    pages = {"summary.dcm", "summary-pdf.dcm", "text-report.dcm"}
     always = {"measurements.dcm", "pictures/1.dcm", "pictures/2.dcm", *pages}
     assert there == always | ({"segmentation.dcm", "labelmap.dcm"} if count else set())
     assert [(each.kind, each.code) for each in attempts.missing] == [("rtstruct", "no_frame_of_reference")]
     assert not any("doe" in name.lower() or "p1" in name.lower() for name in there)
     seg = None
-    for kind in ("seg", "labelmap", "sr", "summary", "pdf", "sc"):
+    for kind in ("seg", "labelmap", "sr", "summary", "pdf", "text", "sc"):
         row = RESULTS[kind]
         assert row.check is not None
         for path in sorted(files[kind].glob("*")) if not row.suffix else [files[kind]]:

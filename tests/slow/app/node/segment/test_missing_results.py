@@ -31,7 +31,7 @@ from tests.support.packages.synthetic_packages import write_package
 
 AFFINE = phantoms.axial_affine((2.0, 2.0, 2.0))
 HU = phantoms.position_volume((48, 48, 24), AFFINE)
-BESIDE = {"sr", "rtstruct", "summary", "pdf"}
+BESIDE = {"sr", "rtstruct", "summary", "pdf", "text"}
 DEFECT = KeyError("DOE^JANE")
 
 

@@ -50,7 +50,7 @@ def written(kind: str, folder: Path, source: Series, revision: int = 1) -> Datas
     path = folder / f"{kind}.dcm"
     PAGE_WRITERS[kind](MADE, PICTURES, provenance(MADE, source, revision=revision), path)
     done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert done.stderr.startswith(("SCImage", "EncapsulatedPDF"))
+    assert done.stderr.startswith(("SCImage", "EncapsulatedPDF", "EnhancedSR"))
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
     return dcmread(path)
 

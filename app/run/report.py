@@ -30,6 +30,7 @@ from operators.packages.packages import ModelPackage
 from operators.packages.seen import SeenStructure
 from operators.packages.structures import Code
 from operators.segmentation.measurements import (
+    Displacement,
     HeadSphere,
     LongBone,
     Measured,
@@ -119,6 +120,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "summary": list(summary(made)) if made else [],
         **({"answer": _answer(made.answer)} if made and made.answer else {}),
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        **({"correction": made.correction.sop_instance_uid} if made and made.correction else {}),
         "seen": [_seen(each) for each in made.seen] if made else [],
         "packages": [asdict(each) for each in made.outcomes] if made else [],
         "networks": [asdict(run) for run in made.network_runs] if made else [],
@@ -174,16 +176,16 @@ def _measurements(row: SegmentMeasurements | None) -> dict[str, Any]:
     numbers = {name: _rounded(asdict(part)) for name, part in parts.items()}
     gap = {"gap": _rounded(asdict(row.gap))} if row.gap else {}
     moved = row.displacement
-    turned = {name: _rounded(part) for name, part in asdict(moved).items()} if moved else {}
+    turned = dict(_named(moved)) if moved else {}
     place = {"place": _plain(row.place)} if row.place else {}
     found = numbers | gap | place | ({"displacement": turned} if turned else {})
     whole = [each for each in (row.long_bone, row.vertebral_body) if each is not None]
-    return {"measurements": found} | ({"whole_bone": dict(chain(*map(_whole_bone, whole)))} if whole else {})
+    return {"measurements": found} | ({"whole_bone": dict(chain(*map(_named, whole)))} if whole else {})
 
 
-def _whole_bone(bone: LongBone | VertebralBody) -> list[tuple[str, Any]]:
-    """Returns what was measured of the whole bone, and why the rest was not."""
-    parts = ((field.name, getattr(bone, field.name)) for field in fields(bone))
+def _named(measured: LongBone | VertebralBody | Displacement) -> list[tuple[str, Any]]:
+    """Returns what was measured, by its name, and why the rest was not."""
+    parts = ((field.name, getattr(measured, field.name)) for field in fields(measured))
     return [(name, _plain(part)) for name, part in parts if part is not None]
 
 
@@ -198,7 +200,7 @@ def _plain(part: Any) -> Any:
     if is_dataclass(part):
         return {field.name: _plain(getattr(part, field.name)) for field in fields(part)}
     if isinstance(part, tuple):
-        return list(part)
+        return [_plain(each) for each in part]
     return round(part, 3) if isinstance(part, float) else part
 
 

@@ -24,8 +24,8 @@ def read_corrected(path: Path, original: Path, grid: Grid, packages: Sequence[Mo
     """Returns a corrected SEG on `grid`, without probabilities, which are those of the prediction.
 
     Its segments are the bones and fragments of the `original` that they follow or are called after;
-    `packages` are those that may have made it. Raises UnreadableError, or UnsuitableError for a segment of no bone that
-    they deliver, or for segments of a bone that do not come one after another.
+    `packages` are those that may have made it. Raises UnreadableError, or UnsuitableError for a segment of
+    no bone that they deliver, or for segments of a bone that do not come one after another.
     """
     label_map, infos, former = read_seg_on(path, grid), read_segments(path), read_segments(original)
     counts = np.bincount(label_map.labels.ravel(), minlength=len(infos) + 1)

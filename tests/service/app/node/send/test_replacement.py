@@ -107,7 +107,7 @@ def pacs(tmp_path: Path) -> Iterator[Orthanc]:
 def test_a_pacs_gets_a_note_of_the_prediction_then_the_corrected_result(
     pacs: Orthanc, tmp_path: Path
 ) -> None:
-    peer = Peer.model_validate(pacs.as_peer(kinds=KINDS))
+    peer = Peer.model_validate(pacs.as_peer(results=KINDS))
     here = Node(tmp_path / "node", rules=RULES, peers=(peer,))
     files, trail = segmented(here), audit_trail(here.settings)
     segmenter = Correcting(here)
@@ -125,7 +125,7 @@ def test_a_pacs_gets_a_note_of_the_prediction_then_the_corrected_result(
         until(lambda: job().state == "delivered")
         instance = correct(here, job())
         (said,) = replace(here, job(), instance)
-        until(lambda: job().code == "withdrawn" and "corrected results are at pacs" in job().sentence)
+        until(lambda: job().code == "withdrawn" and "corrected results are at pacs" in job().sentence, 180)
         with pytest.raises(UsageError, match="there is none"):
             replace(here, job(), instance)
         assert ACTIONS["withdraw"].applies(job())
@@ -179,7 +179,7 @@ def test_nothing_is_sent_in_place_of_what_a_destination_will_not_reject(tmp_path
         replace(here, job, instance)
         with pytest.raises(UsageError, match="one corrected result at a time"):
             replace(here, job, instance)
-        until(lambda: "b~correction" in sent)
+        until(lambda: "b~correction" in sent, 180)
         until(lambda: here.states() == ["failed"])
     assert sorted(sent) == ["a", "a~withdrawal", "b", "b~correction", "b~withdrawal"]
     told = told_replacements(here.client, job.job_id)[instance]

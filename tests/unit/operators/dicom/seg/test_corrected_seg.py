@@ -150,7 +150,7 @@ def test_a_corrected_seg_is_a_segmentation_without_the_predictions_probabilities
     infos = read_segments(path)
     assert origin.tracking_uid("left_hip_bone fragment 2") == infos[1].tracking_uid
     assert origin.uid("report") != replace(origin, correction=None).uid("report")
-    assert origin.description("measures") == "AI left_hip_bone"
+    assert origin.description("measures").endswith("measures, corrected (not for diagnosis)")
     with pytest.raises(UnsuitableError, match="right_hip_bone"):
         read_corrected(path, original, grid(), packages[:1])
 

@@ -37,7 +37,7 @@ def application(site: Site) -> ASGIApp:
 
 
 class StoredFiles(StaticFiles):
-    """Files that browsers may store, unlike all else, and ask for again only to hear that they are the same."""
+    """Files that browsers may store, unlike all else, and then only ask whether they are still the same."""
 
     def file_response(self, *given: Any, **named: Any) -> Response:
         """Returns the answer with a file."""

@@ -32,7 +32,8 @@ new MutationObserver(() => {
   requestAnimationFrame(() => requestAnimationFrame(() => { window.reached[state] = performance.now(); }));
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
 """
-STATES = ("first", "whole", "ready")
+# A still picture of the middle planes; the coarse CT; the whole CT with its segments; also the surfaces
+STATES = ("still", "first", "whole", "ready")
 
 
 def main() -> None:
@@ -60,6 +61,7 @@ def main() -> None:
 def seconds(site: Site, address: str, profile: Path) -> dict[str, float]:
     """Returns the time after which each state was reached, in a new browser."""
     site.views.scans.clear()
+    site.views.firsts.clear()
     site.views.volumes.clear()
     with chromium(profile) as page:
         page.resize(1280, 900)

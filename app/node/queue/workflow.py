@@ -142,7 +142,7 @@ def delivery_options(delivery: Json) -> EnqueueOptions:
     options: EnqueueOptions = {
         "workflow_name": DELIVER,
         "queue_name": delivery_queue(delivery["peer"]),
-        "workflow_id": delivery_id(delivery["job_id"], delivery.get("name", delivery["peer"])),
+        "workflow_id": delivery_id(delivery["job_id"], delivery.get("name") or delivery["peer"]),
         "app_version": WORKFLOW_VERSION,
     }
     if delivery.get("place"):

@@ -149,6 +149,16 @@ def picture(request: Request, visitor: Viewer, result: Viewed) -> Response:
         return Response(answers.radiograph(site_of(request).views, result), media_type="image/png")
 
 
+@router.get("/still.png")
+def still(request: Request, visitor: Viewer, result: Viewed) -> Response:
+    """Returns the middle planes of the CT, for the time until the browser can draw them."""
+    from app.web.viewing import answers
+
+    del visitor
+    with said():
+        return Response(answers.still(site_of(request).views, result), media_type="image/png")
+
+
 @router.get("/first.nii")
 def first(request: Request, visitor: Viewer, result: Viewed) -> Response:
     """Returns every few voxels of the CT, soon."""

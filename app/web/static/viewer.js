@@ -50,6 +50,11 @@
     return niivue.NVImage.loadFromUrl({ url: buffer, name, colormap: "gray" });
   }
 
+  // Shown while the graphics get ready, which takes longer than to send it
+  const still = find("still");
+  still.addEventListener("error", () => still.remove());
+  still.decode().then(() => { root.dataset.state ||= "still"; }, () => {});
+
   // Asked for before the graphics are ready; a failure is said when it is waited for
   const first = bytes("first.nii");
   first.catch(() => {});
@@ -57,7 +62,7 @@
   try {
     planes = await attached(find("planes"));
   } catch (error) {
-    say("This browser cannot draw the images (WebGL 2 is missing).");
+    say("This browser cannot draw the images, except for these planes (WebGL 2 is missing).");
     return;
   }
   const view = { planes, window: null, meshes: [], complete: false, rows, address, say, loaded };
@@ -249,6 +254,7 @@
 
   try {
     show(await volume("first.nii", await first));
+    still.remove();
     root.dataset.state = "first";
     say("A coarse picture; the whole CT is loading…");
     const [ct, labels] = await Promise.all([bytes("ct.nii"), bytes("labels.nii")]);

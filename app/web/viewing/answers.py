@@ -13,6 +13,7 @@ from app.web.viewing.drawn_labels import Drawing as Drawing
 from app.web.viewing.drawn_labels import file_drawn as file_drawn
 from app.web.viewing.nifti_stream import compressed, stream, stream_bytes
 from app.web.viewing.radiographs import outlines_of, picture_of
+from app.web.viewing.still import still_picture
 from app.web.viewing.stored_result import StoredResult
 from app.web.viewing.tables import GRADES, fracture_rows, segment_rows
 from app.web.viewing.volumes import Opened, Views
@@ -63,6 +64,11 @@ def prepare(views: Views, result: StoredResult) -> None:
     """Reads the headers of a series; the request for its images says what is wrong."""
     with suppress(OsteonError, OSError):
         views.series(result)
+
+
+def still(views: Views, result: StoredResult) -> bytes:
+    """Returns the middle planes of a CT as PNG. Raises OsteonError."""
+    return still_picture(views.first(result), WINDOWS_HU["bone"])
 
 
 def radiograph(views: Views, result: StoredResult) -> bytes:

@@ -39,7 +39,7 @@ from tests.support.node.viewed_study import (
 )
 
 PATIENT = {"AccessionNumber": "ACC-4711", "PatientID": "PAT-0815"}
-DATA = ("first.nii", "ct.nii", "labels.nii", "surfaces.json", "places.json")
+DATA = ("still.png", "first.nii", "ct.nii", "labels.nii", "surfaces.json", "places.json")
 
 
 @pytest.fixture(scope="module")
@@ -419,11 +419,12 @@ def split_by_hand(page: Page) -> None:
     click(page, '[data-mark="3"]')
     page.run("scrollTo(0, 0)")
     box = json.loads(page.run("JSON.stringify(document.getElementById('planes').getBoundingClientRect())"))
-    left, y = box["left"], box["top"] + box["height"] * 0.75
-    mouse(page, "mousePressed", left + box["width"] * 0.05, y)
-    for step in range(1, 9):
-        mouse(page, "mouseMoved", left + box["width"] * 0.05 * step, y)
-    mouse(page, "mouseReleased", left + box["width"] * 0.4, y)
+    y, share = box["top"] + box["height"] * 0.75, box["width"] / 100
+    xs = [box["left"] + share * each for each in range(17, 36, 2)]
+    mouse(page, "mousePressed", xs[0], y)
+    for x in xs:
+        mouse(page, "mouseMoved", x, y)
+    mouse(page, "mouseReleased", xs[-1], y)
 
 
 def is_told(page: Page) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import UID
 
 from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_state import ENDS
@@ -159,7 +160,7 @@ def corrected(pacs: Orthanc, folder: Path) -> str:
         for each in series["Instances"]
     ]
     dataset = pydicom.dcmread(io.BytesIO(pacs.file(instance)))
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{phantoms.UID_ROOT}.77"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{phantoms.UID_ROOT}.77")
     dataset.SeriesInstanceUID, dataset.ContentCreatorName = f"{phantoms.UID_ROOT}.78", "Eve^"
     dataset.PixelData = bytes(len(dataset.PixelData) // 2) + dataset.PixelData[len(dataset.PixelData) // 2 :]
     folder.mkdir()

@@ -22,12 +22,15 @@ from tests.support.browsers.browser import chromium
 from tests.support.node.page_site import made_site, node_with_peers, served
 from tests.support.node.viewed_study import segmented_study
 
-# Notes when the viewer reaches each state, once the frame after it is on its way to the screen
+# Notes when the browser has presented the still picture, and the frame after the viewer reached each other state
 WATCH = """
 window.reached = {};
+new PerformanceObserver(list => {
+  for (const each of list.getEntries()) if (each.id === "still") window.reached.still = each.renderTime;
+}).observe({ type: "largest-contentful-paint", buffered: true });
 new MutationObserver(() => {
   const state = document.getElementById("viewer")?.dataset.state;
-  if (!state || window.reached[state]) return;
+  if (!state || state === "still" || window.reached[state]) return;
   window.reached[state] = true;
   requestAnimationFrame(() => requestAnimationFrame(() => { window.reached[state] = performance.now(); }));
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });

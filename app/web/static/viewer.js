@@ -4,6 +4,20 @@
   const root = document.getElementById("viewer");
   const address = root.dataset.address;
   const find = id => document.getElementById(id);
+
+  // Asked for before the graphics are ready; a failure is said when it is waited for
+  const first = bytes("first.nii");
+  first.catch(() => {});
+  // On the screen before the graphics are made ready, during which the browser draws nothing
+  const still = find("still");
+  await still.decode().then(() => { root.dataset.state = "still"; }, () => still.remove());
+  if (!document.hidden) await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  await new Promise((done, failed) => {
+    document.head.append(Object.assign(document.createElement("script"), {
+      src: "/static/niivue.umd.js", onload: done, onerror: failed,
+    }));
+  });
+
   const rows = [...root.querySelectorAll("tr[data-value]")].map(row => ({
     value: Number(row.dataset.value),
     name: row.querySelector("th").textContent,
@@ -50,14 +64,6 @@
     return niivue.NVImage.loadFromUrl({ url: buffer, name, colormap: "gray" });
   }
 
-  // Shown while the graphics get ready, which takes longer than to send it
-  const still = find("still");
-  still.addEventListener("error", () => still.remove());
-  still.decode().then(() => { root.dataset.state ||= "still"; }, () => {});
-
-  // Asked for before the graphics are ready; a failure is said when it is waited for
-  const first = bytes("first.nii");
-  first.catch(() => {});
   let planes, space;
   try {
     planes = await attached(find("planes"));

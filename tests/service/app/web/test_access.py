@@ -107,8 +107,9 @@ def test_every_route_is_in_the_lists_of_these_tests(site: Site) -> None:
     others = {"/login", "/logout", "/events", "/jobs/*/pictures/*"}
     others |= {f"/openid/{step}" for step in ("login", "answer", "logout")}
     # test_viewer.py
-    viewer = ("", "/corrections", "/picture.png", "/first.nii", "/ct.nii", "/labels.nii", "/surfaces.json")
-    others |= {f"/jobs/*/series/*{path}" for path in (*viewer, "/places.json")}
+    data = ("picture.png", "still.png", "first.nii", "ct.nii", "labels.nii", "surfaces.json", "places.json")
+    viewer = ("", *(f"/{each}" for each in (*data, "corrections", "replace")))
+    others |= {f"/jobs/*/series/*{path}" for path in viewer}
     for module in application.PAGES:
         for route in module.router.routes:
             path = re.sub(r"\{.*?\}", "*", str(getattr(route, "path", "")))

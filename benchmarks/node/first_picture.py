@@ -22,7 +22,7 @@ from tests.support.browsers.browser import chromium
 from tests.support.node.page_site import made_site, node_with_peers, served
 from tests.support.node.viewed_study import segmented_study
 
-# Notes when the browser has presented the still picture, and the frame after the viewer reached each other state
+# Notes when the browser presented the still picture, and the frame after the viewer reached each other state
 WATCH = """
 window.reached = {};
 new PerformanceObserver(list => {
@@ -71,7 +71,7 @@ def seconds(site: Site, address: str, profile: Path) -> dict[str, float]:
         page.open(address)
         page.ask("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         page.open(f"{address}/series/0")
-        page.wait_for("window.reached.ready > 1")
+        page.wait_for("window.reached.ready > 1 && window.reached.still")
         reached = json.loads(page.run("JSON.stringify(window.reached)"))
     return {state: reached[state] / 1000 for state in STATES}
 

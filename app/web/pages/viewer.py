@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from app.node.queue.jobs.job_log import series_of
-from app.node.send.replacement import receivers, replace_results, told_replacements
+from app.node.studies.replacement import receivers, replace_results, told_replacements
 from app.web.access import RefusedError, Visitor, allowed, posted, site_of
 from app.web.pages.job import NOT_FOUND, asked, named
 from app.web.rendering import go_to, page

@@ -21,8 +21,8 @@ from pydicom.uid import UID
 
 from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_state import ENDS
-from app.node.send.replacement import replace_results, told_replacements
 from app.node.studies.edited_results import filed_edits
+from app.node.studies.replacement import replace_results, told_replacements
 from app.node.watch.audit import audit_trail
 from tests.support.dicom import phantoms
 from tests.support.node.node_cases import storescu

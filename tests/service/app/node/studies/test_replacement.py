@@ -14,11 +14,11 @@ from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState
 from app.node.queue.workflow import Attempt
 from app.node.segment.segmenting import Segmenter, sha256_of
-from app.node.send.replacement import replace_results, told_replacements
 from app.node.send.sender import attempt
 from app.node.send.withdrawal import WITHDRAWN_AT
 from app.node.settings.peer import Peer
 from app.node.studies.edited_results import DRAWN, EditedResult, file_edit
+from app.node.studies.replacement import replace_results, told_replacements
 from app.node.studies.user_actions import ACTIONS, Acting, act
 from app.node.watch.audit import audit_trail
 from app.settings import Settings

@@ -108,7 +108,7 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
 def remark_of(delivery: Json) -> tuple[str, str]:
     """Returns code and sentence of a delivery that was accepted; '' unless it has corrected results."""
     peer = delivery["peer"]
-    if not delivery.get("name", peer).startswith(f"{peer}{CORRECTION}"):
+    if not (delivery.get("name") or peer).startswith(f"{peer}{CORRECTION}"):
         return "", ""
     return CORRECTED, f"the corrected results are at {peer}"
 

@@ -49,7 +49,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 @pytest.fixture(scope="module")
 def name(here: Node) -> str:
-    return segmented_study(here, 1, **PATIENT)
+    return segmented_study(here, 1, SHAPE, **PATIENT)
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,7 @@ def test_nothing_is_sent_in_place_of_what_a_destination_will_not_reject(tmp_path
     sent: list[str] = []
 
     def deliver(delivery: Json) -> Attempt:
-        sent.append(delivery.get("name", delivery["peer"]))
+        sent.append(delivery.get("name") or delivery["peer"])
         refused = delivery["peer"] == "a" and WITHDRAWN_AT in delivery
         return Attempt("failed", "refused_by_peer", "no notes") if refused else DELIVERED
 

@@ -177,7 +177,7 @@ def test_kill_9_while_results_are_replaced_loses_and_doubles_nothing(
     Hospital(tmp_path / "ct", served.port, 1).run()
     (job,) = until(lambda: served.ended_jobs(1))
     instance = corrected(pacs, tmp_path / "edited")
-    assert storescu(served.port, "+sd", tmp_path / "edited")[0] == 0
+    assert storescu(served.port, "-R", "+sd", tmp_path / "edited")[0] == 0
     until(lambda: filed_edits(served.node.data, job.job_id))
     client, now = open_connection(served.node), datetime.now(UTC)
     trail = audit_trail(served.node)

@@ -51,6 +51,7 @@ def templates() -> Environment:
         "gigabytes": lambda count: f"{count / GIGABYTE:.1f} GB",
         "moment": moment,
         "ended": lambda hour: hour.delivered + hour.refused + hour.failed,
+        "day": lambda text: moment(datetime.fromisoformat(text)),
         "at": lambda text: f"{datetime.fromisoformat(text).astimezone():%H:%M:%S}",
         "clock": lambda at_ms: f"{of_ms(at_ms):%H:%M}",
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.web.viewing.volumes import Opened
 
 NOT_SHOWN = 409
-REPLACE = "Send the corrected result in place of the results"
+REPLACE = "Send the corrected result in place of what was sent"
 BYTES, GZIP = "application/octet-stream", {"Content-Encoding": "gzip"}
 router = APIRouter(prefix="/jobs/{name}/series/{number}")
 
@@ -124,7 +124,7 @@ def replaced(
     address, instance = f"/jobs/{name}/series/{result.number}", str(form.get("instance", ""))
     if not form.get("sure"):
         peers = ", ".join(receivers(site.client, result.job_id))
-        means = f"{peers} each get a rejection note of what they have, then the corrected results."
+        means = f"A rejection note of what it has goes to {peers}, then the corrected results."
         return asked(request, visitor, name, f"{address}/replace", REPLACE, means, instance=instance)
     return go_to(address, visitor, *sent_in_place(site, result, instance, visitor.account.name))
 

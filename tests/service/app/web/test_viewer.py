@@ -199,7 +199,7 @@ def test_a_corrected_result_is_sent_in_place_of_what_destinations_have_after_a_q
         assert "instance" not in viewer.get(address).text
         assert viewer.post(f"{address}/replace", instance=instance, sure="yes").status_code == 403
         asked = operator.post(f"{address}/replace", instance=instance)
-        assert "pacs each get a rejection note" in asked.text
+        assert "A rejection note of what it has goes to pacs" in asked.text
         assert f'value="{instance}"' in asked.text
         assert (
             "Not sent: expected a corrected result"

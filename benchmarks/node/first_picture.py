@@ -19,6 +19,7 @@ from statistics import median
 from app.web.server import VIEWING
 from app.web.site import Site
 from tests.support.browsers.browser import chromium
+from tests.support.node.node_processes import until
 from tests.support.node.page_site import made_site, node_with_peers, served
 from tests.support.node.viewed_study import segmented_study
 
@@ -35,6 +36,7 @@ new MutationObserver(() => {
   requestAnimationFrame(() => requestAnimationFrame(() => { window.reached[state] = performance.now(); }));
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
 """
+LIMIT_S = 600.0
 # A still picture of the middle planes; the coarse CT; the whole CT with its segments; also the surfaces
 STATES = ("still", "first", "whole", "ready")
 
@@ -71,7 +73,7 @@ def seconds(site: Site, address: str, profile: Path) -> dict[str, float]:
         page.open(address)
         page.ask("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         page.open(f"{address}/series/0")
-        page.wait_for("window.reached.ready > 1 && window.reached.still")
+        until(lambda: page.run("window.reached.ready > 1 && window.reached.still > 0"), LIMIT_S)
         reached = json.loads(page.run("JSON.stringify(window.reached)"))
     return {state: reached[state] / 1000 for state in STATES}
 

@@ -11,7 +11,8 @@
   // On the screen before the graphics are made ready, during which the browser draws nothing
   const still = find("still");
   await still.decode().then(() => { root.dataset.state = "still"; }, () => still.remove());
-  if (!document.hidden) await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  // A frame is presented while the next ones are prepared
+  for (let frame = 0; frame < 3 && !document.hidden; frame++) await new Promise(requestAnimationFrame);
   await new Promise((done, failed) => {
     document.head.append(Object.assign(document.createElement("script"), {
       src: "/static/niivue.umd.js", onload: done, onerror: failed,

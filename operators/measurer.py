@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operators.pipelines.several import SeriesParts
-from operators.results.image_kinds import kind_of
+from operators.results.writing import measure
 from operators.segmentation.segmentation import Segmentation
 from operators.stage_operator import StageOperator
 
@@ -18,6 +18,4 @@ class MeasurerOperator(StageOperator):
 
     def run(self, resampled: SeriesParts, segmentation: Segmentation) -> Segmentation:
         """Measures one segmentation."""
-        with self.work.paths.attempts.attempt("sr"):
-            return kind_of(segmentation).measure_and_flag(resampled.source, segmentation)
-        return segmentation
+        return measure(segmentation, resampled.source, self.work.paths)

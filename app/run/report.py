@@ -111,6 +111,7 @@ def _series(record: SeriesRecord) -> dict[str, Any]:
         "summary": list(summary(made)) if made else [],
         **({"answer": _answer(made.answer)} if made and made.answer else {}),
         **({"contacts": [_contact(contact) for contact in made.contacts]} if made and made.contacts else {}),
+        **({"correction": made.correction.sop_instance_uid} if made and made.correction else {}),
         "seen": [_seen(each) for each in made.seen] if made else [],
         "packages": [asdict(each) for each in made.outcomes] if made else [],
         "networks": [asdict(run) for run in made.network_runs] if made else [],

@@ -77,5 +77,5 @@ def _plain(part: Any) -> Any:
         values = {field.name: getattr(part, field.name) for field in fields(part)}
         return {name: _plain(value) for name, value in values.items() if value is not None}
     if isinstance(part, tuple):
-        return list(part)
+        return [_plain(each) for each in part]
     return round(part, 3) if isinstance(part, float) else part

@@ -26,6 +26,7 @@ from operators.segmentation.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from operators.networks.registry import Networks
+    from operators.results.result_paths import ResultPaths
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +116,17 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     import_graph()
     from app.graph import run_graph
-    from operators.results.result_paths import ResultPaths
     from operators.stage_operator import Work
 
+    return run_graph(Work(job.selection, networks, result_paths(job), clock, job.read))
+
+
+def result_paths(job: Job) -> ResultPaths:
+    """The paths of a job's results, whose folder is made."""
+    from operators.results.result_paths import ResultPaths
+
     (job.output / job.folder).mkdir(parents=True, exist_ok=True)
-    paths = ResultPaths(
+    return ResultPaths(
         {kind: job.path(kind) for kind in job.kinds},
         job.made_at,
         SOFTWARE_VERSION,
@@ -127,4 +134,3 @@ def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentatio
         job.settings.seg.profile,
         job.attempts,
     )
-    return run_graph(Work(job.selection, networks, paths, clock, job.read))

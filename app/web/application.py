@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,13 +27,23 @@ def application(site: Site) -> ASGIApp:
     app.state.site = site
     for each in PAGES:
         app.include_router(each.router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.mount("/static", StoredFiles(directory=HERE / "static"))
     app.add_exception_handler(LoginNeededError, login_needed)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(HTTPException, unknown)
     app.add_exception_handler(RequestValidationError, unknown)
     app.add_exception_handler(SQLAlchemyError, no_database)
     return ProtectedAnswers(app)
+
+
+class StoredFiles(StaticFiles):
+    """Files that browsers may store, unlike all else, and then only ask whether they are still the same."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        """Returns the answer with a file."""
+        answer = super().file_response(*given, **named)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 def login_needed(request: Request, _: Exception) -> Response:

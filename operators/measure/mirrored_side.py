@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from operators.segmentation.measurements import Displacement, Measured
+from operators.segmentation.measurements import Displacement, Measured, Movement
 
 Points = NDArray[np.float64]
 
@@ -69,7 +69,14 @@ def measure_displacement(main: Points, fragment: Points, template: Points) -> Di
     return Displacement(
         Measured(float(np.degrees(back.magnitude())), float(np.degrees(misfit_mm / radius_mm))),
         Measured(float(np.linalg.norm(home - centre)), misfit_mm),
+        Movement(triple(centre), triple(centre - home[0]), triple(-np.degrees(back.as_rotvec()))),
     )
+
+
+def triple(vector: Points) -> tuple[float, float, float]:
+    """Returns a vector (3,) as plain numbers."""
+    x, y, z = map(float, vector)
+    return x, y, z
 
 
 def place_points(points: Points, tree: cKDTree, start: Placement) -> Placement:

@@ -32,5 +32,11 @@ class ResultPaths:
     def provenance(self, series: Series, made: Segmentation) -> Provenance:
         """Returns the provenance that all DICOM results of a series share."""
         return Provenance(
-            series, made.package, self.made_at, self.software_version, self.revision, made.network_runs
+            series,
+            made.package,
+            self.made_at,
+            self.software_version,
+            self.revision,
+            made.network_runs,
+            made.correction,
         )

@@ -65,6 +65,11 @@ def finding_colour(number: int) -> Colour:
     return _palette((GREY,), FINDING_COLOURS)[(number - 1) % FINDING_COLOURS]
 
 
+def colours_beside(colours: Sequence[Colour], count: int) -> tuple[Colour, ...]:
+    """Returns further colours, each far from the given ones and from those before it."""
+    return _palette(tuple(colours), count)
+
+
 @cache
 def _palette(bones: tuple[Colour, ...], count: int) -> tuple[Colour, ...]:
     """Returns `count` colours, each the farthest from all before it and the bones': the first differ most."""

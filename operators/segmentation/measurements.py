@@ -32,11 +32,25 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Movement:
+    """The rigid movement that took a fragment from its place: a turn (rotation vector in degrees) about
+    `centre_lps`, where the middle of its surface is now (mm), and a shift; all LPS.
+    """
+
+    centre_lps: tuple[float, float, float]
+    shift_lps_mm: tuple[float, float, float]
+    turn_lps_deg: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Displacement:
-    """The displacement of a fragment against its bone's main one, measured on the mirrored other side."""
+    """The displacement of a fragment against its bone's main one, measured on the mirrored intact
+    other side; `movement` is the same with its directions.
+    """
 
     rotation_deg: Measured
     translation_mm: Measured
+    movement: Movement | None = None
 
 
 @dataclass(frozen=True)

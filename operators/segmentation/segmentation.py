@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operators.geometry.volume import LabelMap
@@ -87,6 +88,16 @@ class NetworkRun:
     overlap: float
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What people made of a prediction: the SOP instance UID of their SEG, and the tracking UIDs of its
+    segments by tracking identifier.
+    """
+
+    sop_instance_uid: str
+    tracking_uids: Mapping[str, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Segments on the source grid, and the package that made them.
@@ -95,6 +106,7 @@ class Segmentation:
     pipeline does not record how its networks were run, `measurements` and `flags` until they are computed.
     `answer` is the answer for a radiograph, whose segments are its fractures, if any; None for a CT. `seen`
     is what a coarse network saw in the scan, `outcomes` what became of each package that may read it.
+    `correction` is None for a prediction that nobody has changed.
     """
 
     label_map: LabelMap
@@ -108,3 +120,4 @@ class Segmentation:
     answer: RadiographAnswer | None = None
     seen: tuple[SeenStructure, ...] = ()
     outcomes: tuple[PackageOutcome, ...] = ()
+    correction: Correction | None = None

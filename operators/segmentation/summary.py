@@ -20,18 +20,25 @@ from operators.segmentation.measurements import (
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer, Verdict
 from operators.segmentation.segmentation import Segment, Segmentation
 
-NOTICE = "Found by an algorithm, not checked by a person. For research, not for diagnosis."
-
+UNCHECKED = "Found by an algorithm, not checked by a person"
+CORRECTED = "Found by an algorithm, corrected by a person"
+RESEARCH = "For research, not for diagnosis."
+NOTICE = f"{UNCHECKED}. {RESEARCH}"
 
 NOT_RULED_OUT = "The absence of a finding does not rule out a fracture."
 
 
 def summary(segmentation: Segmentation) -> tuple[str, ...]:
-    """Returns a sentence for each finding, the flags, the warnings, and the notice."""
+    """Returns a sentence for each finding, the flags, the warnings, and who found it."""
     answer = segmentation.answer
     found = answer_sentences(answer) if answer else bone_sentences(segmentation)
     flags = (flag.sentence for flag in segmentation.flags)
-    return (*found, *flags, *segmentation.warnings, NOTICE)
+    return (*found, *flags, *segmentation.warnings, f"{finder(segmentation)}. {RESEARCH}")
+
+
+def finder(segmentation: Segmentation) -> str:
+    """Returns who found what is shown, without a full stop."""
+    return CORRECTED if segmentation.correction else UNCHECKED
 
 
 def bone_sentences(segmentation: Segmentation) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def transaction_of(delivery: Json) -> str:
     # Imports highdicom, which the listener does not need
     from operators.dicom.provenance.identity import derived_uid
 
-    return str(derived_uid("commitment", delivery["job_id"], delivery["peer"]))
+    return str(derived_uid("commitment", delivery["job_id"], delivery.get("name") or delivery["peer"]))
 
 
 def ask(files: Sequence[Outgoing], peer: Peer, settings: NodeSettings, delivery_uid: str) -> None:

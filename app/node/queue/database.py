@@ -30,9 +30,10 @@ TIMES = {
 # PostgreSQL's name of the encoding that the tables require
 UTF8 = "UTF8"
 STUDIES = "studies"
+# Begins what follows a destination's name in that of a delivery that withdraws or corrects what it has
+LATER = "~"
+WITHDRAWAL, CORRECTION = f"{LATER}withdrawal", f"{LATER}correction"
 # The workflow that sends a storage commitment report
-# Follows the id of a delivery in that of the delivery that withdraws its results
-WITHDRAWAL = "~withdrawal"
 REPORT = "report_commitment"
 
 
@@ -158,9 +159,9 @@ def unavailable(error: Exception) -> TransientError:
     return TransientError(f"expected the database of jobs to answer, got {got}", code="database_unavailable")
 
 
-def delivery_queue(peer_name: str) -> str:
-    """Returns the name of a destination's queue; each has its own, so that none waits for another."""
-    return f"deliveries-{peer_name.removesuffix(WITHDRAWAL)}"
+def delivery_queue(name: str) -> str:
+    """Returns the queue of a delivery; each destination has its own, so that none waits for another."""
+    return f"deliveries-{name.partition(LATER)[0]}"
 
 
 def report_queue(peer_name: str) -> str:

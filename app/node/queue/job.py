@@ -83,6 +83,11 @@ def job_folder(data: Path, job_id: str) -> JobFolder:
     return JobFolder(data / "jobs" / job_id)
 
 
+def correction_folder(instance: str) -> str:
+    """Returns the folder of the results of a corrected SEG below the output folder, with a slash."""
+    return f"corrected/{instance}/"
+
+
 def folders_of_study(data: Path, study: str) -> tuple[str, ...]:
     """Returns the names of a study's job folders, including those that a crash kept from being queued."""
     name = re.compile(re.escape(study) + JOB_SUFFIX)

@@ -23,7 +23,7 @@ from app.node.queue.findings import shows_fracture
 from app.node.queue.job import Json, priority
 from app.node.queue.outcomes import name_failure, read_all, summarise_outcomes
 from app.node.settings.configuration import NodeSettings
-from app.node.settings.peer import Urgency
+from app.node.settings.peer import Peer, Urgency
 
 log = structlog.get_logger()
 
@@ -119,22 +119,35 @@ def hand_over(job: Json, outcome: Json, settings: NodeSettings) -> None:
         return
     place = delivery_place(job, outcome, settings)
     for peer in settings.destinations:
-        options: EnqueueOptions = {
-            "workflow_name": DELIVER,
-            "queue_name": delivery_queue(peer.name),
-            "workflow_id": delivery_id(job["job_id"], peer.name),
-            "app_version": WORKFLOW_VERSION,
-        }
-        if place:
-            options["priority"] = place
-        delivery = {
-            "job_id": job["job_id"],
-            "peer": peer.name,
-            "files": [file for file in files if file["kind"] in peer.kinds],
-            "captures": [file for file in files if file["kind"] == "sc"],
-            "place": place,
-        }
-        DBOS.enqueue_workflow_with_options(options, delivery)
+        queue_delivery(delivery_of(job["job_id"], peer, files) | {"place": place})
+
+
+def delivery_of(job_id: str, peer: Peer, files: Sequence[Json]) -> Json:
+    """Returns the delivery of those of a job's results that a destination receives."""
+    return {
+        "job_id": job_id,
+        "peer": peer.name,
+        "files": [file for file in files if file["kind"] in peer.kinds],
+        "captures": [file for file in files if file["kind"] == "sc"],
+    }
+
+
+def queue_delivery(delivery: Json) -> None:
+    """Queues a delivery; a repeated call queues the same one."""
+    DBOS.enqueue_workflow_with_options(delivery_options(delivery), delivery)
+
+
+def delivery_options(delivery: Json) -> EnqueueOptions:
+    """Returns the options with which a delivery is queued; its `name` is the destination's if it has none."""
+    options: EnqueueOptions = {
+        "workflow_name": DELIVER,
+        "queue_name": delivery_queue(delivery["peer"]),
+        "workflow_id": delivery_id(delivery["job_id"], delivery.get("name") or delivery["peer"]),
+        "app_version": WORKFLOW_VERSION,
+    }
+    if delivery.get("place"):
+        options["priority"] = delivery["place"]
+    return options
 
 
 def delivery_place(job: Json, outcome: Json, settings: NodeSettings) -> int:
@@ -148,9 +161,9 @@ def delivery_place(job: Json, outcome: Json, settings: NodeSettings) -> int:
     return priority(datetime.fromisoformat(job["made_at"]).timestamp(), urgency)
 
 
-def delivery_id(job_id: str, peer_name: str) -> str:
+def delivery_id(job_id: str, name: str) -> str:
     """Returns the id of a delivery, which begins with the job's id so that all of a job can be found."""
-    return f"{job_id}>{peer_name}"
+    return f"{job_id}>{name}"
 
 
 def define_delivering(
@@ -175,6 +188,8 @@ def define_delivering(
             sent = retry_step(partial(attempt_once, delivery), settings.delivery_limit_s, settings.data)
             if sent["state"] != "delivered":
                 return sent
+            if "then" in delivery:
+                queue_delivery(delivery["then"])
             confirmed = retry_step(partial(confirm_once, delivery), settings.commitment_s, settings.data)
             return sent if confirmed["state"] == "delivered" else confirmed
 

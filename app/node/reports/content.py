@@ -51,7 +51,9 @@ class Part:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """A report on one job; `sentences` begin with FIRST. `is_withdrawn`: the results are not to be used."""
+    """A report on one job; `sentences` begin with FIRST. `is_withdrawn`: the results are not to be used;
+    `corrections` are the corrected SEGs that it is of, if people corrected the results.
+    """
 
     job_id: str
     made_at: datetime
@@ -60,6 +62,7 @@ class ReportContent:
     sentences: tuple[str, ...]
     parts: tuple[Part, ...]
     is_withdrawn: bool = False
+    corrections: tuple[str, ...] = ()
 
     def uid(self, what: str = "") -> str:
         """Returns the UUID of the report, or of a part of it: always the same for the same job."""
@@ -84,6 +87,7 @@ def read_content(
             tuple(sentences_of(series, files[0]["revision"], is_withdrawn)),
             tuple(part for row in series for part in parts_of(row, len(series) > 1)),
             is_withdrawn,
+            tuple(row["correction"] for row in series if "correction" in row),
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise OutputError("expected a readable report.json, got another file", code="altered") from error
@@ -97,6 +101,8 @@ def sentences_of(series: Sequence[Mapping[str, Any]], revision: int, is_withdraw
         return
     if revision > 1:
         yield f"Version {revision} of the results of this study, after more or corrected images."
+    if any("correction" in row for row in series):
+        yield "Corrected by a person; this replaces the results before."
     for row in series:
         if len(series) > 1:
             yield f"Series {row['series_instance_uid']}:"

@@ -33,7 +33,7 @@ def hl7_message(content: ReportContent, target: ReportTarget, sender: str, now: 
 
 def control_id(content: ReportContent) -> str:
     """Returns the id that an acknowledgement repeats (MSH-10)."""
-    said = f"{content.job_id} {content.is_withdrawn}"
+    said = " ".join((content.job_id, str(content.is_withdrawn), *content.corrections))
     return hashlib.sha256(said.encode()).hexdigest()[:LONGEST_CONTROL_ID]
 
 

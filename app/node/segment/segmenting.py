@@ -12,9 +12,10 @@ from pathlib import Path
 import structlog
 
 from app.node.queue.findings import FRACTURE, Finding
-from app.node.queue.job import JobFolder, Json, StudyJob, job_folder
+from app.node.queue.job import JobFolder, Json, StudyJob, correction_folder, job_folder
 from app.node.segment.next_study import NextStudy
 from app.node.segment.study_reader import ReadStudy, select_images
+from app.run.correction import graph_of_correction
 from app.run.folder import RunOutcome, refused_outright, segmented_for, write_summary
 from app.run.output_folder import REPORT as REPORT_FILE
 from app.run.output_folder import prepare_output
@@ -29,8 +30,9 @@ from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
 from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
-from operators.dicom.select.selection import Candidate, candidates, combine_candidates, passed_over
-from operators.errors import OutputError, TransientError
+from operators.dicom.seg.seg_files import referenced_instances
+from operators.dicom.select.selection import Candidate, Selection, candidates, combine_candidates, passed_over
+from operators.errors import OutputError, TransientError, UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
@@ -102,14 +104,52 @@ class Segmenter:
         )
         with self.ahead.meanwhile() if self.ahead else nullcontext():
             record, code = run_job(work, silent, self.graph)
+        made = self._outcome(record, code, work)
+        if made["state"] != "segmented":
+            return made
+        segmented = segmented_for(list(chosen.values()), record, code)
+        found = [number for number, is_found in zip(chosen, segmented, strict=True) if is_found]
+        return made | {"found": found}
+
+    def correct(self, values: Json) -> Json:
+        """Makes the results of a corrected SEG as those of a prediction; returns them verified, or a refusal.
+
+        Raises TransientError, or UnsuitableError if no package in use reads its images.
+        """
+        job = StudyJob.of(values["job"])
+        folder = self._folder(job)
+        original = folder.output / values["corrects"]
+        work = Job(
+            0,
+            self._selection_of(job, original),
+            folder.output,
+            self.settings,
+            datetime.fromisoformat(values["at"]),
+            job.revision,
+            wanted=self.wanted,
+            folder=correction_folder(values["instance"]),
+        )
+        graph = graph_of_correction(folder.edits / f"{values['instance']}.dcm", original)
+        record, code = run_job(work, silent, graph)
+        return self._outcome(record, code, work)
+
+    def _selection_of(self, job: StudyJob, seg: Path) -> Selection:
+        """Returns the series that a SEG was made from, with the packages that read it."""
+        instances = referenced_instances(seg)
+        found = [each for each in self._decided(job).candidates if is_of(each.selection.series, instances)]
+        own = [each for each in found if each.selection.series is found[0].selection.series]
+        if not own:
+            raise UnsuitableError("expected a package in use that reads the images of the SEG, got none")
+        return combine_candidates(own)
+
+    def _outcome(self, record: SeriesRecord, code: int, work: Job) -> Json:
+        """Returns the verified results of a series, or why there are none. Raises TransientError."""
         if code == TransientError.exit_code:
             raise TransientError(record.sentence, code=record.code)
         if code != EXIT_DONE or record.segmentation is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
             return refuse_series(record.code, record.sentence, record) | {"state": state}
-        segmented = segmented_for(list(chosen.values()), record, code)
-        found = [number for number, is_found in zip(chosen, segmented, strict=True) if is_found]
-        return self._verified(record, work) | {"found": found}
+        return self._verified(record, work)
 
     def _verified(self, record: SeriesRecord, work: Job) -> Json:
         """Checks the written files; returns the SEG, the report and the pictures in sending order.
@@ -157,6 +197,11 @@ class Segmenter:
             found = before or ReadStudy(scan(self._folder(job).input))
             self.latest = (job.job_id, decide(found, self.packages))
         return self.latest[1]
+
+
+def is_of(series: Series, instances: frozenset[str]) -> bool:
+    """Returns whether a series has any of these instances."""
+    return any(frame.sop_instance_uid in instances for frame in series.frames)
 
 
 def files_to_send(record: SeriesRecord) -> list[tuple[str, str]]:
@@ -209,7 +254,7 @@ def report_of_page(record: SeriesRecord, work: Job) -> str:
     """
     name = record.name(REPORT)
     if name is None:
-        name = f"report-{work.number + 1}.json" if work.number else REPORT_FILE
+        name = f"{work.folder}report-{work.number + 1}.json" if work.number else f"{work.folder}{REPORT_FILE}"
         write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], name)
     return name
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from app.node.queue.job import JobFolder, Json, job_folder
+from app.node.queue.replacing import Corrects
 from app.node.queue.workflow import Segments
 from app.node.settings.configuration import NodeSettings
 from app.node.watch.heartbeat import SPAWN
@@ -89,12 +90,16 @@ class Worker(ServicePart):
         return super().is_stuck(now_s) and not self.deadline.is_of(self.process.pid)
 
 
+class Steps(Segments, Corrects, Protocol):
+    """All steps of a worker."""
+
+
 class TimeLimited:
     """A segmenter with a deadline for every study."""
 
     def __init__(
         self,
-        inner: Segments,
+        inner: Steps,
         settings: NodeSettings,
         in_hand: InHand,
         deadline: Deadline,
@@ -117,6 +122,12 @@ class TimeLimited:
         for stage, took_s in result.get("seconds", {}).items():
             self.stage_seconds.labels(stage).observe(took_s)
         return result
+
+    def correct(self, values: Json) -> Json:
+        """Makes the results of a corrected SEG within the time limit."""
+        self.begun_s = ("", 0.0)
+        with self.limited(values["job"]["job_id"]), self.step_seconds.labels("correct").time():
+            return self.inner.correct(values)
 
     @contextmanager
     def limited(self, job_id: str) -> Iterator[None]:

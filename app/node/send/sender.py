@@ -13,6 +13,7 @@ from app.node.commitment.commitment import report_owed
 from app.node.commitment.requests import ask, require_committed, transaction_of
 from app.node.peers import destination as c_store
 from app.node.peers.destination import Outgoing, Refused
+from app.node.queue.database import CORRECTION
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_state import FORMER_DATA
 from app.node.queue.workflow import Attempt
@@ -42,6 +43,8 @@ log = structlog.get_logger()
 
 # The code of a delivery for which the study has no result of the kinds that the peer receives
 NOTHING_TO_SEND = "nothing_to_send"
+# The code of a delivery with corrected results
+CORRECTED = "corrected"
 # The code with which an encoding refuses what has no place in the patient
 NO_FRAME_OF_REFERENCE = "no_frame_of_reference"
 
@@ -99,7 +102,16 @@ def deliver(delivery: Json, settings: NodeSettings) -> Attempt:
     if peer.commitment:
         ask(list(done.files), peer, settings, transaction_of(delivery))
     log.info("delivered", job=job_id, peer=peer.name, instances=len(done.files), but=done.sentence)
-    return Attempt("delivered", NOT_TAKEN if done.sentence else "", done.sentence, len(done.files))
+    code, sentence = (NOT_TAKEN, done.sentence) if done.sentence else remark_of(delivery)
+    return Attempt("delivered", code, sentence, len(done.files))
+
+
+def remark_of(delivery: Json) -> tuple[str, str]:
+    """Returns code and sentence of a delivery that was accepted; '' unless it has corrected results."""
+    peer = delivery["peer"]
+    if not (delivery.get("name") or peer).startswith(f"{peer}{CORRECTION}"):
+        return "", ""
+    return CORRECTED, f"the corrected results are at {peer}"
 
 
 def report_to(peer: Peer, delivery: Json, settings: NodeSettings) -> Attempt:
@@ -110,7 +122,7 @@ def report_to(peer: Peer, delivery: Json, settings: NodeSettings) -> Attempt:
     log.info("withdrawn" if is_withdrawn else "reported", job=job_id, peer=peer.name)
     if is_withdrawn:
         return Attempt("delivered", WITHDRAWN, f"its report was withdrawn at {peer.name}", 1)
-    return Attempt("delivered", instances=1)
+    return Attempt("delivered", *remark_of(delivery), instances=1)
 
 
 def send_rejection(delivery: Json, peer: Peer, settings: NodeSettings) -> Attempt:

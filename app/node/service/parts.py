@@ -99,6 +99,7 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     from dbos import DBOS
 
     from app.node.queue.database import STUDIES, answering, executor_configuration
+    from app.node.queue.replacing import REPLACE, define_replacing
     from app.node.queue.workflow import SEGMENT, define_segmenting
     from app.node.segment.next_study import reading_ahead
     from app.node.segment.segmenting import Segmenter
@@ -116,11 +117,12 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     DBOS(config=executor_configuration(settings.node, executor_id))
     running = Running()
     define_segmenting(settings.node, limited, running, partial(announce_finding, settings.node))
+    define_replacing(settings.node, limited, running)
     DBOS.listen_queues([STUDIES])
     with answering():
         DBOS.launch()
         DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
-    loops = queue_loops(settings.node, executor_id, [SEGMENT], running)
+    loops = queue_loops(settings.node, executor_id, [SEGMENT, REPLACE], running)
     begin(life)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])
     life.until_stopped(loops)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dbos import DBOSClient
 
-from app.node.queue.database import WITHDRAWAL
+from app.node.queue.database import LATER, WITHDRAWAL
 from app.node.queue.jobs import job_actions
 from app.node.queue.jobs.job_list import require_job
 from app.node.queue.jobs.job_state import ENDS, HELD, JobState, study_of
@@ -137,10 +138,13 @@ ACTIONS: Mapping[str, UserAction] = {
 
 
 def _is_in_use(job: JobState) -> bool:
-    """Returns whether any destination has the results, and none was told to reject them."""
-    names = [name for name, _ in job.deliveries]
-    received = any(state == "delivered" for _, state in job.deliveries)
-    return received and not any(name.endswith(WITHDRAWAL) for name in names)
+    """Returns whether any destination has results that it was not told to reject."""
+    left: Counter[str] = Counter()
+    for name, state in job.deliveries:
+        peer, _, later = name.partition(LATER)
+        is_note = f"{LATER}{later}".startswith(WITHDRAWAL)
+        left[peer] += -1 if is_note else state == "delivered"
+    return any(count > 0 for count in left.values())
 
 
 def _postponed(job: JobState) -> bool:

@@ -46,6 +46,7 @@ SUCCEEDED, MINOR_FAILURE, FAILED = 0, 4, 8
 # Changes to a study's instances, for which DICOM has no codes
 OWN_SCHEME = "99OSTEON"
 CORRECTED = ("correction", "Later versions are used")
+REPLACED = ("replace", "A corrected result is sent in place of the results before")
 EDITED = ("corrected-result", "A corrected result is filed")
 # What users do with a job or a conflict; a deletion has its own event
 USER_ACTIONS = {

@@ -146,14 +146,19 @@ def acted(
     if not visitor.may(role_for(action)):
         raise RefusedError(403, f"This needs the role {role_for(action)}.")
     if action in CONFIRMED and not form.get("sure"):
-        return asked(request, visitor, job, action, ACTIONS[action].does, CONFIRMED[action])
+        return asked(
+            request, visitor, name, f"/jobs/{name}/{action}", ACTIONS[action].does, CONFIRMED[action]
+        )
     said = carried_out(site, visitor, action, job)
     return go_to("/" if action == "delete" else f"/jobs/{fingerprint(job.job_id)}", visitor, *said)
 
 
-def asked(request: Request, visitor: Visitor, job: JobState, action: str, does: str, means: str) -> Response:
-    """Asks whether the user is sure."""
-    return page(request, "sure.html", visitor, job=job, action=action, does=does, means=means)
+def asked(
+    request: Request, visitor: Visitor, name: str, address: str, does: str, means: str, **fields: str
+) -> Response:
+    """Asks whether the user is sure; the answer is sent to `address` with the form's `fields`."""
+    values = {"name": name, "address": address, "does": does, "means": means, "fields": fields}
+    return page(request, "sure.html", visitor, **values)
 
 
 def carried_out(site: Site, visitor: Visitor, action: str, job: JobState) -> list[str]:
@@ -174,6 +179,7 @@ def deleted_patient(request: Request, visitor: Visitor, form: FormData, job: Job
     studies = studies_of(site, site.identities.of(job.job_id))
     if not form.get("sure"):
         means = f"All {len(studies)} studies of this patient: {CONFIRMED['delete']}"
-        return asked(request, visitor, job, DELETE_PATIENT, "Delete the patient", means)
+        name = fingerprint(job.job_id)
+        return asked(request, visitor, name, f"/jobs/{name}/{DELETE_PATIENT}", "Delete the patient", means)
     said = [f"{uid}: {' '.join(carried_out(site, visitor, 'delete', each))}" for uid, each in studies.items()]
     return go_to("/", visitor, *said)

@@ -12,9 +12,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from app.node.queue.jobs.job_log import series_of
+from app.node.studies.replacement import receivers, replace_results, told_replacements
 from app.web.access import RefusedError, Visitor, allowed, posted, site_of
-from app.web.pages.job import NOT_FOUND, named
-from app.web.rendering import page
+from app.web.pages.job import NOT_FOUND, asked, named
+from app.web.rendering import go_to, page
+from app.web.site import Site
 from app.web.viewing.stored_result import StoredResult
 from operators.errors import OsteonError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from app.web.viewing.volumes import Opened
 
 NOT_SHOWN = 409
+REPLACE = "Send the corrected result in place of what was sent"
 BYTES, GZIP = "application/octet-stream", {"Content-Encoding": "gzip"}
 router = APIRouter(prefix="/jobs/{name}/series/{number}")
 
@@ -71,8 +74,17 @@ def shown(request: Request, name: str, visitor: Viewer, result: Viewed) -> Respo
         content = answers.volume_page(result)
     # While the browser gets ready
     threading.Thread(target=answers.prepare, args=(views, result), daemon=True).start()
-    may_correct = visitor.may("operator") and bool(content["rows"])
-    return page(request, "viewer.html", visitor, may_correct=may_correct, **where, **content)
+    client, job_id = site_of(request).client, result.job_id
+    return page(
+        request,
+        "viewer.html",
+        visitor,
+        may_correct=visitor.may("operator") and bool(content["rows"]),
+        receivers=receivers(client, job_id),
+        sent=told_replacements(client, job_id),
+        **where,
+        **content,
+    )
 
 
 @router.post("/corrections")
@@ -91,11 +103,40 @@ def corrected(
     now, who = site.now(), visitor.account.name
     try:
         views = site.views.opened(result)
-        answers.file_drawn(result, views, labels.file.read(), who, now, site.trail)
+        drawing = answers.Drawing(labels.file.read(), str(form.get("splits", "[]")))
+        instance = answers.file_drawn(result, views, drawing, who, now, site.trail)
     except OsteonError as error:
         raise RefusedError(NOT_SHOWN, f"Not filed: {error}.") from error
-    visitor.session.messages.append("The corrected result is filed.")
+    said = sent_in_place(site, result, instance, who) if form.get("replace") else []
+    visitor.session.messages.extend(("The corrected result is filed.", *said))
     return Response(status_code=201)
+
+
+@router.post("/replace")
+def replaced(
+    request: Request,
+    name: str,
+    result: Viewed,
+    sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator"))],
+) -> Response:
+    """Sends a corrected result in place of the results that destinations have, after a question."""
+    (visitor, form), site = sent, site_of(request)
+    address, instance = f"/jobs/{name}/series/{result.number}", str(form.get("instance", ""))
+    if not form.get("sure"):
+        peers = ", ".join(receivers(site.client, result.job_id))
+        means = f"A rejection note of what it has goes to {peers}, then the corrected results."
+        return asked(request, visitor, name, f"{address}/replace", REPLACE, means, instance=instance)
+    return go_to(address, visitor, *sent_in_place(site, result, instance, visitor.account.name))
+
+
+def sent_in_place(site: Site, result: StoredResult, instance: str, who: str) -> list[str]:
+    """Queues that a corrected result is sent, and returns what came of it, or why it was not possible."""
+    try:
+        return replace_results(site.client, result.job_id, instance, site.node, who, site.now(), site.trail)
+    except OsteonError as error:
+        return [f"Not sent: {error}."]
+    finally:
+        site.index.forget_age()
 
 
 @router.get("/picture.png")
@@ -106,6 +147,16 @@ def picture(request: Request, visitor: Viewer, result: Viewed) -> Response:
     del visitor
     with said():
         return Response(answers.radiograph(site_of(request).views, result), media_type="image/png")
+
+
+@router.get("/still.png")
+def still(request: Request, visitor: Viewer, result: Viewed) -> Response:
+    """Returns the middle planes of the CT, for the time until the browser can draw them."""
+    from app.web.viewing import answers
+
+    del visitor
+    with said():
+        return Response(answers.still(site_of(request).views, result), media_type="image/png")
 
 
 @router.get("/first.nii")

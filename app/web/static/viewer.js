@@ -4,8 +4,24 @@
   const root = document.getElementById("viewer");
   const address = root.dataset.address;
   const find = id => document.getElementById(id);
+
+  // Asked for before the graphics are ready; a failure is said when it is waited for
+  const first = bytes("first.nii");
+  first.catch(() => {});
+  // On the screen before the graphics are made ready, during which the browser draws nothing
+  const still = find("still");
+  await still.decode().then(() => { root.dataset.state = "still"; }, () => still.remove());
+  // A frame is presented while the next ones are prepared
+  for (let frame = 0; frame < 3 && !document.hidden; frame++) await new Promise(requestAnimationFrame);
+  await new Promise((done, failed) => {
+    document.head.append(Object.assign(document.createElement("script"), {
+      src: "/static/niivue.umd.js", onload: done, onerror: failed,
+    }));
+  });
+
   const rows = [...root.querySelectorAll("tr[data-value]")].map(row => ({
     value: Number(row.dataset.value),
+    name: row.querySelector("th").textContent,
     bone: row.dataset.bone,
     rgb: row.dataset.rgb.split(",").map(Number),
     grade: row.dataset.grade,
@@ -49,14 +65,11 @@
     return niivue.NVImage.loadFromUrl({ url: buffer, name, colormap: "gray" });
   }
 
-  // Asked for before the graphics are ready; a failure is said when it is waited for
-  const first = bytes("first.nii");
-  first.catch(() => {});
   let planes, space;
   try {
     planes = await attached(find("planes"));
   } catch (error) {
-    say("This browser cannot draw the images (WebGL 2 is missing).");
+    say("This browser cannot draw the images, except for these planes (WebGL 2 is missing).");
     return;
   }
   const view = { planes, window: null, meshes: [], complete: false, rows, address, say, loaded };
@@ -123,9 +136,9 @@
     const [x, y, z] = where.vox;
     const [, nx, ny] = planes.volumes[0].dimsRAS;
     const value = planes.drawBitmap ? planes.drawBitmap[x + nx * (y + ny * z)] : 0;
-    const name = value && root.querySelector(`tr[data-value="${value}"] th`);
+    const name = value && rows.find(row => row.value === value)?.name;
     const hu = where.values[0] ? `${Math.round(where.values[0].value)} HU` : "";
-    find("location").textContent = `${hu}${name ? `, ${name.textContent}` : ""}`;
+    find("location").textContent = `${hu}${name ? `, ${name}` : ""}`;
   };
 
   for (const [name, axis] of Object.entries(AXES)) {
@@ -151,14 +164,51 @@
     return new kind(Uint8Array.from(atob(text), letter => letter.charCodeAt(0)).buffer);
   }
 
-  // Each fragment moves away from the middle of its bone
+  // Below 0 displaced fragments go back to their places; above, each goes away from where it is
   function pull() {
-    const far = Number(find("apart").value) / 100;
+    const far = Number(find("apart").value) / 100, percent = Math.round(Math.abs(far) * 100);
+    const text = far ? `${percent} % ${far < 0 ? "of the way back" : "apart"}` : "as measured";
+    find("apart-is").textContent = text;
+    find("apart").setAttribute("aria-valuetext", text);
     for (const mesh of view.meshes) {
-      for (let n = 0; n < mesh.at.length; n++) mesh.nv.pts[n] = mesh.at[n] + far * mesh.away[n % 3];
+      if (far < 0) putBack(mesh, -far);
+      else for (let n = 0; n < mesh.at.length; n++) mesh.nv.pts[n] = mesh.at[n] + far * mesh.away[n % 3];
       mesh.nv.updateMesh(space.gl);
     }
     space.drawScene();
+  }
+
+  // A share of the turn and the shift that took a fragment from its place, undone (Rodrigues' formula)
+  function putBack({ at, nv, movement }, share) {
+    const { centre, shift, turn } = movement || { centre: [0, 0, 0], shift: [0, 0, 0], turn: [0, 0, 0] };
+    const size = Math.hypot(...turn), [x, y, z] = turn.map(each => each / (size || 1));
+    const angle = -share * size * Math.PI / 180, sine = Math.sin(angle), rest = 1 - Math.cos(angle);
+    const rows = [
+      [1 - rest * (y * y + z * z), rest * x * y - sine * z, rest * x * z + sine * y],
+      [rest * x * y + sine * z, 1 - rest * (x * x + z * z), rest * y * z - sine * x],
+      [rest * x * z - sine * y, rest * y * z + sine * x, 1 - rest * (x * x + y * y)],
+    ];
+    for (let n = 0; n < at.length; n += 3) {
+      const from = centre.map((each, axis) => at[n + axis] - each);
+      rows.forEach((row, axis) => {
+        const turned = row.reduce((sum, each, m) => sum + each * from[m], 0);
+        nv.pts[n + axis] = centre[axis] + turned - share * shift[axis];
+      });
+    }
+  }
+
+  // Along its displacement, as far as away from the middle of the bone; what they were displaced against stays
+  function ways() {
+    for (const mesh of view.meshes) {
+      const own = view.meshes.filter(each => each.bone === mesh.bone);
+      const whole = [0, 1, 2].map(n => own.reduce((sum, each) => sum + each.middle[n], 0) / own.length);
+      const away = mesh.middle.map((each, n) => each - whole[n]);
+      const { shift } = mesh.movement || {};
+      const far = Math.hypot(...away) / Math.hypot(...(shift || [1]));
+      const isMain = mesh === own[0] && own.some(each => each.movement);
+      mesh.away = shift ? shift.map(each => each * far) : away.map(each => isMain ? 0 : each);
+    }
+    if (view.meshes.some(mesh => mesh.movement)) find("apart").min = -100;
   }
 
   function middle(points) {
@@ -173,14 +223,11 @@
       const at = numbers(part.vertices, Float32Array);
       const nv = new niivue.NVMesh(
         at.slice(), numbers(part.faces, Uint32Array), "", new Uint8Array([...part.colour, 255]), 1, true, space.gl);
-      view.meshes.push({ value: part.value, bone: part.bone, at, nv, middle: middle(at), away: [0, 0, 0] });
+      const movement = view.movements[part.value];
+      view.meshes.push({ value: part.value, bone: part.bone, at, nv, middle: middle(at), movement, away: [0, 0, 0] });
       space.addMesh(nv);
     }
-    for (const mesh of view.meshes) {
-      const own = view.meshes.filter(each => each.bone === mesh.bone);
-      const whole = [0, 1, 2].map(n => own.reduce((sum, each) => sum + each.middle[n], 0) / own.length);
-      mesh.away = mesh.middle.map((each, n) => each - whole[n]);
-    }
+    ways();
     space.setRenderAzimuthElevation(180, 0);
     find("apart").addEventListener("input", pull);
     paint();
@@ -189,6 +236,7 @@
   async function places() {
     const found = await (await loaded("places.json")).json();
     view.complete = found.complete;
+    view.movements = found.movements;
     for (const mark of found.marks) {
       for (const button of root.querySelectorAll("[data-mark]")) {
         if (String([...mark.values].sort()) !== String(button.dataset.mark.split(",").map(Number).sort())) continue;
@@ -213,6 +261,7 @@
 
   try {
     show(await volume("first.nii", await first));
+    still.remove();
     root.dataset.state = "first";
     say("A coarse picture; the whole CT is loading…");
     const [ct, labels] = await Promise.all([bytes("ct.nii"), bytes("labels.nii")]);

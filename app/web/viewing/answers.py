@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from app.node.studies.edit_differences import change_sentence, compared_edits
 from app.node.studies.edited_results import EditedResult
+from app.web.viewing.drawn_labels import Drawing as Drawing
 from app.web.viewing.drawn_labels import file_drawn as file_drawn
 from app.web.viewing.nifti_stream import compressed, stream, stream_bytes
 from app.web.viewing.radiographs import outlines_of, picture_of
+from app.web.viewing.still import still_picture
 from app.web.viewing.stored_result import StoredResult
 from app.web.viewing.tables import GRADES, fracture_rows, segment_rows
 from app.web.viewing.volumes import Opened, Views
@@ -19,7 +21,10 @@ from operators.dicom.capture.key_objects import key_instances
 from operators.dicom.seg.seg_reader import read_segments
 from operators.errors import OsteonError, UnsuitableError
 from operators.geometry.volume import CtVolume
+from operators.segmentation.colours import colours_beside
 
+# How many new segments have a colour of their own on the page
+MOST_SPLITS = 12
 # Level 400 width 1800, and level 50 width 400: what radiologists use for bone and for soft tissue
 WINDOWS_HU = {"bone": (-500, 1300), "soft tissue": (-150, 250)}
 
@@ -32,6 +37,7 @@ def volume_page(result: StoredResult) -> dict[str, Any]:
         "fractures": fracture_rows(infos, result.report),
         "grades": GRADES,
         "windows": WINDOWS_HU,
+        "colours": colours_beside([info.rgb for info in infos], MOST_SPLITS),
         "edits": edit_rows(result),
     }
 
@@ -60,6 +66,11 @@ def prepare(views: Views, result: StoredResult) -> None:
         views.series(result)
 
 
+def still(views: Views, result: StoredResult) -> bytes:
+    """Returns the middle planes of a CT as PNG. Raises OsteonError."""
+    return still_picture(views.first(result), WINDOWS_HU["bone"])
+
+
 def radiograph(views: Views, result: StoredResult) -> bytes:
     """Returns a radiograph as PNG. Raises OsteonError."""
     series = views.series(result)
@@ -81,10 +92,29 @@ def labels_stream(opened: Opened) -> Iterator[bytes]:
 def places(result: StoredResult, opened: Opened) -> Mapping[str, Any]:
     """Returns where segments, fractures and key slices are seen, in RAS mm."""
     marks = [{"values": mark.values, "mm": ras(mark.lps_mm)} for mark in opened.marks]
-    return {"marks": marks, "keys": key_places(result, opened), "complete": opened.step == 1}
+    return {
+        "marks": marks,
+        "keys": key_places(result, opened),
+        "movements": movements(result, opened),
+        "complete": opened.step == 1,
+    }
 
 
-def ras(lps_mm: tuple[float, float, float]) -> list[float]:
+def movements(result: StoredResult, opened: Opened) -> dict[int, Mapping[str, list[float]]]:
+    """Returns how fragments have moved from their places, beyond the error, in RAS, by value."""
+    values = {(info.bone, info.fragment): info.value for info in opened.infos}
+    found: dict[int, Mapping[str, list[float]]] = {}
+    for row in result.report.get("segments", ()):
+        moved = row.get("measurements", {}).get("displacement", {})
+        far, value = moved.get("translation_mm", {}), values.get((row["bone"], row["fragment"]))
+        # Reports of earlier versions have no movement
+        if value and "movement" in moved and far["value"] > far.get("uncertainty", 0):
+            names = {"centre": "centre_lps", "shift": "shift_lps_mm", "turn": "turn_lps_deg"}
+            found[value] = {name: ras(moved["movement"][key]) for name, key in names.items()}
+    return found
+
+
+def ras(lps_mm: Sequence[float]) -> list[float]:
     """Returns a place as the browser's viewer counts it."""
     x, y, z = lps_mm
     return [round(-x, 2), round(-y, 2), round(z, 2)]

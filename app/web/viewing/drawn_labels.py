@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,15 +17,54 @@ from app.node.studies.edited_results import DRAWN, EditedResult, file_edit
 from app.node.watch.audit import EDITED, AuditTrail
 from app.web.viewing.nifti_stream import GZIP, RAS
 from app.web.viewing.stored_result import StoredResult
-from app.web.viewing.volumes import Opened
+from app.web.viewing.volumes import MOST_SEGMENTS, Opened
 from operators.dicom.seg.corrected_seg import Corrected, write_corrected_seg
 from operators.errors import UnsuitableError
 from operators.geometry.orientation import turn_to
 from operators.geometry.volume import LabelMap
 
 
-def drawn_labels(packed: bytes, opened: Opened) -> LabelMap:
-    """Returns labels that were sent as gzip in the order of `labels.nii`.
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What a user drew: labels as gzip in the order of `labels.nii`, and the new values with those of the
+    segments that they were split off, as JSON pairs.
+    """
+
+    packed: bytes
+    splits: str = "[]"
+
+
+def new_segments(drawing: Drawing, opened: Opened) -> dict[int, int]:
+    """Returns the values of segments that were split off, each with that of the segment that it was part of.
+
+    Raises UnsuitableError.
+    """
+    try:
+        pairs = [(int(value), int(of)) for value, of in json.loads(drawing.splits)]
+    except (ValueError, TypeError) as error:
+        raise UnsuitableError("expected pairs of values of split segments, got something else") from error
+    known = {info.value for info in opened.infos}
+    for value, of in pairs:
+        if value in known or of not in known or not 0 < value <= MOST_SEGMENTS:
+            raise UnsuitableError("expected a new value for each part of a known segment, got others")
+        known.add(value)
+    return dict(pairs)
+
+
+def present_segments(splits: Mapping[int, int], labels: LabelMap) -> dict[int, int]:
+    """Returns the split segments with a voxel; one may have been undone, or merged into another."""
+    present = set(np.unique(labels.labels).tolist())
+    found = {}
+    for value, of in splits.items():
+        while of in splits and of not in present:
+            of = splits[of]
+        if value in present:
+            found[value] = of
+    return found
+
+
+def drawn_labels(packed: bytes, opened: Opened, splits: Mapping[int, int]) -> LabelMap:
+    """Returns labels that were sent as gzip in the order of `labels.nii`; `splits` are values of new ones.
 
     Raises UnsuitableError for another number of voxels, values without a segment, no change, or a CT that
     is shown without some slices.
@@ -39,7 +81,7 @@ def drawn_labels(packed: bytes, opened: Opened) -> LabelMap:
         raise UnsuitableError("expected a label for each voxel, got another number")
     turned = np.frombuffer(content, np.uint8).reshape([grid.shape[axis] for axis in turn.axes])
     known = np.zeros(256, bool)
-    known[[0, *(info.value for info in opened.infos)]] = True
+    known[[0, *splits, *(info.value for info in opened.infos)]] = True
     if not known[turned].all():
         raise UnsuitableError("expected labels of the result's segments, got others")
     labels = turn.undo(turned).astype(np.uint8, copy=False)
@@ -49,12 +91,13 @@ def drawn_labels(packed: bytes, opened: Opened) -> LabelMap:
 
 
 def file_drawn(
-    result: StoredResult, opened: Opened, packed: bytes, who: str, now: datetime, trail: AuditTrail
+    result: StoredResult, opened: Opened, drawing: Drawing, who: str, now: datetime, trail: AuditTrail
 ) -> str:
     """Files a corrected result with who drew it; returns its instance. Raises OsteonError."""
-    labels = drawn_labels(packed, opened)
+    splits = new_segments(drawing, opened)
+    labels = drawn_labels(drawing.packed, opened, splits)
     assert result.seg is not None
-    made = Corrected(opened.series, result.seg, who, now)
+    made = Corrected(opened.series, result.seg, who, now, present_segments(splits, labels))
     instance = str(made.uid("instance"))
     folder = job_folder(result.data, result.job_id).edits
     folder.mkdir(exist_ok=True)

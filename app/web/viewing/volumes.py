@@ -74,8 +74,9 @@ class Views:
     ) -> None:
         self.most_bytes, self.kept_s, self.now_s = most_bytes, kept_s, now_s
         self.scans = dict[tuple[str, int], tuple[float, Series]]()
+        self.firsts = dict[tuple[str, int], tuple[float, CtVolume]]()
         self.volumes = dict[tuple[str, int], tuple[float, Opened]]()
-        self.scanning, self.reading = threading.Lock(), threading.Lock()
+        self.scanning, self.looking, self.reading = (threading.Lock() for _ in range(3))
 
     def series(self, result: StoredResult) -> Series:
         """Returns the series of a result. Raises UnreadableError."""
@@ -87,7 +88,11 @@ class Views:
 
     def first(self, result: StoredResult) -> CtVolume:
         """Returns every few slices and pixels of a CT. Raises OsteonError."""
-        return first_picture(self.series(result))
+        key, series = (result.job_id, result.number), self.series(result)
+        with self.looking:
+            found = self.firsts[key][1] if key in self.firsts else first_picture(series)
+            self.firsts[key] = self.now_s(), found
+        return found
 
     def opened(self, result: StoredResult) -> Opened:
         """Returns a CT with its labels. Raises OsteonError."""
@@ -105,6 +110,8 @@ class Views:
         before_s = self.now_s() - self.kept_s
         with self.scanning:
             self.scans = {key: kept for key, kept in self.scans.items() if kept[0] >= before_s}
+        with self.looking:
+            self.firsts = {key: kept for key, kept in self.firsts.items() if kept[0] >= before_s}
         with self.reading:
             self.volumes = {key: kept for key, kept in self.volumes.items() if kept[0] >= before_s}
 

@@ -33,13 +33,13 @@ from operators.render.page.pdf import page_as_pdf
 from operators.render.page.raster import draw_page
 from operators.render.page.sheet import Captioned, PageContent, lay_out
 from operators.segmentation.segmentation import Segmentation
-from operators.segmentation.summary import NOT_RULED_OUT
+from operators.segmentation.summary import NOT_RULED_OUT, finder
 
 # Between the report's and the pictures'
 SUMMARY = CaptureKind("summary page", 9600, "summary")
 PDF = CaptureKind("summary pdf", 9650, "summary PDF")
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")  # PS3.16 CID 7021, as of the report
-NOTICE, REMARK = "AI, NOT FOR DIAGNOSIS", "Found by an algorithm, not checked by a person. For research."
+NOTICE = "AI, NOT FOR DIAGNOSIS"
 # Names and IDs in letters that the page cannot draw correctly; DICOM's header has them as they are
 UNDRAWABLE = "in letters that this page cannot draw; see the header"
 DATE_LENGTH = 8
@@ -86,7 +86,7 @@ def summary_page(made: Segmentation, pictures: Sequence[Captioned], provenance: 
     return lay_out(
         PageContent(
             NOTICE,
-            REMARK,
+            f"{finder(made)}. For research.",
             f"{title[:1].upper()}{title[1:]}{f', series {number}' if number else ''}",
             identity_of(header),
             page_sentences(made),

@@ -19,7 +19,7 @@ from operators.dicom.provenance.identity import decode_texts, derived_uid, finge
 from operators.errors import UnsuitableError
 from operators.packages.packages import ModelPackage
 from operators.segmentation.merging import network_runs_of
-from operators.segmentation.segmentation import NetworkRun
+from operators.segmentation.segmentation import Correction, NetworkRun
 
 LONG_STRING = 64  # characters in a value of VR LO (PS3.5 6.2)
 # How each series description begins and ends
@@ -33,7 +33,7 @@ class Provenance:
     """Provenance that determines the UIDs and markings of all results of one series.
 
     A `revision` above 1 replaces an earlier result, as series number and description then say; `network_runs`
-    records how the networks were run.
+    records how the networks were run. Results of a `correction` have UIDs of their own and say so.
     """
 
     series: Series
@@ -42,6 +42,7 @@ class Provenance:
     software_version: str
     revision: int = 1
     network_runs: tuple[NetworkRun, ...] = ()
+    correction: Correction | None = None
 
     @property
     def day_and_hour(self) -> tuple[DA, TM]:
@@ -57,7 +58,8 @@ class Provenance:
             )
         made = fingerprint(self.series, self.package, self.software_version)
         made = "\n".join((made, whose(self.series.header), *map(run_text, self.network_runs)))
-        return made if self.revision == 1 else f"{made}\nrevision {self.revision}"
+        made = made if self.revision == 1 else f"{made}\nrevision {self.revision}"
+        return f"{made}\ncorrection {self.correction.sop_instance_uid}" if self.correction else made
 
     def uid(self, *parts: str) -> UID:
         """Returns a UID that belongs to these results alone."""
@@ -65,6 +67,8 @@ class Provenance:
 
     def tracking_uid(self, tracking_identifier: str) -> UID:
         """Returns the tracking UID of one bone or fragment, the same in all results."""
+        if self.correction and tracking_identifier in self.correction.tracking_uids:
+            return UID(self.correction.tracking_uids[tracking_identifier])
         return self.uid("tracking", tracking_identifier)
 
     def series_number(self, first: int) -> int:
@@ -76,7 +80,8 @@ class Provenance:
         number = hint((decode_texts(self.series.header),), "SeriesNumber")
         of = f", series {number}" if number else ""
         replaced = f", replaces v{self.revision - 1}" if self.revision > 1 else ""
-        rest = f"{what}{of}{replaced}{NOTICE}"
+        corrected = ", corrected" if self.correction else ""
+        rest = f"{what}{of}{corrected}{replaced}{NOTICE}"
         title = whole_words(self.package.title, LONG_STRING - len(MARK) - len(rest) - 1)
         return f"{MARK}{f'{title} {rest}'.strip()}"[:LONG_STRING]
 

@@ -18,13 +18,14 @@ from operators.dicom.elements.attributes import items, uid
 from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.provenance import MANUFACTURER, MARK, Provenance
+from operators.dicom.seg.corrected_seg import CORRECTED
 from operators.dicom.seg.seg_geometry import placement_of
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg
 from operators.dicom.seg.seg_writer import SERIES_NUMBER
 from operators.errors import UnsuitableError
 from operators.geometry.volume import Grid
 from operators.packages.packages import Acceptance, ModelPackage, NetworkSpec
-from operators.segmentation.segmentation import Segment, Segmentation
+from operators.segmentation.segmentation import Correction, Segment, Segmentation
 
 # As written by `provenance.parameters`
 WEIGHTS = re.compile(r"(\w+) sha256\W+([0-9a-f]{64})")
@@ -77,15 +78,25 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     dataset = dcmread(path, stop_before_pixels=True)
     if dataset.get("Manufacturer") != MANUFACTURER:
         raise UnsuitableError("expected a SEG that Osteon wrote, got another's", code="not_own")
-    package, revision = package_of(dataset), int(dataset.SeriesNumber) - SERIES_NUMBER + 1
+    tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
+    is_corrected = dataset.ContentLabel == CORRECTED
+    correction = Correction(str(dataset.SOPInstanceUID), tracking_uids) if is_corrected else None
+    package = package_of(dataset)
+    revision = 1 if is_corrected else int(dataset.SeriesNumber) - SERIES_NUMBER + 1
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
     series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
-    tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
     provenance = ProvenanceOfSeg(
-        series, package, made_at(dataset), version, revision, tracking_uids=tracking_uids
+        series,
+        package,
+        made_at(dataset),
+        version,
+        revision,
+        correction=correction,
+        tracking_uids=tracking_uids,
     )
-    return Segmentation(label_map, tuple(map(segment_of, infos)), package), provenance
+    made = Segmentation(label_map, tuple(map(segment_of, infos)), package, correction=correction)
+    return made, provenance
 
 
 def package_of(dataset: Dataset) -> PackageOfSeg:

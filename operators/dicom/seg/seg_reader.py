@@ -94,11 +94,12 @@ def _segment_info(item: Dataset) -> SegmentInfo:
         region=code_of(regions[0]) if regions else kind,
         laterality=None if side is None else code_of(side),
         tracking_uid=str(item.get("TrackingUID", "")),
-        rgb=_colour(item),
+        rgb=colour_of(item),
     )
 
 
-def _colour(item: Dataset) -> tuple[int, int, int]:
+def colour_of(item: Dataset) -> tuple[int, int, int]:
+    """Returns the colour that a described segment is to be shown in."""
     cielab = item.get("RecommendedDisplayCIELabValue")
     return CIELabColor.from_dicom_value(cielab).to_rgb(clip=True) if cielab else NO_COLOUR
 

@@ -20,6 +20,7 @@ from app.node.queue.database import (
 )
 from app.node.queue.job import Json
 from app.node.queue.queued_work import QueuedWork
+from app.node.queue.replacing import Corrects, define_replacing
 from app.node.queue.workflow import (
     DELIVER,
     SEGMENT,
@@ -69,12 +70,15 @@ def worked_off(
     report: Callable[[Json], Attempt] = lambda _: DELIVERED,
     version: str = WORKFLOW_VERSION,
     announce: Callable[[Json, Json], None] = lambda _, __: None,
+    corrector: Corrects | None = None,
 ) -> Iterator[None]:
-    """Processes studies, commitment reports and, with an `attempt`, deliveries, one at a time."""
+    """Processes studies, commitment reports, corrections if asked, and deliveries with an `attempt`."""
     DBOS(config=executor_configuration(settings, "test", version))
     define_reporting(settings, report, Running())
     queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
     define_segmenting(settings, segmenter, Running(), announce)
+    if corrector is not None:
+        define_replacing(settings, corrector, Running())
     if attempt is not None:
         define_delivering(settings, attempt, lambda _: DELIVERED, Running())
         queues += [delivery_queue(peer.name) for peer in settings.destinations]

@@ -64,27 +64,46 @@ def ct_array(labels: NDArray[np.uint8]) -> NDArray[np.int16]:
     return hu
 
 
-def segmented_study(here: Node, study: int = 1, **attributes: str) -> str:
+def segmented_study(
+    here: Node, study: int = 1, shape: tuple[int, int, int] = SHAPE, **attributes: str
+) -> str:
     """Receives a CT, ends its job with a SEG, key slices and a report, and returns the job's fingerprint."""
-    labels = label_array()
-    affine = phantoms.axial_affine(SPACING_MM, (-48.0, -42.0, -40.0))
+    put_ct(here, study, shape, **attributes)
+    name, folder = ended_job(here, f"{phantoms.UID_ROOT}.{study}", OUTCOME)
+    write_prediction(folder, shape)
+    return name
+
+
+def write_prediction(folder: JobFolder, shape: tuple[int, int, int] = SHAPE) -> None:
+    """Writes what a worker would have written for the CT of a job."""
+    (series,) = scan(folder.input).series
+    write_results(segmentation_on(series, label_array(shape)), series, folder.output)
+
+
+def put_ct(here: Node, study: int = 1, shape: tuple[int, int, int] = SHAPE, **attributes: str) -> None:
+    """Puts a CT into the watched folder."""
+    labels = label_array(shape)
+    i_mm, j_mm, k_mm = (mm * size / own for mm, size, own in zip(SPACING_MM, SHAPE, shape, strict=True))
+    affine = phantoms.axial_affine((i_mm, j_mm, k_mm), (-48.0, -42.0, -40.0))
     edit = setting(**({"StudyDescription": "pelvis"} | attributes))
     phantoms.write_ct(here.watch, ct_array(labels), affine, study=study, edit=edit)
-    name, folder = ended_job(here, f"{phantoms.UID_ROOT}.{study}", OUTCOME)
-    (series,) = scan(folder.input).series
-    write_results(segmentation_on(series, labels), series, folder.output)
-    return name
 
 
 def ended_job(here: Node, study_instance_uid: str, outcome: dict[str, Any]) -> tuple[str, JobFolder]:
     """Ends the job of a study that waits in the watched folder; returns its fingerprint and folder."""
-    here.folder.look()
-    here.folder.look()
-    here.dispatcher.tick(0)
+    queue_study(here)
     before = sum(state not in ("queued", "running") for state in here.states())
     work_off(here, outcome, before + 1)
     (job,) = [each for each in list_jobs(here.client) if each.study_instance_uid == study_instance_uid]
     return job.job_id.rpartition("-")[2], job_folder(here.settings.data, job.job_id)
+
+
+def queue_study(here: Node) -> None:
+    """Queues the study that waits in the watched folder."""
+    here.folder.look()
+    while here.folder.look():
+        pass
+    here.dispatcher.tick(0)
 
 
 def radiograph_study(here: Node, study: int) -> str:

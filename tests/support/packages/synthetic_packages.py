@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import nn
 from operators.networks.architectures.architecture_table import build
 from operators.package_files.package_reader import package_of
 from operators.packages.coarse_to_fine import CoarseToFinePackage
+from operators.packages.packages import Label
 
 NETWORK = """
 [networks.{name}]
@@ -105,6 +107,12 @@ def made_package(folder: Path = Path("bones")) -> CoarseToFinePackage:
     package = package_of(tomllib.loads(package_text()), folder)
     assert isinstance(package, CoarseToFinePackage)
     return package
+
+
+def label_named(name: str) -> Label:
+    """Returns a label of the package under another name."""
+    (label, *_) = made_package().labels
+    return replace(label, structure=replace(label.structure, name=name))
 
 
 def write_package(folder: Path, seed: int = 0, *, sees_bone: bool = False) -> Path:

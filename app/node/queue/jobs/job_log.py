@@ -10,6 +10,7 @@ from dbos import DBOSClient
 
 from app.node.queue import pauses
 from app.node.queue.findings import Finding
+from app.node.queue.replacing import REPLACE
 from app.node.queue.workflow import DELIVER, SEGMENT
 
 # Steps of DBOS itself, such as queueing a delivery
@@ -56,7 +57,7 @@ class SeriesOutcome:
 def steps_of(client: DBOSClient, job_id: str) -> list[Step]:
     """Returns the steps of a job and its deliveries in the order of time. Raises SQLAlchemyError."""
     rows = client.list_workflows(
-        name=[SEGMENT, DELIVER], workflow_id_prefix=[job_id], load_input=False, load_output=False
+        name=[SEGMENT, REPLACE, DELIVER], workflow_id_prefix=[job_id], load_input=False, load_output=False
     )
     found = [step for row in rows for step in _steps(client, row.workflow_id)]
     return sorted(found, key=lambda step: step.began_ms)

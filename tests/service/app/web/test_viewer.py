@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ from tests.service.app.node.studies.test_retention import Node
 from tests.support.browsers.browser import Page, chromium
 from tests.support.node.node_processes import until
 from tests.support.node.page_site import Browser, made_site, node_with_peers, served, with_users
+from tests.support.node.queue_cases import DELIVERED, ScriptedSegmenter, worked_off
 from tests.support.node.viewed_study import (
     KEY_SLICE,
     SHAPE,
@@ -37,7 +39,7 @@ from tests.support.node.viewed_study import (
 )
 
 PATIENT = {"AccessionNumber": "ACC-4711", "PatientID": "PAT-0815"}
-DATA = ("first.nii", "ct.nii", "labels.nii", "surfaces.json", "places.json")
+DATA = ("still.png", "first.nii", "ct.nii", "labels.nii", "surfaces.json", "places.json")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 @pytest.fixture(scope="module")
 def name(here: Node) -> str:
-    return segmented_study(here, 1, **PATIENT)
+    return segmented_study(here, 1, SHAPE, **PATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +130,11 @@ def test_what_is_not_there_is_refused_and_nobody_sees_images_without_logging_in(
             assert users["viewer"].get(address + data).status_code == 200, data
 
 
-def sent(browser: Browser, address: str, labels: bytes, token: str | None = None) -> httpx2.Response:
+def sent(
+    browser: Browser, address: str, labels: bytes, token: str | None = None, **fields: str
+) -> httpx2.Response:
     """Sends drawn labels."""
-    form = {"csrf": browser.token if token is None else token}
+    form = {"csrf": browser.token if token is None else token} | fields
     return browser.client.post(f"{address}/corrections", data=form, files={"labels": ("labels.gz", labels)})
 
 
@@ -159,6 +163,9 @@ def test_who_may_correct_sends_labels_and_what_is_wrong_is_refused(here: Node) -
             answer = sent(operator, address, labels)
             assert answer.status_code == 409
             assert sentence in answer.text
+        for splits in ("no", "[4]", "[[3, 1]]", "[[4, 9]]", "[[256, 1]]", "[[4, 1], [4, 1]]"):
+            answer = sent(operator, address, good, splits=splits)
+            assert (answer.status_code, "expected" in answer.text) == (409, True), splits
         for path, length in ((f"{address}/corrections", (32 << 20) + 1), (f"/jobs/{name}/hold", 40_000)):
             refused = operator.client.post(path, headers={"Content-Length": str(length)})
             assert refused.status_code == 413
@@ -167,6 +174,43 @@ def test_who_may_correct_sends_labels_and_what_is_wrong_is_refused(here: Node) -
         assert "The corrected result is filed." in text
         assert "Right hip bone: Dice 0.000, 0.0 ml added" in text
     assert (here.settings.data / "audit.xml").read_text().count("corrected-result") == 1
+
+
+def test_a_corrected_result_is_sent_in_place_of_what_destinations_have_after_a_question(
+    tmp_path: Path,
+) -> None:
+    here = node_with_peers(tmp_path)
+    name = segmented_study(here, 5)
+    address, site = f"/jobs/{name}/series/0", made_site(here)
+    drawn = np.frombuffer(Browser(site).get(f"{address}/labels.nii").content[352:], np.uint8).copy()
+    drawn[np.flatnonzero(drawn == 3)[:100]] = 4
+    labels = gzip.compress(drawn.tobytes())
+    with users_of(site) as users:
+        operator = users["operator"]
+        assert 'id="replace"' not in operator.get(address).text
+        with worked_off(here.settings, ScriptedSegmenter(), lambda _: DELIVERED):
+            until(lambda: set(here.states()) == {"delivered"})
+        assert "in place of the results at pacs" in operator.get(address).text
+        assert sent(operator, address, labels, splits="[[4, 3]]").status_code == 201
+        text = operator.get(address).text
+        assert "Right hip bone fragment 2: Dice 0.000" in text
+        (instance,) = re.findall(r'name="instance" value="([0-9.]+)"', text)
+        viewer = users["viewer"]
+        assert "instance" not in viewer.get(address).text
+        assert viewer.post(f"{address}/replace", instance=instance, sure="yes").status_code == 403
+        asked = operator.post(f"{address}/replace", instance=instance)
+        assert "A rejection note of what it has goes to pacs" in asked.text
+        assert f'value="{instance}"' in asked.text
+        assert (
+            "Not sent: expected a corrected result"
+            in operator.post(f"{address}/replace", instance="1.2", sure="yes").text
+        )
+        text = operator.post(f"{address}/replace", instance=instance, sure="yes").text
+        assert "The corrected result is sent to pacs" in text
+        assert "its results are being made" in text
+        drawn[drawn == 4] = 1
+        assert sent(operator, address, gzip.compress(drawn.tobytes()), replace="yes").status_code == 201
+        assert "Not sent: expected one corrected result at a time" in operator.get(address).text
 
 
 def test_images_that_cannot_be_read_are_told_in_a_sentence(here: Node) -> None:
@@ -316,6 +360,21 @@ def test_segments_are_relabelled_merged_drawn_undone_and_filed(page: Page, here:
             click(page, button)
         click(page, '[data-mark="1"]')
         assert location(page).endswith(expected)
+    choose(page, "tool", "split")
+    click(page, '[data-mark="3"]')
+    for button, end in (("#line-begins", 0), ("#line-ends", SHAPE[0] - 1)):
+        move_slice(page, "sagittal", end)
+        click(page, button)
+    assert said(page).startswith("The line ends at column")
+    click(page, "#cut")
+    lesser, whole = map(int, re.findall(r"\d+", said(page))[:2])
+    assert (whole, 0 < lesser <= whole / 2) == (sizes[3], True)
+    assert said(page).endswith("voxels are Right hip bone fragment 2 now.")
+    assert names_of(page) == 4
+    click(page, "#undo")
+    assert names_of(page) == 3
+    split_by_hand(page)
+    assert f"of {whole} voxels are Right hip bone fragment 2 now." in said(page)
     choose(page, "merged", "2")
     choose(page, "segment", "1")
     click(page, "#merge")
@@ -334,12 +393,38 @@ def test_segments_are_relabelled_merged_drawn_undone_and_filed(page: Page, here:
     until(lambda: is_told(page))
     (path,) = edits.glob("*.dcm")
     label_map, infos = read_seg(path)
-    assert [info.label for info in infos] == ["Left hip bone, fragment 1", "Right hip bone"]
-    merged, drawn = (int((label_map.labels == info.value).sum()) for info in infos)
+    right = ["Right hip bone fragment 1", "Right hip bone fragment 2"]
+    assert [info.label for info in infos] == ["Left hip bone, fragment 1", *right]
+    merged, *parts = (int((label_map.labels == info.value).sum()) for info in infos)
+    drawn = sum(parts)
     assert 0 < drawn - sizes[3] < 500
     assert sizes[1] + sizes[2] - (drawn - sizes[3]) <= merged <= sizes[1] + sizes[2]
     assert "Right hip bone: Dice" in page.run("document.getElementById('edits').textContent")
     assert page.errors == []
+
+
+def move_slice(page: Page, plane: str, to: int) -> None:
+    change = f"e.value = {to}; e.dispatchEvent(new Event('input'))"
+    page.run(f"(e => {{ {change} }})(document.getElementById('slice-{plane}'))")
+
+
+def names_of(page: Page) -> int:
+    """How many segments there are to choose from."""
+    return int(page.run("document.getElementById('segment').options.length"))
+
+
+def split_by_hand(page: Page) -> None:
+    """Draws a line across the axial plane, which is the lower left one."""
+    choose(page, "segment", "3")
+    click(page, '[data-mark="3"]')
+    page.run("scrollTo(0, 0)")
+    box = json.loads(page.run("JSON.stringify(document.getElementById('planes').getBoundingClientRect())"))
+    y, share = box["top"] + box["height"] * 0.75, box["width"] / 100
+    xs = [box["left"] + share * each for each in range(17, 36, 2)]
+    mouse(page, "mousePressed", xs[0], y)
+    for x in xs:
+        mouse(page, "mouseMoved", x, y)
+    mouse(page, "mouseReleased", xs[-1], y)
 
 
 def is_told(page: Page) -> bool:

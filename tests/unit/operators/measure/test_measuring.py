@@ -124,6 +124,13 @@ def test_a_main_fragment_has_its_turn_and_its_way_against_the_mirrored_other_sid
     assert move.translation_mm.value == pytest.approx(float(np.linalg.norm(SHIFT_MM)), abs=2.0)
     assert move.translation_mm.uncertainty is not None
     assert move.translation_mm.uncertainty < 1.5
+    # The lower part is measured against the upper one, which has moved the other way round
+    assert move.movement is not None
+    turn = Rotation.from_rotvec(move.movement.turn_lps_deg, degrees=True)
+    shift = np.array(move.movement.shift_lps_mm)
+    assert np.linalg.norm(shift) == pytest.approx(move.translation_mm.value)
+    assert np.degrees(turn.magnitude()) == pytest.approx(move.rotation_deg.value)
+    assert shift @ SHIFT_MM > 0.9 * np.linalg.norm(shift) * np.linalg.norm(SHIFT_MM)
 
 
 @pytest.mark.parametrize("asked", [(), ("gap",), ("displacement",)])

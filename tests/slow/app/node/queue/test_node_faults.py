@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import re
@@ -11,11 +12,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.uid import UID
 
+from app.node.queue.database import open_connection
 from app.node.queue.jobs.job_state import ENDS
+from app.node.studies.edited_results import filed_edits
+from app.node.studies.replacement import replace_results, told_replacements
+from app.node.watch.audit import audit_trail
 from tests.support.dicom import phantoms
 from tests.support.node.node_cases import storescu
 from tests.support.node.node_processes import Orthanc, Served, until
@@ -141,3 +149,49 @@ def test_the_port_is_free_after_a_kill_of_the_first_process_only(node: tuple[Ser
     probe = ["sh", "-c", f"! ss -ltn 2>/dev/null | grep -q :{served.port}"]
     until(lambda: subprocess.run(probe, check=False).returncode == 0)
     served.start()
+
+
+def corrected(pacs: Orthanc, folder: Path) -> str:
+    """Sends a SEG that the PACS has to the node as another program would after an edit; returns its UID."""
+    (instance,) = [
+        each
+        for series in pacs.get("series?expand")
+        if series["MainDicomTags"].get("Modality") == "SEG"
+        for each in series["Instances"]
+    ]
+    dataset = pydicom.dcmread(io.BytesIO(pacs.file(instance)))
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{phantoms.UID_ROOT}.77")
+    dataset.SeriesInstanceUID, dataset.ContentCreatorName = f"{phantoms.UID_ROOT}.78", "Eve^"
+    dataset.PixelData = bytes(len(dataset.PixelData) // 2) + dataset.PixelData[len(dataset.PixelData) // 2 :]
+    folder.mkdir()
+    dataset.save_as(folder / "edited.dcm")
+    return str(dataset.SOPInstanceUID)
+
+
+def test_kill_9_while_results_are_replaced_loses_and_doubles_nothing(
+    node: tuple[Served, Orthanc], tmp_path: Path
+) -> None:
+    served, pacs = node
+    pacs.start()
+    served.start()
+    Hospital(tmp_path / "ct", served.port, 1).run()
+    (job,) = until(lambda: served.ended_jobs(1))
+    instance = corrected(pacs, tmp_path / "edited")
+    assert storescu(served.port, "-R", "+sd", tmp_path / "edited")[0] == 0
+    until(lambda: filed_edits(served.node.data, job.job_id))
+    client, now = open_connection(served.node), datetime.now(UTC)
+    trail = audit_trail(served.node)
+    replace_results(client, job.job_id, instance, served.node, "eve", now, trail)
+    # While the results are made, and as soon as the PACS has the note
+    for moment in (lambda: True, lambda: pacs.results("KO")):
+        until(moment)
+        served.kill()
+        served.start()
+    expected = {instance: "pacs: in place of the results before"}
+    until(lambda: told_replacements(client, job.job_id) == expected)
+    client.destroy()
+    assert len(pacs.results("KO")) == 1
+    stored = [each["SOPInstanceUID"] for each in pacs.segs()]
+    assert sorted(stored) == sorted({instance, *stored})
+    assert len(stored) == 2
+    assert served.ended_jobs(1)[0].state == "delivered"

@@ -190,6 +190,18 @@ def test_the_same_job_has_the_same_identifiers_and_a_withdrawal_says_so(tmp_path
     Bundle.model_validate(json.loads(json.dumps(last)))
 
 
+def test_a_corrected_report_is_a_message_of_its_own_about_the_same_report(tmp_path: Path) -> None:
+    before = content_of(tmp_path)
+    path = job_folder(tmp_path, JOB).output / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    report["series"][0]["correction"] = "1.2.3"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    after = read_content([path], JOB, study_identity(job_folder(tmp_path, JOB).input), False)
+    assert after.sentences[1] == "Corrected by a person; this replaces the results before."
+    assert control_id(after) != control_id(before)
+    assert after.uid() == before.uid()
+
+
 def test_a_report_of_another_study_or_a_spoiled_one_is_not_sent(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="another's"):
         content_of(tmp_path / "other", StudyInstanceUID="1.2.3")

@@ -6,21 +6,24 @@ import base64
 import gzip
 import json
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.web.viewing.marks import find_marks
 from app.web.viewing.nifti_stream import compressed, stream, stream_bytes
 from app.web.viewing.radiographs import polygons
+from app.web.viewing.still import still_picture
 from app.web.viewing.surfaces import surfaces_of
 from app.web.viewing.tables import fracture_rows, grade_of, segment_rows, values_in
 from app.web.viewing.volumes import first_picture, strided, thinned
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_reader import SegmentInfo
-from operators.geometry.volume import Grid, LabelMap
+from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.image_files.label_files import RAS_TO_LPS
 from tests.support.dicom import phantoms
 from tests.support.dicom.seg_cases import ANATOMY, BONE
@@ -47,6 +50,36 @@ def test_each_voxel_of_a_stream_is_at_its_place_and_axes_run_to_ras(name: str) -
     assert np.allclose(image.header.get_zooms(), np.linalg.norm(image.affine[:3, :3], axis=0), atol=1e-4)
     back = phantoms.position_volume(image.shape, RAS_TO_LPS @ image.affine)
     assert np.abs(np.asarray(image.dataobj) - back).max() <= 1
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_a_still_picture_has_the_middle_planes_where_the_viewer_has_them(name: str) -> None:
+    on = Grid((40, 30, 20), AFFINES[name])
+    hu = np.full(on.shape, -1000, np.int16)
+    # In each plane something of the patient's right, front and upper end, as far as they lie in it
+    middle = np.array(on.shape) // 2
+    far = np.abs(on.ijk_to_lps[:3, :3]).argmax(axis=1)
+    ends = {}
+    for letter, (axis, sign) in {"R": (0, -1), "A": (1, -1), "S": (2, 1)}.items():
+        along = sign * on.ijk_to_lps[axis, far[axis]] > 0
+        ends[letter] = (far[axis], slice(-6, -2) if along else slice(2, 6))
+    for pair in ("RS", "AS", "RA"):
+        place = [slice(m - 1, m + 2) for m in middle]
+        for letter in pair:
+            place[ends[letter][0]] = ends[letter][1]
+        hu[tuple(place)] = 1300
+    picture = np.asarray(Image.open(BytesIO(still_picture(CtVolume(hu, on), (-500, 1300)))))
+    sizes = [on.shape[far[axis]] * on.spacing_mm[far[axis]] for axis in range(3)]
+    scale = picture.shape[0] / (sizes[1] + sizes[2])
+    row, column = round(sizes[2] * scale), round(sizes[0] * scale)
+    tiles = picture[:row, :column], picture[:row, column:], picture[row:, :column]
+    sides = []
+    for tile in tiles:
+        rows, columns = np.nonzero(tile > 128)
+        sides.append((rows.mean() < tile.shape[0] / 2, columns.mean() < tile.shape[1] / 2))
+    # Upper and right, upper and front, front and right
+    assert sides == [(True, True), (True, False), (True, True)]
+    assert not picture[row:, column:].any()
 
 
 def test_labels_are_packed() -> None:

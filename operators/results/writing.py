@@ -1,0 +1,65 @@
+"""Measures one segmentation and writes its results beside the SEG; one that fails is noted as missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from operators.dicom.capture.summary_page import PAGE_WRITERS
+from operators.dicom.headers.series import Series
+from operators.geometry.projection import Image
+from operators.render.surface_view import Picture
+from operators.results.image_kinds import Pictures, kind_of
+from operators.results.png_files import write_png
+from operators.results.result_paths import ResultPaths
+from operators.segmentation.segmentation import Segmentation
+
+
+def measure(segmentation: Segmentation, image: Image, paths: ResultPaths) -> Segmentation:
+    """Returns the segmentation with its measurements and flags, unchanged if it cannot be measured."""
+    with paths.attempts.attempt("sr"):
+        return kind_of(segmentation).measure_and_flag(image, segmentation)
+    return segmentation
+
+
+def write_measurements(measured: Segmentation, series: Series, seg: Path, paths: ResultPaths) -> None:
+    """Writes the structured report, which refers to the SEG; none if it could not be measured."""
+    attempts, path = paths.attempts, paths.files["sr"]
+    if not attempts.has_failed("sr"):
+        with attempts.attempt("sr", path):
+            kind_of(measured).write_report(measured, paths.provenance(series, measured), seg, path)
+
+
+def write_drawings(measured: Segmentation, series: Series, image: Image, paths: ResultPaths) -> None:
+    """Writes a file for each picture and each view, one that references the slices of the pictures, and the
+    page with the summary.
+    """
+    provenance = paths.provenance(series, measured)
+    kind, files, attempt = kind_of(measured), paths.files, paths.attempts.attempt
+    pictures: Pictures | None = None
+    with attempt("sc", files["sc"]):
+        pictures = kind.draw_pictures(image, measured)
+        kind.write_pictures(pictures, provenance, files["sc"])
+    if kind.write_key_objects:
+        with attempt("kos", files["kos"]):
+            kind.write_key_objects(pictures, provenance, files["kos"])
+    if kind.write_turntable and "turntable" in files:
+        with attempt("turntable", files["turntable"]):
+            kind.write_turntable(measured, provenance, files["turntable"])
+    preview: Picture | None = None
+    if "preview" in files:
+        with attempt("preview", files["preview"]):
+            drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
+            preview = kind.draw_preview(image, measured) if drawn is None else drawn
+            write_png(preview, files["preview"])
+    for name in filter(files.__contains__, PAGE_WRITERS):
+        with attempt(name, files[name]):
+            shown = kind.page_figures(pictures, preview)
+            PAGE_WRITERS[name](measured, shown, provenance, files[name])
+
+
+def write_fallbacks(segmentation: Segmentation, series: Series, paths: ResultPaths) -> None:
+    """Writes a file for each fallback encoding that is wanted."""
+    encodings, provenance = kind_of(segmentation).fallbacks, paths.provenance(series, segmentation)
+    for form in filter(paths.files.__contains__, encodings):
+        with paths.attempts.attempt(form, paths.files[form]):
+            encodings[form](segmentation, provenance, paths.files[form])

@@ -16,6 +16,7 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
 )
+from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 
 from operators.dicom.elements.atomic_file import write_whole
@@ -55,12 +56,14 @@ def text_content(made: Segmentation, provenance: Provenance) -> ContainerContent
     table = page_table(made)
     sentences = (NOTICE, *page_sentences(made))
     root = ContainerContentItem(concept(TITLE), is_content_continuous=False, template_id=TEMPLATE)
-    root.ContentSequence = [
-        *LanguageOfContentItemAndDescendants(concept(ENGLISH)),
-        *observer(provenance),
-        section(SUMMARY, SUMMARY, "\n".join(sentences), is_continuous=True),
-        *([section(FINDINGS, FINDING, in_columns(table), is_continuous=False)] if table else []),
-    ]
+    root.ContentSequence = Items(
+        [
+            *LanguageOfContentItemAndDescendants(concept(ENGLISH)),
+            *observer(provenance),
+            section(SUMMARY, SUMMARY, "\n".join(sentences), is_continuous=True),
+            *([section(FINDINGS, FINDING, in_columns(table), is_continuous=False)] if table else []),
+        ]
+    )
     return root
 
 
@@ -74,7 +77,7 @@ def observer(provenance: Provenance) -> ObservationContext:
 def section(heading: Code, name: Code, text: str, *, is_continuous: bool) -> ContainerContentItem:
     """Returns a section with one text, to which viewers add the text's name unless it is continuous."""
     made = ContainerContentItem(concept(heading), is_continuous, relationship_type=CONTAINS)
-    made.ContentSequence = [TextContentItem(concept(name), text, CONTAINS)]
+    made.ContentSequence = Items([TextContentItem(concept(name), text, CONTAINS)])
     return made
 
 

@@ -24,8 +24,8 @@ from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.provenance import LONG_STRING, Provenance, device_uid
 from operators.dicom.sr.report_writer import Document, assemble_report, source_evidence
 from operators.packages.structures import Code
+from operators.render.page.figures import page_sentences, page_table
 from operators.render.page.sheet import Table
-from operators.render.summary_page import page_sentences, page_table
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOTICE
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from operators.render.summary_page import page_sentences, page_table
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     EnhancedSRStorage,
@@ -28,6 +27,7 @@ from operators.dicom.sr.text_report import write_text_report
 from operators.geometry.volume import LabelMap
 from operators.image_files.label_files import read_label_map
 from operators.measure.measuring import measure_segments
+from operators.render.page.figures import page_sentences, page_table
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOTICE
 from tests.support.browsers.browser import chromium

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from functools import partial
 from pathlib import Path
 
 from app.node.storage.inbox import Inbox
@@ -47,7 +48,7 @@ def test_a_killed_listener_has_what_it_promised_and_nothing_half(tmp_path: Path)
         for sender in senders:
             sender.start()
         if turn % 2:
-            until(lambda each=senders: all(sender.promised for sender in each))
+            until(partial(all_promised, senders))
         threading.Event().wait(chance.uniform(0.05, 0.6))  # the moment of the kill is the test's input
         process.kill()
         for sender in senders:
@@ -55,6 +56,10 @@ def test_a_killed_listener_has_what_it_promised_and_nothing_half(tmp_path: Path)
             promised += len(sender.promised)
             assert_kept(Inbox(tmp_path / "data"), sender)
     assert promised >= 10
+
+
+def all_promised(senders: list[Sender]) -> bool:
+    return all(sender.promised for sender in senders)
 
 
 def assert_kept(inbox: Inbox, sender: Sender) -> None:

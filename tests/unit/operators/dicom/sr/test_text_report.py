@@ -9,7 +9,6 @@ from pathlib import Path
 
 import highdicom
 import pytest
-from operators.render.summary_page import page_sentences
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
@@ -19,6 +18,7 @@ from operators.dicom.provenance.result_check import check_result
 from operators.dicom.sr.text_report import in_columns, write_text_report
 from operators.errors import OutputError
 from operators.measure.measuring import measure_segments
+from operators.render.page.figures import page_sentences
 from operators.render.page.sheet import Table
 from operators.segmentation.segmentation import Flag, Segmentation
 from operators.segmentation.summary import NOTICE

@@ -249,7 +249,7 @@ def test_a_form_without_the_token_of_its_session_changes_nothing(site: Site, job
 def test_hostile_values_are_refused_and_never_come_back_as_html(site: Site, job: str, case: Case) -> None:
     named = re.findall(r"{(\w+)}", case.route)
     # Where the address alone does nothing, its form is tried too
-    own = [{}] if named in ([], ["change"]) else []
+    own: list[dict[str, str]] = [{}] if named in ([], ["change"]) else []
     browser = user(site, "administrator")
     for value in HOSTILE if named or case.route not in PLAIN else HOSTILE[:1]:
         query = "&".join(f"{key}={quote(value, safe='%')}" for key in QUERY)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import structlog
-
-from app.node.queue.findings import FRACTURE, Finding
 from app.node.queue.job import JobFolder, Json, StudyJob, correction_folder, job_folder
 from app.node.segment.next_study import NextStudy
+from app.node.segment.series_outcome import refuse_series, verified_results
 from app.node.segment.study_reader import ReadStudy, select_images
 from app.run.correction import graph_of_correction
-from app.run.folder import RunOutcome, refused_outright, segmented_for, write_summary
-from app.run.output_folder import REPORT as REPORT_FILE
+from app.run.folder import refused_outright, segmented_for
 from app.run.output_folder import prepare_output
 from app.run.record import SeriesRecord
-from app.run.results import REPORT, RESULTS, SEG, Written
+from app.run.results import RESULTS
 from app.run.series_job import Graph, Job
 from app.run.series_records import EXIT_DEFECT
 from app.run.series_results import EXIT_DONE, run_job
@@ -28,19 +24,13 @@ from app.run.stage_clock import silent
 from app.settings import Settings
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
-from operators.dicom.provenance.result_check import ResultName
 from operators.dicom.read.scan import Scan, require_series, scan
 from operators.dicom.seg.seg_files import referenced_instances
 from operators.dicom.select.selection import Candidate, Selection, candidates, combine_candidates, passed_over
-from operators.errors import OutputError, TransientError, UnsuitableError
+from operators.errors import TransientError, UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
-from operators.results.attempts import missing_result
-from operators.segmentation.segmentation import Segmentation
-from operators.segmentation.summary import threshold_words
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,43 +139,7 @@ class Segmenter:
         if code != EXIT_DONE or record.segmentation is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
             return refuse_series(record.code, record.sentence, record) | {"state": state}
-        return self._verified(record, work)
-
-    def _verified(self, record: SeriesRecord, work: Job) -> Json:
-        """Checks the written files; returns the SEG, the report and the pictures in sending order.
-
-        A radiograph without an outlined fracture has no SEG; only its report and pictures are sent.
-        """
-        assert record.segmentation is not None
-        series, name = work.selection.series, None
-        files, missing = list[Json](), list(record.missing)
-        if record.name(SEG) is None and record.segmentation.segments:
-            return fail_series("verification_failed", "expected a SEG of the segments, got none", record)
-        for kind, file in files_to_send(record):
-            written = Written(work.output / file, record.segmentation, series, name)
-            try:
-                checked = check_written(kind, written)
-            except OutputError as error:
-                log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
-                if kind == SEG:
-                    return fail_series(error.code, str(error), record)
-                missing.append(missing_result(kind, error))
-            else:
-                name = checked if kind == SEG else name
-                files.append(result_of(kind, file, work, checked))
-        if not files:
-            sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
-            return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
-        finding = finding_in(record.segmentation)
-        return {
-            "state": "segmented",
-            "series_instance_uid": record.series_instance_uid,
-            "files": files,
-            "report": report_of_page(record, work),
-            "missing": [{"code": each.code, "sentence": str(each)} for each in missing],
-            "seconds": {stage.name: round(stage.seconds, 3) for stage in record.stages},
-            **({"finding": asdict(finding)} if finding else {}),
-        }
+        return verified_results(record, work)
 
     def _folder(self, job: StudyJob) -> JobFolder:
         return job_folder(self.settings.node.data, job.job_id)
@@ -202,19 +156,6 @@ class Segmenter:
 def is_of(series: Series, instances: frozenset[str]) -> bool:
     """Returns whether a series has any of these instances."""
     return any(frame.sop_instance_uid in instances for frame in series.frames)
-
-
-def files_to_send(record: SeriesRecord) -> list[tuple[str, str]]:
-    """Returns kind and name of each result that may be sent, in sending order: the SEG first."""
-    kinds = [kind for kind, row in RESULTS.items() if row.is_sent]
-    return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
-
-
-def check_written(kind: str, written: Written) -> ResultName:
-    """Reads a written result again and returns its name. Raises OutputError."""
-    check = RESULTS[kind].check
-    assert check is not None
-    return check(written)
 
 
 def decide(study: ReadStudy, packages: tuple[ModelPackage, ...]) -> Decided:
@@ -236,53 +177,3 @@ def list_results(candidate: Candidate) -> Json:
         "better": list(candidate.better),
         "rivals": {"code": code, "sentence": sentence},
     }
-
-
-def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
-    """Returns the outcome of a series without a result."""
-    return {
-        "state": "refused",
-        "series_instance_uid": record.series_instance_uid,
-        "code": code,
-        "sentence": sentence,
-    }
-
-
-def report_of_page(record: SeriesRecord, work: Job) -> str:
-    """Returns the report that the node's page shows: what a receiver of reports gets, else one of its own,
-    which is numbered as the other results are.
-    """
-    name = record.name(REPORT)
-    if name is None:
-        name = f"{work.folder}report-{work.number + 1}.json" if work.number else f"{work.folder}{REPORT_FILE}"
-        write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], name)
-    return name
-
-
-def fail_series(code: str, sentence: str, record: SeriesRecord) -> Json:
-    """Returns the outcome of a series that failed."""
-    return refuse_series(code, sentence, record) | {"state": "failed"}
-
-
-def finding_in(made: Segmentation) -> Finding | None:
-    """Returns the verdict on a radiograph, or a fracture if any bone of a CT is in fragments; else None.
-
-    The absence of fragments in a CT does not rule out a fracture.
-    """
-    if made.answer is not None:
-        answer = made.answer
-        return Finding(answer.verdict.name.lower(), answer.probability, threshold_words(answer))
-    broken = [segment for segment in made.segments if segment.fragment is not None]
-    known = [each.fracture_probability for each in broken if each.fracture_probability is not None]
-    return Finding(FRACTURE, max(known, default=None)) if broken else None
-
-
-def result_of(kind: str, file: str, work: Job, name: ResultName) -> Json:
-    """Returns the record of a verified file in the output folder, for sending."""
-    return {"kind": kind, "file": file, "sha256": sha256_of(work.output / file), **asdict(name)}
-
-
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, which the sender compares before sending."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

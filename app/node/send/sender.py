@@ -18,7 +18,7 @@ from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_state import FORMER_DATA
 from app.node.queue.workflow import Attempt
 from app.node.reports.destination import send_report
-from app.node.segment.segmenting import sha256_of
+from app.node.segment.series_outcome import sha256_of
 from app.node.send import dicomweb_destination as stow_destination
 from app.node.send.delivery import deliver_result
 from app.node.send.notices import post

@@ -116,8 +116,9 @@ def corrected(
 def replaced(
     request: Request,
     name: str,
-    result: Viewed,
+    # Before the result, so that a stranger does not learn which there are
     sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator"))],
+    result: Viewed,
 ) -> Response:
     """Sends a corrected result in place of the results that destinations have, after a question."""
     (visitor, form), site = sent, site_of(request)

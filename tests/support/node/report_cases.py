@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from app.node.queue.job import Json, job_folder
-from app.node.segment.segmenting import sha256_of
+from app.node.segment.series_outcome import sha256_of
 from app.node.settings.peer import Peer
 from app.run.record import SeriesRecord
 from app.run.report import report, write_report

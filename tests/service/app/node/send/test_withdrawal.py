@@ -12,7 +12,7 @@ from pydicom import dcmread
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState
-from app.node.segment.segmenting import sha256_of
+from app.node.segment.series_outcome import sha256_of
 from app.node.send.sender import attempt
 from app.node.send.withdrawal import WITHDRAWN, WITHDRAWN_AT, rejection_of
 from app.node.settings.configuration import NodeSettings

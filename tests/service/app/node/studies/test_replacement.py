@@ -13,7 +13,8 @@ from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState
 from app.node.queue.workflow import Attempt
-from app.node.segment.segmenting import Segmenter, sha256_of
+from app.node.segment.segmenting import Segmenter
+from app.node.segment.series_outcome import sha256_of
 from app.node.send.sender import attempt
 from app.node.send.withdrawal import WITHDRAWN_AT
 from app.node.settings.peer import Peer

@@ -17,7 +17,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event as StoreEvent
 
 from app.node.queue.job import Json
-from app.node.segment.segmenting import sha256_of
+from app.node.segment.series_outcome import sha256_of
 from app.node.send.sender import attempt
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer

@@ -13,7 +13,8 @@ import pytest
 
 from app.node.queue.findings import Finding
 from app.node.queue.job import StudyJob, job_folder
-from app.node.segment.segmenting import Segmenter, finding_in
+from app.node.segment.segmenting import Segmenter
+from app.node.segment.series_outcome import finding_in
 from app.node.segment.study_reader import CAPTURE, read_study
 from app.node.settings.peer import Peer
 from app.run.series_job import Graph, graph_of

@@ -10,7 +10,7 @@ DATA   ?= ../shared/data
 # Each process that a test starts would compile the application anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup tools demo test test-unit check reference bench references parity accuracy lock image image-test image-again comparison clean
+.PHONY: help setup tools demo test test-served test-side-by-side test-unit check reference bench references parity accuracy lock image image-test image-again comparison clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /	/' | expand -t 12
@@ -56,14 +56,20 @@ $(HOLOSCAN_CLI): | $(READY)
 test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not real_data" tests/unit
 
-# Slow tests that neither start processes nor depend on the clock. The others wait for most of their time, so three
-# share two cores; the longest files come first
+# The other tests wait for most of their time: for processes, pauses, peers. So three share two cores, the longest
+# files first, and beside them, with the least priority, run all tests that neither start processes nor depend on
+# the clock
 SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks \
 	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-served test-side-by-side
+
+test-served:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/slow tests/service \
 	$(SIDE_BY_SIDE:%=--ignore=%) --durations=15
+
+test-side-by-side:
+	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
 
 # The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:

@@ -20,7 +20,7 @@ SCENARIOS = {
     "queueing": (2, 11, 15),
     "queueing late slices": (2, 11, 15),
     "starting": (1, 2, 5),
-    "sweeping": (1, 11, 5),
+    "sweeping": (2, 23, 5),
     "delivering": (29, NEVER, 5),
     "delivering a radiograph": (29, NEVER, 5),
 }

@@ -172,6 +172,7 @@ def test_nothing_of_the_patient_is_in_log_metrics_or_names(hospital: tuple[Ortha
 
 def test_the_commands_say_what_became_of_every_job(hospital: tuple[Orthanc, Served]) -> None:
     _, node = hospital
+    until(lambda: all(job.state in ENDS for job in node.jobs()))
     listed = json.loads(osteon(node, "jobs", "list", "--json").stdout)
     assert {job["state"] for job in listed} <= {"delivered", "refused"}
     refused = next(job for job in listed if job["state"] == "refused")

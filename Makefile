@@ -62,14 +62,17 @@ test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks \
 	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-served test-side-by-side
+	$(MAKE) --no-print-directory --jobs 2 test-served test-side-by-side
 
 test-served:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/slow tests/service \
 	$(SIDE_BY_SIDE:%=--ignore=%) --durations=15
 
+# Says what it found at its end, so that the progress of the longer one can be read
 test-side-by-side:
-	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE)
+	mkdir -p build
+	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE) \
+	> build/side_by_side.txt 2>&1; code=$$?; cat build/side_by_side.txt; exit $$code
 
 # The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# How long a case takes depends on what else runs
+settings.register_profile("osteon", deadline=None)
+settings.load_profile("osteon")
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +27,8 @@ from operators.render.fracture_pictures import fracture_pictures
 from operators.segmentation.segmentation import Segmentation
 from tests.support.dicom import phantoms
 from tests.support.dicom.seg_cases import bone, provenance, segmentation
+from tests.support.dicom.validator import errors_in
 
-BINARIES = Path(sys.executable).parent
 AFFINE = phantoms.axial_affine((3.0, 3.0, 3.0))
 HU = phantoms.position_volume((16, 12, 8), AFFINE)
 
@@ -81,12 +79,7 @@ def results(folder: Path, made: Segmentation, of: Series) -> dict[str, Dataset]:
 
 def errors(folder: Path, names: list[str]) -> list[str]:
     """Returns dciodvfy's errors; a report on a SEG, not on a label map, has none."""
-    found = []
-    for name in names:
-        command = [BINARIES / "dciodvfy", folder / name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        found += [line for line in done.stderr.splitlines() if line.startswith("Error")]
-    return found
+    return [error for name in names for error in errors_in(folder / name)]
 
 
 def patients_own(dataset: Dataset) -> dict[str, str]:

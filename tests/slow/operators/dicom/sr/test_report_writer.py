@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -33,11 +32,11 @@ from tests.support.dicom.seg_cases import (
     segmentation,
     series,
 )
+from tests.support.dicom.validator import BINARIES, errors_in
 from tests.support.node.node_cases import system_tool
 from tests.unit.operators.dicom.seg.test_seg_identity import stored
 
 SOURCE_SERIES = highdicom.sr.CodedConcept("121232", "DCM", "")
-BINARIES = Path(sys.executable).parent
 FLAGS = (
     Flag("metal", "Hip, left: 0.4 ml of metal.", (11, 12)),
     Flag("low_confidence", "Hip, left: fragment 2 has a probability of only 45%.", (12,)),
@@ -92,9 +91,7 @@ def groups(report: Dataset) -> list[highdicom.sr.VolumetricROIMeasurementsAndQua
 
 
 def errors(path: Path) -> list[str]:
-    done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert "Comprehensive3DSR" in done.stderr
-    return [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    return errors_in(path, "Comprehensive3DSR")
 
 
 @pytest.mark.parametrize("profile", ["binary", "labelmap"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from operators.dicom.seg.seg_reader import read_seg, read_seg_on
 from operators.errors import OutputError, UnreadableError, UnsuitableError
 from operators.segmentation.segmentation import Segmentation
 from tests.support.dicom.seg_cases import grid
+from tests.support.dicom.validator import BINARIES, errors_in
 from tests.support.radiographs.radiograph_result_cases import ODD, made, projection, provenance, series
 
-BINARIES = Path(sys.executable).parent
 # dciodvfy of 2026-09 accepts no side in the header of any SEG, CT's as little as a radiograph's
 SIDE_IN_HEADER = "Element=<Laterality> Module=<GeneralSeries>"
 
@@ -42,9 +41,7 @@ def written(
 
 
 def errors(path: Path) -> list[str]:
-    done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert "Segmentation" in done.stderr
-    return [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    return errors_in(path, "Segmentation")
 
 
 @pytest.mark.parametrize("profile", ["binary", "labelmap"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +16,8 @@ from operators.dicom.seg.seg_check import check_seg
 from operators.dicom.seg.seg_writer import write_seg
 from tests.slow.operators.dicom.capture.test_picture_writer import PICTURES
 from tests.support.dicom.seg_cases import blobs, bone, grid, provenance, segmentation, series
+from tests.support.dicom.validator import errors_in
 
-BINARIES = Path(sys.executable).parent
 MADE = segmentation(blobs(), grid(), bone(11), bone(12, fragment=2))
 EXPECTED = {"1.2.2": [f"1.2.3.{n}" for n in (1, 2, 3, 4)], "1.2.5": [f"1.2.3.{n}" for n in (5, 6, 7)]}
 
@@ -33,8 +31,7 @@ def two_series() -> Series:
 
 
 def valid(path: Path) -> Dataset:
-    done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
+    assert errors_in(path) == []
     return dcmread(path)
 
 

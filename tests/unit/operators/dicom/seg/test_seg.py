@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
@@ -32,8 +30,8 @@ from tests.support.dicom.seg_cases import (
     segmentation,
     series,
 )
+from tests.support.dicom.validator import errors_in
 
-BINARIES = Path(sys.executable).parent
 ORIENTATIONS = [
     np.eye(3)[:, list(order)] * signs
     for order in permutations(range(3))
@@ -50,9 +48,7 @@ def written(folder: Path, made: Segmentation, source: Series, **options: str) ->
 
 
 def validator_errors(path: Path) -> list[str]:
-    done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert "Segmentation" in done.stderr
-    return [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    return errors_in(path, "Segmentation")
 
 
 def assert_same_place(made: Segmentation, path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +30,9 @@ from tests.support.dicom.seg_cases import (
     segmentation,
     series,
 )
+from tests.support.dicom.validator import errors_in, verdict
 from tests.support.radiographs import radiograph_result_cases as radiographs
 
-BINARIES = Path(sys.executable).parent
 BROKEN = replace(
     measure_segments(segmentation(blobs(), grid(), bone(11, fragment=1), bone(12, fragment=2))),
     flags=(Flag("metal", "Hip, left: 0.4 ml of metal.", (11, 12)),),
@@ -50,9 +48,8 @@ def written(made: Segmentation, source: Series, folder: Path, revision: int = 1)
 
 
 def valid(path: Path) -> Dataset:
-    done = subprocess.run([BINARIES / "dciodvfy", path], capture_output=True, text=True, check=False)
-    assert done.stderr.startswith("EnhancedSR")
-    assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
+    assert verdict(path).startswith("EnhancedSR")
+    assert errors_in(path) == []
     return dcmread(path)
 
 

@@ -11,6 +11,9 @@ import pytest
 
 from app.cli.command_line import execute
 from app.cli.commands import app
+from operators.errors import ModelError
+from operators.importing.formats import read_published
+from operators.importing.published import Wanted
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
@@ -19,6 +22,15 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
         execute(app, [str(argument) for argument in arguments])
     said = capsys.readouterr()
     return int(ended.value.code or 0), said.out + said.err
+
+
+def refusal(published: Path) -> str:
+    """Returns the code with which a model is refused as it is read, before its weights meet the plans."""
+    try:
+        read_published(published, Wanted())
+    except ModelError as error:
+        return error.code
+    return "weights_do_not_fit"
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

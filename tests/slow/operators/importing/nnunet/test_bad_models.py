@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from operators.errors import ModelError
-from operators.importing.formats import read_published
-from operators.importing.published import Wanted
-from tests.support.packages.model_cases import changed, ran, snapshot
+from tests.support.packages.model_cases import changed, ran, refusal, snapshot
 from tests.support.packages.synthetic_nnunet import CASES, write_v2
 from tests.support.packages.synthetic_packages import write_package
 from tests.unit.operators.importing.nnunet.test_bad_models import drop_tensor
@@ -126,15 +123,6 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "plans.json",
     ),
 }
-
-
-def refusal(published: Path) -> str:
-    """The code with which reading a model is refused; weights are compared with the plans only after."""
-    try:
-        read_published(published, Wanted())
-    except ModelError as error:
-        return error.code
-    return "weights_do_not_fit"
 
 
 @pytest.mark.parametrize("what", BAD)

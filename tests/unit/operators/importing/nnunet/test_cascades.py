@@ -14,7 +14,7 @@ from operators.errors import ModelError
 from operators.importing.formats import read_published
 from operators.importing.published import PublishedModel, Wanted
 from operators.package_files.package_reader import read_package
-from tests.support.packages.model_cases import changed, ran, snapshot
+from tests.support.packages.model_cases import changed, ran, refusal, snapshot
 from tests.support.packages.synthetic_nnunet import CASES, Case, write_v2
 from tests.support.packages.synthetic_nnunet_v1 import V1_CASES, write_v1
 from tests.support.packages.synthetic_packages import write_package
@@ -144,15 +144,6 @@ BAD_PLANS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "order 1",
     ),
 }
-
-
-def refusal(published: Path) -> str:
-    """The code with which reading a model is refused; weights are compared with the plans only after."""
-    try:
-        read_published(published, Wanted())
-    except ModelError as error:
-        return error.code
-    return "weights_do_not_fit"
 
 
 def refused(published: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:

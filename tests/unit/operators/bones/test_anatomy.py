@@ -91,7 +91,7 @@ def test_one_class_for_both_sides_becomes_two_bones_at_the_plane() -> None:
         assert bone.network_mean == pytest.approx(0.9)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), shift=st.tuples(*[st.floats(-1, 1)] * 3), turn=st.floats(-0.5, 0.5))
 def test_no_two_bones_overlap_after_interpolation(
     seed: int, shift: tuple[float, float, float], turn: float
@@ -112,7 +112,7 @@ def test_no_two_bones_overlap_after_interpolation(
     assert taken.max() <= 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_classes_that_a_package_does_not_deliver_count_as_the_likeliest_of_them(seed: int) -> None:
     rng = np.random.default_rng(seed)

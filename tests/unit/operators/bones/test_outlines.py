@@ -116,7 +116,7 @@ def test_a_bone_of_one_tissue_throughout_does_not_vanish() -> None:
     assert iou(found(flat, region(15.0)), ball(grid, 15.0)) > 0.8
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 10_000), turn=st.floats(-0.5, 0.5))
 def test_two_bones_that_touch_never_overlap(seed: int, turn: float) -> None:
     rng = np.random.default_rng(seed)

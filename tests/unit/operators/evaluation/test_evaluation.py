@@ -191,7 +191,7 @@ def bones(draw: st.DrawFn) -> NDArray[np.uint8]:
     return labels
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     bones(),
     bones(),

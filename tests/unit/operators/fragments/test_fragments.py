@@ -145,7 +145,7 @@ def test_no_bone_gives_no_fragment() -> None:
     assert not labels_of(evidence(nothing, nothing)).any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 100_000), fill=st.floats(0.2, 0.7), contact_share=st.floats(0, 0.9))
 def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_share: float) -> None:
     rng = np.random.default_rng(seed)
@@ -161,7 +161,7 @@ def test_the_fragments_cover_exactly_the_bone(seed: int, fill: float, contact_sh
     assert len(sizes) == 1 or sizes.min() >= RULES.minimum_mm3 / 1.2**3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 100_000),
     contact_share=st.floats(0.1, 0.9),

@@ -51,7 +51,7 @@ def test_a_hollow_on_a_pass_goes_to_one_side() -> None:
     assert len(set(found.tolist())) == 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_every_basin_is_in_one_piece_and_every_piece_of_the_mask_has_its_own(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -129,7 +129,7 @@ def test_the_covering_box_holds_every_voxel_that_the_other_grid_reaches() -> Non
     assert np.all(ijk[inside] < box.stop)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     turn=st.lists(st.floats(-1, 1), min_size=9, max_size=9),
     spacing=st.tuples(*[st.floats(0.6, 2.5)] * 3),

@@ -47,7 +47,7 @@ def test_a_constant_network_gives_the_same_everywhere(shape: tuple[int, ...]) ->
         np.testing.assert_allclose(share, expected, atol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(shape=st.tuples(*[st.integers(1, 45)] * 3), overlap=st.floats(0, 0.7), seed=st.integers(0, 99))
 def test_probabilities_add_up_to_one(shape: tuple[int, int, int], overlap: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -104,7 +104,7 @@ def test_unwanted_tiles_are_not_run_and_hold_background() -> None:
     assert np.all(found[2, :16] > 0.9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shape=st.tuples(*[st.integers(1, 60)] * 3),
     axis=st.integers(0, 2),
@@ -155,7 +155,7 @@ def test_where_nothing_is_wanted_nothing_is_run() -> None:
     assert not found[1:].any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(shape=st.tuples(*[st.integers(16, 150)] * 3), overlap=st.floats(0, 0.8))
 def test_tiles_reach_every_voxel_and_keep_their_overlap(shape: tuple[int, int, int], overlap: float) -> None:
     starts = list(tile_starts(shape, SPEC.patch, Window(overlap)))

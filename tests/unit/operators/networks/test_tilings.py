@@ -71,7 +71,7 @@ def bodied(shape: tuple[int, ...], seed: int) -> Channels:
     return Channels(image)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shape=SHAPES, seed=st.integers(0, 99))
 def test_fast_tiles_reach_all_of_the_body_with_fewer_voxels_and_no_more_memory(
     shape: tuple[int, ...], seed: int
@@ -175,7 +175,7 @@ def test_a_guide_is_cut_with_the_image(corner: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(TILINGS))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shape=SHAPES, seed=st.integers(0, 99))
 def test_no_tile_is_run_twice(mode: str, shape: tuple[int, ...], seed: int) -> None:
     flat = replace(SPEC, arguments={"strides": ((1, 1), (2, 2))}, spacing_mm=(1.0, 1.0), patch=(16, 24))

@@ -35,7 +35,7 @@ def datasets(draw: st.DrawFn) -> RadiographSet:
     return RadiographSet("made", tuple(members), tuple(pairs), ())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(datasets(), st.integers(2, 5))
 def test_folds_never_share_a_group(dataset: RadiographSet, count: int) -> None:
     try:
@@ -54,7 +54,7 @@ def test_folds_never_share_a_group(dataset: RadiographSet, count: int) -> None:
         assert all(abs(m.number - n) > NEIGHBOURS for m in trained if m.number is not None for n in numbers)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.booleans(), min_size=30, max_size=200), st.integers(2, 5))
 def test_single_images_are_dealt_evenly(fractured: list[bool], count: int) -> None:
     fold = np.array(folds_of(range(len(fractured)), fractured, count))

@@ -22,7 +22,7 @@ def two_bones() -> NDArray[np.uint8]:
     return target
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_conditioning_channels_give_each_class_a_share_and_the_background_the_rest(seed: int) -> None:
     channels = draw_conditioning(np.random.default_rng(seed), two_bones(), 4, 1.5, ConditioningRules())

@@ -66,7 +66,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES, undefined=st.booleans(), syntax=st.sampled_from(SYNTAXES), pad=st.integers(0, 40_000))
 def test_valid_files_are_identified_as_pydicom_reads_them(
     tmp_path: Path, tree: Dataset, undefined: bool, syntax: str, pad: int

@@ -456,7 +456,7 @@ def test_what_sequences_say_of_the_body(tmp_path: Path) -> None:
     assert found.procedure == "XR HAND; RADIOGRAPHY OF WRIST"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     st.fixed_dictionaries(
         {},

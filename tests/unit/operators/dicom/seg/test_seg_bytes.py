@@ -70,7 +70,7 @@ def test_labels_in_any_order_of_memory_give_the_same_bytes(tmp_path: Path) -> No
     assert_same_bytes(tmp_path, np.asfortranarray(blobs()), grid(), series(grid()))
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(data=st.data())
 def test_random_labels_give_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

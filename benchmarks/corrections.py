@@ -11,7 +11,6 @@ same folder, it resumes.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import re
 import shutil
@@ -32,6 +31,7 @@ from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.seen import AnatomyNotFoundError
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
 from tests.support.training.synthetic_datasets import write_image, write_mask
+from training.command_line import run
 from training.datasets.layout import sha256_of
 from training.labelled_ct.corrections import read_record
 from training.labelled_ct.package_tables import built
@@ -190,29 +190,27 @@ def row(name: str, old: Sequence[Score], new: Sequence[Score]) -> str:
     return f"| {' | '.join([name, str(len(old)), *means])} |"
 
 
-def main() -> None:
-    """Runs the commands, then measures both versions."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--structure", required=True, help="of structures.toml, one that has sides")
-    parser.add_argument("--first", type=int, default=16, help="number of cases without the head")
-    parser.add_argument("--corrected", type=int, default=29, help="number of corrected cases")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    options = parser.parse_args()
-    work, models = options.work, options.work / "models"
-    seeds = [1000 + number for number in range(options.corrected)]
+def main(
+    *, work: Path, structure: str, first: int = 16, corrected: int = 29, folds: int = 5, steps: int = STEPS
+) -> None:
+    """Runs the commands, then measures both versions.
+
+    `structure` is one of structures.toml that has sides; `first` are the cases without the head, `corrected`
+    those with it; `steps` are those of each network.
+    """
+    models = work / "models"
+    seeds = [1000 + number for number in range(corrected)]
     places = ("--models", models, "--runs", work / "runs")
     table = work / "labels.toml"
-    source = write_cases(work / "first", range(options.first), headless=True)
-    table.write_text(f'[labels.{NAME}]\nstructure = "{options.structure}"\nside = "left"\nvalue = 1\n')
+    source = write_cases(work / "first", range(first), headless=True)
+    table.write_text(f'[labels.{NAME}]\nstructure = "{structure}"\nside = "left"\nvalue = 1\n')
     if not (work / "dataset").is_dir():
         osteon("data", "import", source, "--to", work / "dataset", "--labels", table)
     if not (work / "before").is_dir():
         train = ("train", "--data", work / "dataset", "--new", NAME, "--folds", 2, *places)
         if not (work / "runs" / NAME / "training.toml").is_file():
             osteon(*train, "--plan-only")
-            make_small(work / "runs" / NAME / "training.toml", options.steps)
+            make_small(work / "runs" / NAME / "training.toml", steps)
         if not (models / NAME).is_dir():
             osteon(*train)
         shutil.copytree(models / NAME, work / "before")
@@ -221,12 +219,12 @@ def main() -> None:
         fixed = write_cases(work / "corrected", seeds, headless=False)
         osteon("corrections", "add", fixed, "--package", NAME, "--models", models, *corrections)
     filed = len(read_record(work / "corrections" / NAME))
-    run = work / "runs" / f"{NAME}-corrections-{filed}"
+    trained = work / "runs" / f"{NAME}-corrections-{filed}"
     # The networks before are measured last
-    if not (run / f"fold-{options.folds}" / "before" / SCORES_FILE).is_file():
-        osteon("train", NAME, "--from-corrections", "--folds", options.folds, *places, *corrections)
-    report(work / "before", run, models, seeds)
+    if not (trained / f"fold-{folds}" / "before" / SCORES_FILE).is_file():
+        osteon("train", NAME, "--from-corrections", "--folds", folds, *places, *corrections)
+    report(work / "before", trained, models, seeds)
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

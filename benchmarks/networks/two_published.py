@@ -1,6 +1,6 @@
 """Compares two published networks and the fractures behind them with nnU-Net v2's own predictor.
 
-    python -m benchmarks.networks.two_published --peer PYTHON [--slices 274] [--mode fast ...] [--work FOLDER]
+    python -m benchmarks.networks.two_published --peer PYTHON [--slices 274] [--run fast ...] [--work FOLDER]
 
 Both networks have TotalSegmentator's size (31 M weights, six stages from 32 features, 1.5 mm, patch
 128x128x128, 25 and 22 classes) and random weights; they read one CT of 512x512 voxels a slice. nnU-Net's

@@ -1,6 +1,6 @@
 """The time until the page's viewer has drawn the first picture of a CT, against that for the whole CT.
 
-python -m benchmarks.node.first_picture [--shape 512 512 300] [--repeats 5]
+    python -m benchmarks.node.first_picture [--shape 512 512 300] [--repeats 5]
 
 The page and the browser (Chromium, whose SwiftShader draws WebGL on the processor) share one machine. Each
 repetition is a new browser that has opened the page of the study before, and a page that has nothing of the
@@ -9,12 +9,12 @@ study in memory. Times are from the request for the viewer to the frame after th
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from importlib import import_module
 from pathlib import Path
 from statistics import median
+from typing import Annotated
 
 from app.web.server import VIEWING
 from app.web.site import Site
@@ -22,6 +22,7 @@ from tests.support.browsers.browser import chromium
 from tests.support.node.node_processes import until
 from tests.support.node.page_site import made_site, node_with_peers, served
 from tests.support.node.viewed_study import segmented_study
+from training.command_line import MANY, run
 
 # Notes when the browser presented the still picture, and the frame after the viewer reached each other state
 WATCH = """
@@ -41,21 +42,17 @@ LIMIT_S = 600.0
 STATES = ("still", "first", "whole", "ready")
 
 
-def main() -> None:
+def main(*, shape: Annotated[tuple[int, int, int], MANY] = (512, 512, 300), repeats: int = 5) -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shape", type=int, nargs=3, default=(512, 512, 300))
-    parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args()
     for module in VIEWING:
         import_module(module)
     with tempfile.TemporaryDirectory() as folder:
         here = node_with_peers(Path(folder))
-        name = segmented_study(here, 1, tuple(given.shape))
+        name = segmented_study(here, 1, shape)
         site = made_site(here)
         with served(site) as url:
-            found = [seconds(site, f"{url}/jobs/{name}", Path(folder) / str(n)) for n in range(given.repeats)]
-    print(f"CT of {' x '.join(map(str, given.shape))}, {given.repeats} repetitions, median (least to most)")
+            found = [seconds(site, f"{url}/jobs/{name}", Path(folder) / str(n)) for n in range(repeats)]
+    print(f"CT of {' x '.join(map(str, shape))}, {repeats} repetitions, median (least to most)")
     for state in STATES:
         times = sorted(each[state] for each in found)
         share = median(each[state] / each["whole"] for each in found)
@@ -79,4 +76,4 @@ def seconds(site: Site, address: str, profile: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -51,27 +51,35 @@ def replace_results(
     rows = deliveries_of(client, job_id)
     require_received(rows, job_id, settings.data)
     places = places_of(client, rows, job_id, made, settings, now)
+    job_folder(settings.data, job_id).timed_out.unlink(missing_ok=True)
+    queue_replacement(client, job_id, made, now, places)
+    trail.changed(study_of(job_id), 1, REPLACED, who)
+    peers = ", ".join(place["peer"] for place in places)
+    return [f"The corrected result is sent to {peers}, each after a rejection note of what it has."]
+
+
+def queue_replacement(
+    client: DBOSClient, job_id: str, made: EditedResult, now: datetime, places: Sequence[Json]
+) -> None:
+    """Queues the next replacement of a job's results."""
+    number = len(replacements(client, job_id)) + 1
     values = {
         "job": job_of(client, job_id),
-        "instance": instance,
+        "instance": made.instance,
         "corrects": made.corrects,
         "at": now.isoformat(),
         "places": places,
     }
-    job_folder(settings.data, job_id).timed_out.unlink(missing_ok=True)
     client.enqueue(
         {
             "workflow_name": REPLACE,
             "queue_name": STUDIES,
-            "workflow_id": f"{job_id}{REPLACEMENT}{len(replacements(client, job_id)) + 1}",
+            "workflow_id": f"{job_id}{REPLACEMENT}{number}",
             "app_version": WORKFLOW_VERSION,
             "priority": FIRST,
         },
         values,
     )
-    trail.changed(study_of(job_id), 1, REPLACED, who)
-    peers = ", ".join(place["peer"] for place in places)
-    return [f"The corrected result is sent to {peers}, each after a rejection note of what it has."]
 
 
 def require_ended(client: DBOSClient, job_id: str) -> None:

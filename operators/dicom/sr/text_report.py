@@ -68,7 +68,7 @@ def text_content(made: Segmentation, provenance: Provenance) -> ContainerContent
 
 
 def observer(provenance: Provenance) -> ObservationContext:
-    """The algorithm as observing device, by what people ask for: the header has the rest."""
+    """Returns the algorithm as observing device, with what people ask for: the header has the rest."""
     package = provenance.package
     device = DeviceObserverIdentifyingAttributes(device_uid(package), package.algorithm_name[:LONG_STRING])
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -12,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from app.node.queue.jobs.job_log import series_of
+from app.node.studies.edited_results import EditedResult, filed_edits
 from app.node.studies.replacement import receivers, replace_results, told_replacements
 from app.web.access import RefusedError, Visitor, allowed, posted, site_of
 from app.web.pages.job import NOT_FOUND, asked, named
@@ -29,14 +31,28 @@ BYTES, GZIP = "application/octet-stream", {"Content-Encoding": "gzip"}
 router = APIRouter(prefix="/jobs/{name}/series/{number}")
 
 
-def result_of(request: Request, name: str, number: int) -> StoredResult:
-    """Returns the result of a job's series. Raises RefusedError if there is none."""
+def result_of(request: Request, name: str, number: int, corrected: str = "") -> StoredResult:
+    """Returns the result of a job's series, or the corrected one of a SOP instance UID.
+
+    Raises RefusedError if there is none.
+    """
     site = site_of(request)
     job = named(site, name)
     outcomes = series_of(site.client, job.job_id)
     if not 0 <= number < len(outcomes) or not outcomes[number].files:
         raise RefusedError(NOT_FOUND, "There is no such result.")
-    return StoredResult(site.node.data, job.job_id, number, outcomes[number])
+    result = StoredResult(site.node.data, job.job_id, number, outcomes[number])
+    if not corrected:
+        return result
+    edits = [edit for edit in filed_edits(site.node.data, job.job_id) if is_of(edit, result)]
+    if corrected not in {edit.instance for edit in edits}:
+        raise RefusedError(NOT_FOUND, "There is no such corrected result.")
+    return replace(result, corrected=corrected)
+
+
+def is_of(edit: EditedResult, result: StoredResult) -> bool:
+    """Returns whether a corrected result was made from this one."""
+    return result.seg is not None and edit.corrects == result.seg.name
 
 
 # The visitor first: others are not told which results there are
@@ -79,7 +95,10 @@ def shown(request: Request, name: str, visitor: Viewer, result: Viewed) -> Respo
         request,
         "viewer.html",
         visitor,
-        may_correct=visitor.may("operator") and bool(content["rows"]),
+        # Corrections are of the result as it was made
+        may_correct=visitor.may("operator") and bool(content["rows"]) and not result.corrected,
+        may_replace=visitor.may("operator"),
+        corrected=result.corrected,
         receivers=receivers(client, job_id),
         sent=told_replacements(client, job_id),
         **where,

@@ -51,7 +51,7 @@
   }
 
   async function loaded(name) {
-    const answer = await fetch(`${address}/${name}`);
+    const answer = await fetch(`${address}/${name}${root.dataset.query}`);
     if (answer.ok) return answer;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     throw new Error(page.querySelector("main p")?.textContent || "The images cannot be shown.");

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from app.node.queue.jobs.job_log import SEG
 from app.node.studies.edit_differences import change_sentence, compared_edits
 from app.node.studies.edited_results import EditedResult
 from app.web.viewing.drawn_labels import Drawing as Drawing
@@ -44,7 +45,8 @@ def volume_page(result: StoredResult) -> dict[str, Any]:
 
 def edit_rows(result: StoredResult) -> list[tuple[EditedResult, str]]:
     """Returns the corrected results, each with what it changes."""
-    corrects = result.seg.name if result.seg else "none"
+    made = result.path(SEG)
+    corrects = made.name if made else "none"
     edits = compared_edits(result.data, result.job_id, corrects)
     return [(each, change_sentence(each.changes)) for each in edits]
 

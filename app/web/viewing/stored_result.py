@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from app.node.queue.job import job_folder
+from app.node.queue.job import correction_folder, job_folder
 from app.node.queue.jobs.job_log import KEY_OBJECTS, SEG, SeriesOutcome
+from app.run.output_folder import REPORT
 from operators.dicom.headers.series import Series
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_files import referenced_instances
@@ -20,12 +21,17 @@ from operators.errors import UnreadableError
 
 @dataclass(frozen=True)
 class StoredResult:
-    """The result of one series of a job; `number` is its place among the job's series."""
+    """The result of one series of a job; `number` is its place among the job's series.
+
+    `corrected` is the SOP instance UID of a corrected SEG that is shown in place of the result's own; '' for
+    the result as it was made.
+    """
 
     data: Path
     job_id: str
     number: int
     outcome: SeriesOutcome
+    corrected: str = ""
 
     @property
     def input(self) -> Path:
@@ -41,19 +47,24 @@ class StoredResult:
     @property
     def seg(self) -> Path | None:
         """Returns the SEG; a radiograph without findings has none."""
+        if self.corrected:
+            return job_folder(self.data, self.job_id).edits / f"{self.corrected}.dcm"
         return self.path(SEG)
 
     @property
     def key_objects(self) -> Path | None:
         """Returns the selection of key slices, which only a fracture has."""
-        return self.path(KEY_OBJECTS)
+        return None if self.corrected else self.path(KEY_OBJECTS)
 
     @cached_property
     def report(self) -> Mapping[str, Any]:
-        """Returns the series' part of the report; {} for a result of an earlier version."""
+        """Returns the series' part of the report; {} for a result of an earlier version, and for a corrected
+        SEG until it is measured, which it is to be sent.
+        """
         output = job_folder(self.data, self.job_id).output
+        name = f"{correction_folder(self.corrected)}{REPORT}" if self.corrected else self.outcome.report
         with suppress(OSError, ValueError, LookupError):
-            content = json.loads((output / (self.outcome.report or "none")).read_text(encoding="utf-8"))
+            content = json.loads((output / (name or "none")).read_text(encoding="utf-8"))
             series: Mapping[str, Any] = content["series"][0]
             return series
         return {}

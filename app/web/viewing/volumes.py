@@ -75,7 +75,7 @@ class Views:
         self.most_bytes, self.kept_s, self.now_s = most_bytes, kept_s, now_s
         self.scans = dict[tuple[str, int], tuple[float, Series]]()
         self.firsts = dict[tuple[str, int], tuple[float, CtVolume]]()
-        self.volumes = dict[tuple[str, int], tuple[float, Opened]]()
+        self.volumes = dict[tuple[str, int, str], tuple[float, Opened]]()
         self.scanning, self.looking, self.reading = (threading.Lock() for _ in range(3))
 
     def series(self, result: StoredResult) -> Series:
@@ -96,7 +96,7 @@ class Views:
 
     def opened(self, result: StoredResult) -> Opened:
         """Returns a CT with its labels. Raises OsteonError."""
-        key, series = (result.job_id, result.number), self.series(result)
+        key, series = (result.job_id, result.number, result.corrected), self.series(result)
         with self.reading:
             found = self.volumes[key][1] if key in self.volumes else read_opened(result, series)
             self.volumes.pop(key, None)

@@ -173,6 +173,16 @@ def test_who_may_correct_sends_labels_and_what_is_wrong_is_refused(here: Node) -
         text = operator.get(address).text
         assert "The corrected result is filed." in text
         assert "Right hip bone: Dice 0.000, 0.0 ml added" in text
+        (query,) = re.findall(r'series/0(\?corrected=[0-9.]+)"', text)
+        shown = operator.get(address + query).text
+        assert ("Corrected by a person" in shown, "correct.js" in shown) == (True, False)
+        assert f'data-query="{query}"' in shown
+        labels = users["viewer"].get(f"{address}/labels.nii{query}").content[352:]
+        assert np.array_equal(np.frombuffer(labels, np.uint8), drawn)
+        surfaces = json.loads(operator.get(f"{address}/surfaces.json{query}").content)
+        assert [part["value"] for part in surfaces] == [1, 2]
+        for other in ("1.2.3", "../../x"):
+            assert operator.get(f"{address}?corrected={other}").status_code == 404
     assert (here.settings.data / "audit.xml").read_text().count("corrected-result") == 1
 
 
@@ -233,13 +243,13 @@ def test_volumes_are_kept_within_bounds_and_forgotten(here: Node, name: str, sit
     now_s = [0.0]
     views = Views(most_bytes=2 * int(np.prod(SHAPE)) * 3, kept_s=60, now_s=lambda: now_s[0])
     opened = [views.opened(result) for result in results]
-    assert [number for _, number in views.volumes] == [1, 2]
+    assert [number for _, number, _ in views.volumes] == [1, 2]
     assert views.opened(results[2]) is opened[2]
     now_s[0] = 30
     views.opened(results[1])
     now_s[0] = 80
     views.forget_old()
-    assert [number for _, number in views.volumes] == [1]
+    assert [number for _, number, _ in views.volumes] == [1]
 
 
 def test_a_radiograph_is_shown_with_its_outlines(here: Node) -> None:

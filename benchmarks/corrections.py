@@ -34,7 +34,7 @@ from tests.support.training.synthetic_datasets import write_image, write_mask
 from training.command_line import run
 from training.datasets.layout import sha256_of
 from training.labelled_ct.corrections import read_record
-from training.labelled_ct.package_tables import built
+from training.labelled_ct.package.package_tables import built
 from training.labelled_ct.refinement import new_tables
 from training.labelled_ct.scoring import SCORES_FILE
 

@@ -72,7 +72,7 @@ def series(
     folder
         Folder or file of DICOM.
     """
-    from app.run.series_listing import series_command
+    from app.run.listing.series_listing import series_command
 
     return series_command(folder, package, json_, config, models)
 

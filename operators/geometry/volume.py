@@ -79,6 +79,13 @@ class Grid:
         moved[:3, 3] = (self.ijk_to_lps @ np.array([*box.start, 1.0]))[:3]
         return Grid(box.shape, moved, self.frame_of_reference_uid)
 
+    def strided(self, steps: tuple[int, int, int]) -> Grid:
+        """Returns the grid of every so many voxels along each axis, beginning with the first."""
+        i, j, k = (len(range(0, size, step)) for size, step in zip(self.shape, steps, strict=True))
+        affine = self.ijk_to_lps.copy()
+        affine[:3, :3] *= steps
+        return Grid((i, j, k), affine, self.frame_of_reference_uid)
+
     def same_as(self, other: Grid, tolerance_mm: float = 1e-3) -> bool:
         """Returns whether both grids place every voxel at the same position, within `tolerance_mm`."""
         return self.shape == other.shape and np.allclose(

@@ -25,7 +25,7 @@ from operators.segmentation.measurements import (
 
 Points = NDArray[np.float64]
 
-NO_HEAD = NotMeasurable("the head of the bone is not in view")
+NO_HEAD = NotMeasurable("no round head of the bone was found in the scan")
 NO_SHAFT = NotMeasurable("too little of the shaft is in view")
 NO_NECK = NotMeasurable("the neck is not seen all around")
 CUT = NotMeasurable("the bone is cut off by the edge of the scan")

@@ -17,8 +17,8 @@ from training.labelled_ct.case_facts import MeasuredCase
 from training.labelled_ct.classes import values_by_class
 from training.labelled_ct.curves import draw_curves
 from training.labelled_ct.folds import Fold
-from training.labelled_ct.model_card import FoldResult, fold_table
-from training.labelled_ct.package_tables import built
+from training.labelled_ct.package.model_card import FoldResult, fold_table
+from training.labelled_ct.package.package_tables import built
 from training.labelled_ct.scoring import EVALUATE, score_cases
 from training.loop.runs import TrainingRun
 from training.progress import PREPARE, TRAIN, VALIDATE, Tell, silent

@@ -27,9 +27,9 @@ from training.labelled_ct.case_facts import MeasuredCase, measure_cases
 from training.labelled_ct.classes import names_of_values, require_as_planned
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import Fold, folds_of, rows_of
-from training.labelled_ct.installation import install_trained
 from training.labelled_ct.network_sizes import device_bytes
-from training.labelled_ct.package_tables import package_tables
+from training.labelled_ct.package.installation import install_trained
+from training.labelled_ct.package.package_tables import package_tables
 from training.labelled_ct.planning import PLAN_FILE, Machine, plan_text
 from training.recipe import Recipe, read_recipe
 

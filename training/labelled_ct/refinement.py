@@ -21,12 +21,12 @@ from training.export import write_document
 from training.files import write_text
 from training.labelled_ct.case_facts import measure_cases
 from training.labelled_ct.classes import names_of_values, require_as_planned
-from training.labelled_ct.ensembles import member_of, member_row
 from training.labelled_ct.fold_training import LabelledCtRun, LabelledCtTraining
 from training.labelled_ct.folds import folds_of, shown
 from training.labelled_ct.labelled_run import described, keep_folds, keep_options
-from training.labelled_ct.model_card import CARD_FILE, FoldResult, best_of, number
-from training.labelled_ct.package_tables import text_of
+from training.labelled_ct.package.ensembles import member_of, member_row
+from training.labelled_ct.package.model_card import CARD_FILE, FoldResult, best_of, number
+from training.labelled_ct.package.package_tables import text_of
 from training.labelled_ct.planning import PLAN_FILE
 from training.labelled_ct.scoring import figures_of
 from training.recipe import Recipe, read_recipe

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.training.train import TrainOptions
+from app.cli.training.train_options import TrainOptions
 from app.settings import SOFTWARE_VERSION, read_settings
 from operators.errors import ModelError, UsageError
 from training.progress import Tell

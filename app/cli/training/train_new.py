@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.training.recipes import software
-from app.cli.training.train import TrainOptions
+from app.cli.training.train_options import TrainOptions
 from app.settings import read_settings
 from operators.errors import UsageError
 from training.progress import Tell
@@ -82,7 +82,7 @@ def labelled_run(
 def starting_networks(start: Path | None, models: Path) -> Mapping[str, NetworkSpec]:
     """Returns the networks of the package to start from, by name. Raises UsageError."""
     from operators.package_files.package_reader import PACKAGE_FILE, read_package
-    from training.labelled_ct.ensembles import member_of
+    from training.labelled_ct.package.ensembles import member_of
 
     if start is None:
         return {}

@@ -20,11 +20,8 @@ LPS_TO_RAS = np.array([-1.0, -1.0, 1.0], np.float32)
 
 def surfaces_of(labels: LabelMap, infos: Sequence[SegmentInfo]) -> list[dict[str, Any]]:
     """Returns vertices in RAS mm and faces of each segment with a voxel, little-endian, in base64."""
-    steps = tuple(max(int(VOXEL_MM / spacing), 1) for spacing in labels.grid.spacing_mm)
-    coarse = labels.labels[tuple(slice(None, None, step) for step in steps)]
-    affine = labels.grid.ijk_to_lps.copy()
-    affine[:3, :3] *= steps
-    grid = Grid(coarse.shape, affine)
+    i, j, k = (max(int(VOXEL_MM / spacing), 1) for spacing in labels.grid.spacing_mm)
+    coarse, grid = labels.labels[::i, ::j, ::k], labels.grid.strided((i, j, k))
     boxes = ndimage.find_objects(coarse)
     shown = [info for info in infos if info.value <= len(boxes) and boxes[info.value - 1]]
     meshes = [surface_of(coarse, grid, info.value, Box.of(boxes[info.value - 1])) for info in shown]

@@ -18,7 +18,7 @@ from operators.dicom.headers.series import Series
 from operators.dicom.pixels.volume_reader import read_volume, require_readable
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg_on, read_segments
 from operators.errors import UnsuitableError
-from operators.geometry.volume import CtVolume, Grid, LabelMap
+from operators.geometry.volume import CtVolume, LabelMap
 
 # 512 x 512 x 600: more would fill the memory of browsers and graphics cards; larger CTs lose slices
 MOST_VOXELS = 512 * 512 * 600
@@ -124,7 +124,7 @@ def first_picture(series: Series) -> CtVolume:
     grid = require_readable(series)
     volume = as_int16(read_volume(thinned(series, -(-grid.shape[2] // FIRST_SLICES))))
     step = -(-max(grid.shape[:2]) // FIRST_COLUMNS)
-    return CtVolume(volume.hu[::step, ::step], strided(volume.grid, (step, step, 1)), volume.notes)
+    return CtVolume(volume.hu[::step, ::step], volume.grid.strided((step, step, 1)), volume.notes)
 
 
 def read_opened(result: StoredResult, series: Series) -> Opened:
@@ -146,15 +146,7 @@ def thinned(series: Series, step: int) -> Series:
     if step == 1 or series.grid is None:
         return series
     frames = tuple(replace(frame, k=frame.k / step) for frame in series.frames[::step])
-    return replace(series, frames=frames, grid=strided(series.grid, (1, 1, step)))
-
-
-def strided(grid: Grid, steps: tuple[int, int, int]) -> Grid:
-    """Returns the grid of every so many voxels along each axis, beginning with the first."""
-    i, j, k = (len(range(0, size, step)) for size, step in zip(grid.shape, steps, strict=True))
-    affine = grid.ijk_to_lps.copy()
-    affine[:3, :3] *= steps
-    return Grid((i, j, k), affine, grid.frame_of_reference_uid)
+    return replace(series, frames=frames, grid=series.grid.strided((1, 1, step)))
 
 
 def as_int16(volume: CtVolume) -> CtVolume:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def test_listing_loads_no_networks_library() -> None:
     heavy = "{'torch', 'monai', 'highdicom', 'scipy'}"
-    code = f"import sys, app.run.series_listing; print({heavy} & set(sys.modules))"
+    code = f"import sys, app.run.listing.series_listing; print({heavy} & set(sys.modules))"
     root = Path(__file__).parents[4]
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

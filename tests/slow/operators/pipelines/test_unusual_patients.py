@@ -21,6 +21,9 @@ from operators.geometry.value_notes import GROWTH_PLATES, NOT_HOUNSFIELD
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.measure.flags import CUT, METAL, TOO_COARSE, flag_result
 from operators.measure.measuring import measure_segments
+from operators.networks.registry import Networks
+from operators.networks.runtimes import Device
+from operators.package_files.package_reader import read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines import several
 from operators.segmentation.segmentation import Segmentation
@@ -41,7 +44,7 @@ from tests.support.bones.synthetic_patients import (
     seen_along,
     thighs,
 )
-from tests.support.bones.synthetic_shapes import Points
+from tests.support.bones.synthetic_shapes import Points, points_of
 
 MODELS = Path(__file__).parents[4] / "models"
 FEMUR, HUMERUS = (limb_package(MODELS / name / "package.toml") for name in ("femur", "humerus"))
@@ -178,6 +181,19 @@ def test_a_head_alone_is_refused_with_what_was_seen() -> None:
     upper = Box((0, 0, 90), GRID.shape)
     with pytest.raises(UnsuitableError, match=r"no femur found.*no humerus found.*skull") as refused:
         found_in(CtVolume(ct.hu[upper.slices], GRID.crop(upper)), FEMUR, HUMERUS)
+    assert refused.value.code == "anatomy_not_found"
+
+
+def test_a_phantom_of_water_and_rods_shows_no_bone_to_the_shipped_networks() -> None:
+    points = points_of(GRID)[30:80, :, 35:95]
+    radius_mm = np.hypot(points[..., 0], points[..., 1])
+    hu = np.where(radius_mm < 75, 0, AIR_HU).astype(np.int16)
+    for x_mm, rod_hu in ((-40, 990), (-15, 340), (15, 120), (40, -100)):
+        hu[np.hypot(points[..., 0] - x_mm, points[..., 1]) < 12] = rod_hu
+    shipped = [read_coarse_to_fine_package(MODELS / name / "package.toml") for name in ("femur", "humerus")]
+    ct = CtVolume(hu, GRID.crop(Box((30, 0, 35), (80, 40, 95))))
+    with pytest.raises(UnsuitableError, match=r"no femur found.*no humerus found.*rod") as refused:
+        several.segment(ct, shipped, Networks(Device("auto", 1)), lambda *_: None)
     assert refused.value.code == "anatomy_not_found"
 
 

@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 from app.cli.training.calibrate import CalibrateOptions, calibrate
-from app.cli.training.train import TrainOptions
 from app.cli.training.train import train as train_package
+from app.cli.training.train_options import TrainOptions
 from operators.errors import ModelError, UsageError
 from operators.networks.architectures.radiograph_network import RadiographReader
 from tests.support.radiographs.radiograph_package import write_radiograph_package

@@ -88,12 +88,26 @@ def test_a_piece_that_lies_near_is_no_question_of_brightness() -> None:
     assert said == ()
 
 
-def test_the_image_is_read_only_where_there_is_a_far_piece() -> None:
-    def unread(_grid: Grid) -> NDArray[np.float32]:
-        raise AssertionError("expected no look at the image")
+def test_a_bone_without_far_pieces_is_looked_at_coarsely_only() -> None:
+    fine = replace(GRID, ijk_to_lps=np.diag([0.75] * 3 + [1.0]))
+    looks = list[Grid]()
 
-    (bone,), said = split_off_mimics([region(np.zeros(SHAPE, bool))], UNCALIBRATED, unread)
+    def hu_on(grid: Grid) -> NDArray[np.float32]:
+        looks.append(grid)
+        return image(np.zeros(SHAPE, bool), np.zeros(SHAPE))[::2, ::2, ::2]
+
+    (bone,), said = split_off_mimics([replace(region(np.zeros(SHAPE, bool)), grid=fine)], UNCALIBRATED, hu_on)
     assert (int((bone.margin > 0).sum()), said) == (int(BONE.sum()), ())
+    assert [grid.same_as(fine.strided((2, 2, 2))) for grid in looks] == [True]
+
+
+@pytest.mark.parametrize(("rod_hu", "noise_hu"), [(990.0, 12.0), (340.0, 20.0), (3000.0, 0.0)])
+def test_a_rod_of_one_substance_is_no_bone(rod_hu: float, noise_hu: float) -> None:
+    sharp = np.where(BONE, rod_hu, 40.0) + np.random.default_rng(1).normal(0, noise_hu, SHAPE)
+    hu = ndimage.gaussian_filter(sharp, 1.0).astype(np.float32)
+    shown, said = split_off_mimics([region(np.zeros(SHAPE, bool))], UNCALIBRATED, lambda _grid: hu)
+    assert shown == ()
+    assert said == (f"{LABEL.meaning}: as uniform as metal or a phantom's rod, and was left out.",)
 
 
 def test_a_bone_less_likely_there_than_not_is_left_out_and_said() -> None:

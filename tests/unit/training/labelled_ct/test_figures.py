@@ -15,8 +15,8 @@ from operators.errors import ModelError
 from tests.unit.training.labelled_ct.test_folds import case
 from training.labelled_ct.curves import draw_curves
 from training.labelled_ct.folds import Fold
-from training.labelled_ct.installation import install_trained
-from training.labelled_ct.model_card import FoldResult, best_of, card_text, fold_table
+from training.labelled_ct.package.installation import install_trained
+from training.labelled_ct.package.model_card import FoldResult, best_of, card_text, fold_table
 from training.labelled_ct.scoring import CaseScore, figures_of
 
 

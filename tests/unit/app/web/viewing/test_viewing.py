@@ -20,7 +20,7 @@ from app.web.viewing.radiographs import polygons
 from app.web.viewing.still import still_picture
 from app.web.viewing.surfaces import surfaces_of
 from app.web.viewing.tables import fracture_rows, grade_of, segment_rows, values_in
-from app.web.viewing.volumes import first_picture, strided, thinned
+from app.web.viewing.volumes import first_picture, thinned
 from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.geometry.volume import CtVolume, Grid, LabelMap
@@ -99,7 +99,7 @@ def test_fewer_slices_keep_their_values_and_places(tmp_path: Path, keep: tuple[i
     assert small.grid.shape[2] == -(-series.grid.shape[2] // 3)
     expected = phantoms.position_volume(small.grid.shape, small.grid.ijk_to_lps)
     assert np.abs(small.hu - expected).max() <= 1
-    assert strided(series.grid, (2, 3, 1)).shape[:2] == (4, 2)
+    assert series.grid.strided((2, 3, 1)).shape[:2] == (4, 2)
 
 
 def test_a_mark_lies_in_its_segment_and_one_between_fragments_that_meet() -> None:

@@ -13,8 +13,8 @@ from operators.networks.architectures.architecture_table import build
 from operators.networks.runtimes import Device, load_network
 from operators.packages.packages import NetworkSpec
 from tests.unit.training.labelled_ct.test_figures import result, score
-from training.labelled_ct.ensembles import ensemble_row, member_of, member_row, merge
-from training.labelled_ct.installation import installed_folds
+from training.labelled_ct.package.ensembles import ensemble_row, member_of, member_row, merge
+from training.labelled_ct.package.installation import installed_folds
 from training.loop.starting_weights import stored_weights
 
 ARGUMENTS: dict[str, object] = {"dimensions": 3, "inputs": 1, "outputs": 2, "filters": [4, 8]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from app.run.series_listing import render, rows_of
+from app.run.listing.series_listing import render, rows_of
 from operators.dicom.read.scan import scan
 from operators.errors import UnreadableError
 from tests.support.dicom import phantoms

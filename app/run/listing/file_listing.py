@@ -12,7 +12,7 @@ from app.run.file_run import (
     left_beside_dicom,
     names_below,
 )
-from app.run.series_listing import Row
+from app.run.listing.series_listing import Row
 from operators.dicom.read.scan import Scan, UnreadableFile
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume

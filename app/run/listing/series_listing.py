@@ -86,7 +86,7 @@ def series_command(
     with opened_input(folder) as place:
         found, listed, unread = scan(place), list[Row](), tuple[UnreadableFile, ...]()
         if found.other_files:
-            from app.run.file_listing import list_files  # its libraries take seconds to import
+            from app.run.listing.file_listing import list_files  # its libraries take seconds to import
 
             listed, unread = list_files(place, found, choose_packages(models, package))
         rows = listed or rows_of(found, read_packages(models), package)

@@ -13,11 +13,11 @@ from operators.importing.shared_fracture import place_weights
 from operators.package_files.package_reader import PACKAGE_FILE
 from training.files import write_text
 from training.labelled_ct.curves import CURVES_FILE
-from training.labelled_ct.ensembles import ensemble_row, merge
 from training.labelled_ct.fold_training import LabelledCtTraining
 from training.labelled_ct.folds import Fold
-from training.labelled_ct.model_card import CARD_FILE, FoldResult, card_text
-from training.labelled_ct.package_tables import text_of
+from training.labelled_ct.package.ensembles import ensemble_row, merge
+from training.labelled_ct.package.model_card import CARD_FILE, FoldResult, card_text
+from training.labelled_ct.package.package_tables import text_of
 from training.labelled_ct.planning import PLAN_FILE
 from training.loop.report import report_file
 

@@ -1,0 +1,1 @@
+"""Makes an installed package of trained networks: its tables, its ensemble, and its model card."""

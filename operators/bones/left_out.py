@@ -29,8 +29,9 @@ CORTEX_MM = 2.4
 # to 0.2 of the median; inside balls cut out of bones it is 0.25 or more in 95 of 100. The shell of a fragment
 # is brighter than its inside by 100 HU or more; that of contrast medium is darker
 UNIFORM_SHARE = 0.3
-# The same of a whole bone: 0.61 to 1.38 of nine real ones, 0.01 of the rods of a phantom
-UNIFORM_BONE_SHARE = 0.1
+# The same of a whole bone: 0.8 to 2.3 of ten real ones, 0.01 of the rods of a phantom. The shell of the real
+# ones is brighter than their inside; that of a rod has at most this share of the inside's Hounsfield units
+UNIFORM_BONE_SHARE, RIM_SHARE = 0.1, 0.95
 # A whole bone is looked at in voxels of about this size; larger ones blur its cortex and its inside
 LOOK_MM = 2.0
 
@@ -82,7 +83,8 @@ def is_one_substance(region: BoneRegion, hu_on: HounsfieldOn) -> bool:
     """
     i, j, k = (max(int(LOOK_MM / spacing), 1) for spacing in region.grid.spacing_mm)
     grid = region.grid.strided((i, j, k))
-    return is_filled_evenly(hu_on(grid), region.margin[::i, ::j, ::k] > 0, grid, UNIFORM_BONE_SHARE)
+    mask = region.margin[::i, ::j, ::k] > 0
+    return is_filled_evenly(hu_on(grid), mask, grid, UNIFORM_BONE_SHARE, RIM_SHARE)
 
 
 def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
@@ -133,8 +135,9 @@ def looks_like_bone(hu: Hounsfield, piece: Mask, median_hu: float, grid: Grid) -
     return not is_filled_evenly(hu, piece, grid, UNIFORM_SHARE)
 
 
-def is_filled_evenly(hu: Hounsfield, piece: Mask, grid: Grid, share: float) -> bool:
-    """Returns whether the interquartile range inside a piece is at most a share of the median.
+def is_filled_evenly(hu: Hounsfield, piece: Mask, grid: Grid, share: float, rim_share: float = 1.0) -> bool:
+    """Returns whether the interquartile range inside a piece is at most a share of the median, and the rim is
+    darker than the `rim_share` of it.
 
     Contrast medium is as bright as bone, but it fills its vessel evenly, as metal and plastics fill their
     bodies, and the scanner's blur makes the rim darker than the inside. False for what is too thin to have an
@@ -145,4 +148,4 @@ def is_filled_evenly(hu: Hounsfield, piece: Mask, grid: Grid, share: float) -> b
         return False
     low, middle, high = np.percentile(hu[core], [25, 50, 75])
     shell_hu = float(hu[piece & ~ndimage.binary_erosion(piece)].mean())
-    return bool(shell_hu < middle and high - low <= share * abs(middle))
+    return bool(shell_hu < rim_share * middle and high - low <= share * abs(middle))

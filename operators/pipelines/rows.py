@@ -23,6 +23,7 @@ from operators.geometry.resampling import (
     covering_box,
     interpolate,
     interpolate_mask,
+    interpolate_scalar,
     isotropic_grid,
     resample_hu,
 )
@@ -73,18 +74,32 @@ class BonesOfRow:
 def bones_of_row(
     channels: Array, grid: Grid, package: CoarseToFinePackage, source: CtVolume, networks: Networks
 ) -> BonesOfRow:
-    """Returns the bones of a package's row, none if it has no row; `channels` are those of write_channels."""
+    """Returns the bones of a package's row, none if it has no row.
+
+    `channels` are those of write_channels. Where the bones are is what the package's own network says: it
+    takes the place of the class of the row in them.
+    """
     labels = [label for label in package.labels if label.found_by.is_of_row]
     if not labels:
         return BonesOfRow()
     seen = seen_row(channels, grid, package, labels[0])
     found, row = outline_row(source, seen, package, networks)
+    number = 1 + kept_classes(package).index(labels[0].found_by.fine_class)
+    take_row(channels, number, interpolate_scalar(found.probability(row), row.grid, grid, 0.0))
     names = tuple(label.name for label in labels[: len(found.found)])
     owners = RowOwners(owners_on(grid, found, row), names)
     evidence = level_evidence(found, row, package, networks, source.grid) if package.level else []
     nobody = seen.bones & ((owners.numbers == 0) | (owners.numbers > len(names)))
     left_out = left_out_of(nobody, grid, package, labels[0])
     return BonesOfRow(owners, dict(zip(names, evidence, strict=False)), tuple(left_out))
+
+
+def take_row(channels: Array, number: int, probability: Array) -> None:
+    """Writes the probability (I, J, K) of a class into channels, in place; the others share what is left."""
+    left = (1 - probability) / np.maximum(1 - channels[number], np.float32(1e-6))
+    channels[1:] *= np.minimum(left, 1)
+    channels[number] = probability
+    channels[0] = 1 - channels[1:].sum(axis=0)
 
 
 def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: Label) -> SeenRow:

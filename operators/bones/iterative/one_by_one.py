@@ -23,6 +23,8 @@ Reader = Callable[[Array, Mask], Array]
 SETTLED_VOXELS, MOVES = 2.0, 6
 # A piece of a bone has at least this share of the largest: a broken bone has several
 PIECE_SHARE = 0.05
+# Probabilities are kept so far around a bone; what two networks outline of a bone differs by this much
+EDGE_MM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class Row:
 class Instance:
     """One bone of a row: its voxels in a `box`, and the mean probability of it there.
 
+    `probability` (I, J, K), float16, is that of the bone in the block `around`: the box with an edge.
     `is_partial`: the scan shows a part of it only. `repair` says how it was repaired: "inserted" between two
     others, "joined" from two; empty as a rule.
     """
@@ -54,6 +57,8 @@ class Instance:
     box: Box
     mask: Mask
     certainty: float
+    around: Box
+    probability: NDArray[np.float16]
     is_partial: bool
     repair: str = ""
 
@@ -103,10 +108,14 @@ def read_at(row: Row, memory: Mask, start: NDArray[np.int_]) -> Instance | None:
     if box is None:
         return None
     whole, partial = (float(probabilities[n][mask].sum()) for n in (1, 2))
-    shift = (int(start[0]), int(start[1]), int(start[2]))
-    placed = Box(added(box.start, shift), added(box.stop, shift))
-    own = mask[box.slices].copy()
-    return Instance(placed, own, float(bone[mask].mean()), partial > whole or on_border(placed, row))
+    placed = moved(box, start)
+    around = placed.grow_mm(EDGE_MM, row.grid.spacing_mm, row.hu.shape)
+    # Of neither what was outlined before nor the small pieces
+    own = np.where(mask | (bone < 0.5), bone, np.float32(0))
+    near, _ = patch_of(own, np.array(around.start) - start, around.shape, 0)
+    is_partial = partial > whole or on_border(placed, row)
+    certainty = float(bone[mask].mean())
+    return Instance(placed, mask[box.slices].copy(), certainty, around, near.astype(np.float16), is_partial)
 
 
 def patch_of(
@@ -123,9 +132,10 @@ def patch_of(
     return patch, inside
 
 
-def added(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Returns the sum of two positions."""
-    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+def moved(box: Box, by: NDArray[np.int_]) -> Box:
+    """Returns a box moved by so many voxels (3,)."""
+    (i, j, k), (a, b, c), (x, y, z) = box.start, box.stop, by.tolist()
+    return Box((i + x, j + y, k + z), (a + x, b + y, c + z))
 
 
 def without_small_pieces(mask: Mask) -> Mask:

@@ -1,7 +1,10 @@
-"""Repairs a row of bones whose spacing says that one was skipped, or that two are parts of one."""
+"""Repairs a row of bones whose spacing and sizes say that one was skipped, that two are parts of one, or that
+one is a scrap.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +15,39 @@ from operators.geometry.volume import Box
 # One outline in place of two covers at least so much of both; halves that are not outlined as one bone are
 # together at most so many times as large as others
 COVERED, JOINT_SIZE = 0.8, 1.3
+# Two that are together no larger than one of their neighbours are taken for halves up to this distance,
+# relative to that of their neighbours
+HALVES_APART = 0.75
+# What the network calls a part of a bone, and has less than this share of the size of those around it, is a
+# scrap of one of them where these two are as near to each other as neighbours are
+SCRAP_SIZE = 0.5
 
 
 def repair_row(row: Row, found: list[Instance]) -> tuple[list[Instance], list[int]]:
     """Returns the bones from the top down, and the numbers (from 0) of those after which one is missing."""
-    found = insert_skipped(row, join_doubled(row, found))
+    found = insert_skipped(row, join_doubled(row, without_scraps(row, found)))
     ratios = spacing_ratios(row, found)
     return found, [n for n, ratio in enumerate(ratios) if ratio >= row.rules.skipped]
+
+
+def without_scraps(row: Row, found: list[Instance]) -> list[Instance]:
+    """Returns the bones without scraps between two others."""
+    found, number = list(found), 1
+    while number < len(found) - 1:
+        rest = found[:number] + found[number + 1 :]
+        is_small = found[number].voxels < SCRAP_SIZE * usual_size(row, found, number, number + 1)
+        is_between_neighbours = spacing_ratios(row, rest)[number - 1] < row.rules.skipped
+        if found[number].is_partial and is_small and is_between_neighbours:
+            found = rest
+        else:
+            number += 1
+    return found
+
+
+def usual_size(row: Row, found: list[Instance], first: int, after: int) -> float:
+    """Returns the median voxels of the whole bones on both sides of some (from `first` to before `after`)."""
+    around = found[max(first - row.rules.around, 0) : first] + found[after : after + row.rules.around]
+    return float(np.median([each.voxels for each in around if not each.is_partial] or [0]))
 
 
 def join_doubled(row: Row, found: list[Instance]) -> list[Instance]:
@@ -26,14 +55,20 @@ def join_doubled(row: Row, found: list[Instance]) -> list[Instance]:
     found = list(found)
     number = 0
     while number < len(found) - 1:
-        joint = None
-        if spacing_ratios(row, found)[number] <= row.rules.doubled:
+        ratio, joint = spacing_ratios(row, found)[number], None
+        if ratio <= row.rules.doubled or (ratio <= HALVES_APART and are_halves(row, found, number)):
             joint = joined(row, found, number)
         if joint is None:
             number += 1
         else:
             found[number : number + 2] = [joint]
     return found
+
+
+def are_halves(row: Row, found: list[Instance], number: int) -> bool:
+    """Returns whether a bone and the next are together no larger than their neighbours."""
+    together = found[number].voxels + found[number + 1].voxels
+    return together <= usual_size(row, found, number, number + 2)
 
 
 def joined(row: Row, found: list[Instance], number: int) -> Instance | None:
@@ -79,7 +114,7 @@ def spacing_ratios(row: Row, found: list[Instance]) -> list[float]:
     ]
 
 
-def memory_of(row: Row, found: list[Instance]) -> Mask:
+def memory_of(row: Row, found: Sequence[Instance]) -> Mask:
     """Returns the voxels of all bones."""
     memory = np.zeros(row.hu.shape, np.bool_)
     for each in found:
@@ -89,13 +124,20 @@ def memory_of(row: Row, found: list[Instance]) -> Mask:
 
 def union(one: Instance, other: Instance) -> Instance:
     """Returns two bones as one."""
-    box = Box.around_all([one.box, other.box])
-    mask = np.zeros(box.shape, np.bool_)
+    box, around = Box.around_all([one.box, other.box]), Box.around_all([one.around, other.around])
+    mask, probability = np.zeros(box.shape, np.bool_), np.zeros(around.shape, np.float16)
     for each in (one, other):
-        start = [a - b for a, b in zip(each.box.start, box.start, strict=True)]
-        mask[tuple(slice(a, a + n) for a, n in zip(start, each.mask.shape, strict=True))] |= each.mask
+        mask[within(each.box, box)] |= each.mask
+        here = probability[within(each.around, around)]
+        np.maximum(here, each.probability, out=here)
     certainty = (one.certainty * one.voxels + other.certainty * other.voxels) / (one.voxels + other.voxels)
-    return Instance(box, mask, certainty, one.is_partial or other.is_partial, "joined")
+    is_partial = one.is_partial or other.is_partial
+    return Instance(box, mask, certainty, around, probability, is_partial, "joined")
+
+
+def within(box: Box, whole: Box) -> tuple[slice, ...]:
+    """Returns the slices of a box in an array of the box that holds it."""
+    return tuple(slice(a - o, b - o) for a, b, o in zip(box.start, box.stop, whole.start, strict=True))
 
 
 def covered(bone: Instance, by: Instance) -> float:

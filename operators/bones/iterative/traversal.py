@@ -1,11 +1,13 @@
 """Walks along a row of bones from its top, outlining one bone after the other (Lessmann et al. 2019).
 
 Each place to look at is the highest where a bone was seen and none is outlined yet, so that what lies above
-the first one, or was passed over, is looked at too.
+the first one, or was passed over, is looked at too. Then the row is followed beyond its ends, where no bone
+was seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.bones.iterative.one_by_one import (
+    EDGE_MM,
     Instance,
     Mask,
     Row,
@@ -21,16 +24,18 @@ from operators.bones.iterative.one_by_one import (
     outline_at,
     share_in,
 )
-from operators.bones.iterative.repair import repair_row
+from operators.bones.iterative.repair import memory_of, repair_row
 from operators.geometry.components import components_of
 from operators.geometry.volume import Box
 
-# What two networks outline of a bone differs by this much
-EDGE_MM = 3.0
 # The highest voxels of what is not outlined yet, down to this far below its top, say where to look
 TOP_MM = 20.0
 # What is outlined on the way lies at least so far where bones were seen: else a network outlines anything
 SEEN_SHARE = 0.05
+# What is outlined where no bone was seen has at least this mean probability; bones of real CTs have 0.93
+SURE = 0.9
+# It lies at least this share of the distance of its neighbours beyond the last one
+BEYOND_SHARE = 0.5
 # A row ends at a bone of which so much was outlined as one of the row
 END_SHARE = 0.5
 # The last bone of a row lies this near to the bone that the row ends at
@@ -62,6 +67,14 @@ class Instances:
             nearest[box.slices][closer] = away_mm[closer]
         return owners
 
+    def probability(self, row: Row) -> NDArray[np.float32]:
+        """Returns the probability (I, J, K) of any of the bones."""
+        probability = np.zeros(row.hu.shape, np.float32)
+        for each in self.found:
+            here = probability[each.around.slices]
+            np.maximum(here, each.probability, out=here)
+        return probability
+
 
 def find_instances(row: Row) -> Instances:
     """Returns the bones of a row, those that were skipped or doubled repaired."""
@@ -88,7 +101,26 @@ def walk(row: Row) -> list[Instance]:
             # What is no bone is remembered too: the network would outline it again in place of the next
             mark(instance, memory)
             take_away(remaining, instance, row)
-    return sorted(found, key=lambda each: -each.centre[2])
+    found = sorted(found, key=lambda each: -each.centre[2])
+    found = [*found, *followed(row, found, row.end)]
+    return [*reversed(followed(row, found[::-1], row.begin)), *found]
+
+
+def followed(row: Row, found: Sequence[Instance], end: Mask) -> list[Instance]:
+    """Returns the bones beyond the last of some in their order, up to the bone that the row ends at.
+
+    Each is looked for as far from the last one as that is from the one before.
+    """
+    more: list[Instance] = []
+    while len(known := [*found, *more]) > 1 and not is_next_to(known[-1], end, row):
+        step = known[-1].centre - known[-2].centre
+        instance = outline_at(row, memory_of(row, known), known[-1].centre + step)
+        if instance is None or not is_large_enough(instance, row) or instance.certainty < SURE:
+            break
+        if (instance.centre - known[-1].centre) @ step < BEYOND_SHARE * (step @ step):
+            break
+        more.append(instance)
+    return more
 
 
 def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:

@@ -39,12 +39,14 @@ class MadeNetwork:
     """Outlines the highest bone of a patch that is not in memory: Hounsfield units are the labels' numbers.
 
     `blind` are the numbers that it does not see in so many looks; `wary` are those that it sees only where
-    bones on both sides are known, `halves` those that it outlines in two halves unless they are.
+    bones on both sides are known, `halves` those that it outlines in two halves unless they are. `certainty`
+    is the probability of what it outlines.
     """
 
     blind: dict[int, int] = field(default_factory=dict)
     wary: tuple[int, ...] = ()
     halves: tuple[int, ...] = ()
+    certainty: float = 0.8
 
     def __call__(self, hu: NDArray[np.float32], memory: NDArray[np.bool_]) -> NDArray[np.float32]:
         free = np.where(memory | (hu < 1), 0, hu).astype(int)
@@ -56,7 +58,7 @@ class MadeNetwork:
             if min(seen) in self.halves and mask.sum() == (hu == min(seen)).sum() and not self.joint(memory):
                 levels = np.flatnonzero(mask.any(axis=(0, 1)))
                 mask[:, :, : int(levels[len(levels) // 2])] = False
-            found[1][mask] = 0.9
+            found[1][mask] = self.certainty
         found[0] = 1 - found[1:].sum(axis=0)
         return found
 

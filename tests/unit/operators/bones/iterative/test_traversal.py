@@ -29,7 +29,7 @@ def test_every_bone_of_a_row_is_outlined_from_the_top_down(count: int) -> None:
     assert found.gaps == ()
     assert found.reaches_end
     assert not any(each.is_partial or each.repair for each in found.found)
-    assert all(each.certainty == pytest.approx(0.9) for each in found.found)
+    assert all(each.certainty == pytest.approx(0.8) for each in found.found)
 
 
 def test_nothing_in_view_is_no_bone() -> None:
@@ -62,6 +62,24 @@ def test_what_is_outlined_where_no_bone_was_seen_is_none() -> None:
     unseen[12, :16] = False
     row.wanted[unseen] = False
     assert numbers(find_instances(row), labels) == [2, 3, 4]
+
+
+@pytest.mark.parametrize(("certainty", "names"), [(0.85, [2, 3, 4]), (0.95, [1, 2, 3, 4, 5])])
+def test_a_row_is_followed_beyond_what_was_seen_while_its_bones_are_sure(
+    certainty: float, names: list[int]
+) -> None:
+    labels, end = row_of_blocks(5)
+    row = row_of(labels, end, MadeNetwork(certainty=certainty))
+    row.wanted[np.isin(labels, (1, 5))] = False
+    assert numbers(find_instances(row), labels) == names
+
+
+def test_a_row_is_not_followed_beyond_the_bone_that_it_ends_at() -> None:
+    labels, end = row_of_blocks(4)
+    labels[12:22, 12:22, :3] = 5
+    row = row_of(labels, end, MadeNetwork(certainty=0.95))
+    row.wanted[labels == 5] = False
+    assert numbers(find_instances(row), labels) == [1, 2, 3, 4]
 
 
 def test_a_row_that_ends_in_view_reaches_no_end_bone() -> None:
@@ -130,6 +148,33 @@ def test_two_halves_of_a_bone_are_joined() -> None:
     assert voxels(found) == [SIDE**3] * 7
 
 
+def test_halves_that_lie_further_apart_are_joined_by_their_size() -> None:
+    labels, end = row_of_blocks(7)
+    low, high = np.flatnonzero((labels == 4).any(axis=(0, 1)))[[0, -1]]
+    labels[labels >= 4] += 1
+    # A bone without its middle: two slabs, whose centres are 8 voxels apart, of 14 from bone to bone
+    labels[labels == 5] = 0
+    labels[12:22, 12:22, high - 1 : high + 1], labels[12:22, 12:22, low : low + 2] = 4, 5
+    found = find_instances(row_of(labels, end, MadeNetwork()))
+    assert numbers(found, labels) == [1, 2, 3, 0, 6, 7, 8]
+    assert [each.repair for each in found.found] == ["", "", "", "joined", "", "", ""]
+
+
+def test_a_scrap_between_two_bones_is_none() -> None:
+    labels, end = row_of_blocks(5)
+    low = int(np.flatnonzero((labels == 2).any(axis=(0, 1)))[0])
+    labels[labels > 2] += 1
+    labels[24:30, 12:18, low - 6 : low + 2] = 3
+    made = MadeNetwork()
+
+    def read(hu: NDArray[np.float32], memory: NDArray[np.bool_]) -> NDArray[np.float32]:
+        found = made(hu, memory)
+        return found[[0, 2, 1]] if (hu[found[1] > 0] == 3).any() else found
+
+    assert numbers(find_instances(row_of(labels, end, made)), labels) == [1, 2, 3, 4, 5, 6]
+    assert numbers(find_instances(row_of(labels, end, read)), labels) == [1, 2, 4, 5, 6]
+
+
 def test_a_row_stops_at_its_end_bone_though_it_is_outlined_as_one_of_the_row() -> None:
     labels, end = row_of_blocks(3)
     mixed = np.where(end > 0, 4, labels).astype(np.uint8)
@@ -172,3 +217,10 @@ def test_voxels_near_a_bone_belong_to_the_nearest() -> None:
     # Voxels have 2 mm: the next to a bone belongs to it, the second is farther than 3 mm
     along = owners[16, 16][np.flatnonzero(labels[16, 16])[0] - 2 :][: SIDE + 4]
     assert along.tolist() == [0, 2, *[2] * SIDE, 2, 0]
+
+
+def test_the_probability_of_a_row_is_that_of_its_bones() -> None:
+    labels, end = row_of_blocks(7)
+    row = row_of(labels, end, MadeNetwork(halves=(4,), certainty=0.95))
+    probability = find_instances(row).probability(row)
+    assert np.allclose(probability, np.where(labels > 0, 0.95, 0), atol=1e-3)

@@ -28,7 +28,7 @@ from operators.pipelines import several
 from operators.segmentation.segmentation import Segmentation
 
 Array = NDArray[np.float32]
-UNTRAINED = Path(__file__).parents[3] / "models" / "spine" / "package.untrained.toml"
+SPINE = Path(__file__).parents[3] / "models" / "spine" / "package.toml"
 # A bone, the space to the next, the bones at the ends, and half of the column's width, mm
 BONE_MM, SPACE_MM, END_MM, HALF_MM = 20.0, 6.0, 40.0, 16.0
 SPACING_MM, SIDE_VOXELS = 2.0, 40
@@ -45,7 +45,7 @@ def spine_package() -> CoarseToFinePackage:
 
     Without conditioning channels, which its made networks do not read, and without measurements.
     """
-    package = read_coarse_to_fine_package(UNTRAINED)
+    package = read_coarse_to_fine_package(SPINE)
     sizes = {
         "coarse": (4.0, 32),
         "fine": (2.0, 32),

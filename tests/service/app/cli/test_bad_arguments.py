@@ -26,7 +26,7 @@ OSTEON = [sys.executable, "-W", "ignore", "-c", "from app.cli.commands import ma
 # The names of Python's errors, and the number of the operating system's
 BARE = re.compile(r"\b\w+Error\b|\bErrno\b|Traceback|\bNone\b")
 
-UNKNOWN = "expected one of the packages femur, humerus, pelvis, radiograph, got"
+UNKNOWN = "expected one of the packages femur, humerus, pelvis, radiograph, spine, got"
 # Command, exit code, and a part of the sentence. `text` is a folder with a file that is no DICOM.
 CASES = [
     ("run none -o out", 2, "expected an input folder or file, none does not exist"),

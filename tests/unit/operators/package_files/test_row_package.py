@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused(keys: tuple[str, ...], value: Any, said: s
 
 
 def test_the_package_of_the_spine_takes_what_its_recipe_trains() -> None:
-    package = read_coarse_to_fine_package(MODELS / "spine" / "package.untrained.toml")
+    package = read_coarse_to_fine_package(MODELS / "spine" / "package.toml")
     recipe = read_recipe(MODELS / "spine" / "training.toml")
     for spec in (package.instance, package.level):
         assert spec is not None

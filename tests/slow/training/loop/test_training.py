@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.cli.training.train import TrainOptions
 from app.cli.training.train import train as train_package
+from app.cli.training.train_options import TrainOptions
 from operators.errors import ModelError, UsageError
 from operators.networks.weights import load_weights
 from operators.package_files.package_reader import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +52,10 @@ class KeptRows:
         Image.fromarray(draw_preview(ct, made.label_map, made.segments)).save(work / name)
         save_small(work / name, self.pictures / name)
         return name
+
+
+def pictures_of(rows: Sequence[Row], remarks: Mapping[str, str], folder: str) -> Iterator[str]:
+    """Yields the picture of each case that has one, below the remark on what is wrong in it."""
+    for row in (row for row in rows if row["picture"]):
+        said = f"{row['case']}: {remarks.get(row['case'], '')}".removesuffix(": ")
+        yield f"\n{said}\n\n![{row['case']}]({folder}/{row['picture']})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.accuracy.tables import NONE, markdown, number, percent
 from benchmarks.bodies.cases import Cases
-from benchmarks.kept_rows import Row
+from benchmarks.kept_rows import Row, pictures_of
 
 INTRODUCTION = """# Accuracy on whole bodies
 
@@ -53,18 +53,9 @@ def write_page(rows: Sequence[Row], cases: Cases, pictures: Path, page: Path) ->
         markdown(REAL, real_rows(real)),
         "",
         *warnings(real),
-        *pictures_of(cases, real, pictures.name),
+        *pictures_of(real, {case.path: case.remark for case in cases.real}, pictures.name),
     ]
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
-
-
-def pictures_of(cases: Cases, rows: Sequence[Row], folder: str) -> Iterator[str]:
-    """Yields the pictures of the real CTs, each with what is wrong in it."""
-    remarks = {case.path: case.remark for case in cases.real}
-    for row in rows:
-        if row["picture"]:
-            said = f"{row['case']}: {remarks[row['case']]}".removesuffix(": ")
-            yield f"\n{said}\n\n![{row['case']}]({folder}/{row['picture']})"
 
 
 def means(rows: Sequence[Row], cases: Cases) -> Iterator[Sequence[str]]:

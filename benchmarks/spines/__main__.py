@@ -41,7 +41,9 @@ def main(
         recipe = read_recipe(models / cases.recipe / "training.toml")
         kept.run(runs_of(cases, data, recipe, package, kept), fingerprint([package]), only)
     names = (*(case.name for case in cases.rows), *(case.path for case in cases.real))
-    write_page([kept.rows[name] for name in names if name in kept.rows], cases.package, kept.pictures, PAGE)
+    rows = [kept.rows[name] for name in names if name in kept.rows]
+    remarks = {case.path: case.remark for case in cases.real}
+    write_page(rows, cases.package, remarks, kept.pictures, PAGE)
 
 
 def runs_of(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.accuracy.tables import NONE, markdown, number
-from benchmarks.kept_rows import Row
+from benchmarks.kept_rows import Row, pictures_of
 
 SCANS = ("scan", "bones", "identified", "right", "flagged", "doubled", "skipped", "false", "shifted, no flag",
          "Dice of outlines", "height mm")  # fmt: skip
 
 
-def write_page(rows: Sequence[Row], package: str, pictures: Path, page: Path) -> None:
-    """Writes the page; `pictures` is the folder of the real CTs' pictures."""
+def write_page(
+    rows: Sequence[Row], package: str, remarks: Mapping[str, str], pictures: Path, page: Path
+) -> None:
+    """Writes the page; `pictures` is the folder of the real CTs' pictures, `remarks` what is seen in them."""
     made = [row for row in rows if "bones" in row]
     real = [row for row in rows if "found" in row]
     lines = (
@@ -30,7 +32,7 @@ def write_page(rows: Sequence[Row], package: str, pictures: Path, page: Path) ->
         markdown(SCANS, scan_rows(made)),
         "\n## Real CTs\n",
         markdown(("scan", "known to show", "likeliest levels", "flags"), lines),
-        *(f"\n![{row['case']}]({pictures.name}/{row['picture']})" for row in real if row["picture"]),
+        *pictures_of(real, remarks, pictures.name),
     ]
     page.write_text("\n".join(parts) + "\n", encoding="utf-8")
 

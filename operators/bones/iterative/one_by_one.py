@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.components import components_of
-from operators.geometry.distance import distance_mm
 from operators.geometry.resampling import AIR_HU
 from operators.geometry.volume import Box, Grid
 from operators.packages.iterative import IterativeRules
@@ -24,8 +23,6 @@ Reader = Callable[[Array, Mask], Array]
 SETTLED_VOXELS, MOVES = 2.0, 6
 # A piece of a bone has at least this share of the largest: a broken bone has several
 PIECE_SHARE = 0.05
-# ... and lies so near to it: what is farther is of another bone, or a vessel
-FAR_MM = 5.0
 # Probabilities are kept so far around a bone; what two networks outline of a bone differs by this much
 EDGE_MM = 3.0
 
@@ -106,14 +103,14 @@ def read_at(row: Row, memory: Mask, start: NDArray[np.int_]) -> Instance | None:
     known, _ = patch_of(memory, start, row.patch, False)
     probabilities = row.read(hu, known)
     bone = probabilities[1] + probabilities[2]
-    mask = without_strays((bone >= 0.5) & ~known & inside, row.grid)
+    mask = without_small_pieces((bone >= 0.5) & ~known & inside)
     box = Box.around(mask)
     if box is None:
         return None
     whole, partial = (float(probabilities[n][mask].sum()) for n in (1, 2))
     placed = moved(box, start)
     around = placed.grow_mm(EDGE_MM, row.grid.spacing_mm, row.hu.shape)
-    # Of neither what was outlined before nor the other pieces
+    # Of neither what was outlined before nor the small pieces
     own = np.where(mask | (bone < 0.5), bone, np.float32(0))
     near, _ = patch_of(own, np.array(around.start) - start, around.shape, 0)
     is_partial = partial > whole or on_border(placed, row)
@@ -141,16 +138,11 @@ def moved(box: Box, by: NDArray[np.int_]) -> Box:
     return Box((i + x, j + y, k + z), (a + x, b + y, c + z))
 
 
-def without_strays(mask: Mask, grid: Grid) -> Mask:
-    """Returns a mask without pieces that are far smaller than the largest, or far from it."""
+def without_small_pieces(mask: Mask) -> Mask:
+    """Returns a mask without pieces that are far smaller than the largest."""
     pieces, sizes = components_of(mask, connected=3)
-    main = int(np.argmax(sizes))
-    large = [n for n in range(1, len(sizes)) if sizes[n] >= PIECE_SHARE * sizes[main]]
-    if len(large) > 1:
-        away_mm = distance_mm(pieces != main, grid.spacing_mm)
-        large = [n for n in large if away_mm[pieces == n].min() <= FAR_MM]
-    kept: Mask = np.isin(pieces, large)
-    return kept
+    large: Mask = (sizes >= PIECE_SHARE * sizes.max())[pieces] & mask
+    return large
 
 
 def on_border(box: Box, row: Row) -> bool:

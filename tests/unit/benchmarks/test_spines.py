@@ -38,8 +38,11 @@ def test_a_right_result_scores_and_its_page_says_so(tmp_path: Path) -> None:
     row = score(scan(), NAMES, made(Reading()))
     assert (row["identified"], row["is_right"], row["shifted_unflagged"]) == (1.0, True, 0)
     assert all(bone["dice"] > 0.95 for bone in row["bones"])
-    write_page([{"case": "made", **row}], "made", tmp_path / "pictures", tmp_path / "page.md")
+    real = {"case": "scan", "shows": ["L1"], "found": ["L1"], "flags": [], "picture": "scan.png"}
+    rows, remarks = [{"case": "made", **row}, real], {"scan": "One rib too many."}
+    write_page(rows, "made", remarks, tmp_path / "pictures", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "scan: One rib too many.\n\n![scan](pictures/scan.png)" in page
     assert "| identified (VerSe's rule) | 0.950 | 0.990 | 1.000 |" in page
     assert "| made | 4 | 1.000 | yes | no | 0 | 0 | 0 | 0 |" in page
 

@@ -13,18 +13,21 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
-from app.cli.node.options import Data
+from app.cli.node.options import Data, Database, node_settings, require_node
 from app.cli.training_display import training_display
 from app.printable import printable
 from app.settings import read_settings
 from operators.errors import UnsuitableError, UsageError
 
 if TYPE_CHECKING:
+    from app.node.settings.configuration import NodeSettings
     from training.labelled_ct.corrections import FiledCorrection
 
 CORRECTIONS = Path("corrections")
 
-corrections_app = App(name="corrections", help="Corrected results, to train a package on: list, add.")
+corrections_app = App(
+    name="corrections", help="Corrected results, to send, and to train a package on: list, send, add."
+)
 
 
 @corrections_app.command(name="list")
@@ -48,6 +51,37 @@ def list_filed(*, data: Data = None, config: Config = None) -> int:
     if not jobs:
         print("no corrected results")
     return 0
+
+
+@corrections_app.command
+def send(instance: str, /, *, data: Data = None, database: Database = None, config: Config = None) -> int:
+    """Send a corrected result in place of the results that destinations have.
+
+    Each destination is sent a rejection note of what it has, then the corrected result and everything that is
+    made from it.
+
+    Parameters
+    ----------
+    instance
+        Its SOP instance UID, as list prints it.
+    """
+    node = node_settings({"data": data, "database": database}, config=config).node
+    require_node(node)
+    print("\n".join(send_in_place(node, instance)))
+    return 0
+
+
+def send_in_place(node: NodeSettings, instance: str) -> list[str]:
+    """Queues that a filed corrected result is sent; returns what will be done. Raises UsageError."""
+    from app.node.queue.database import open_connection, prepare_database
+    from app.node.studies.edited_results import job_of_edit
+    from app.node.studies.replacement import replace_results
+    from app.node.watch.audit import audit_trail
+
+    job_id = job_of_edit(node.data, instance)
+    prepare_database(node)
+    client, now, who = open_connection(node), datetime.now().astimezone(), getpass.getuser()
+    return replace_results(client, job_id, instance, node, who, now, audit_trail(node))
 
 
 @corrections_app.command

@@ -23,7 +23,7 @@ from app.node.watch.audit import EDITED, AuditTrail
 from app.printable import printable
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.seg.seg_files import SEG_SOP_CLASS_UIDS, SegIdentity, read_identity
-from operators.errors import UnreadableError
+from operators.errors import UnreadableError, UsageError
 from operators.evaluation.changes import Change
 
 log = structlog.get_logger()
@@ -50,6 +50,15 @@ def filed_edits(data: Path, job_id: str) -> list[EditedResult]:
     folder = job_folder(data, job_id).edits
     found = [edited_of(read_json(path)) for path in folder.glob("*.json")] if folder.is_dir() else []
     return sorted(found, key=lambda each: each.when)
+
+
+def job_of_edit(data: Path, instance: str) -> str:
+    """Returns the job whose result a corrected result of a SOP instance UID corrects. Raises UsageError."""
+    jobs = (path.parent.name for path in (data / "jobs").glob("*/corrected"))
+    for job_id in jobs:
+        if any(each.instance == instance for each in filed_edits(data, job_id)):
+            return job_id
+    raise UsageError(f"expected the SOP instance UID of a corrected result that is filed, got {instance!r}")
 
 
 def edited_of(values: Mapping[str, object]) -> EditedResult:

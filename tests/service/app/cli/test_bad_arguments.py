@@ -89,6 +89,8 @@ CASES = [
     ("train pelvis", 2, "expected --data with a folder, got none"),
     ("corrections add", 2, "parameter --package requires an argument"),
     ("corrections list --data none", 2, "expected the data folder of a node at --data, got none, which"),
+    ("corrections send", 2, "INSTANCE"),
+    ("corrections send 1.2 --data none", 2, "expected the data folder of a node at --data, got none, which"),
     ("models rollback nobody", 2, UNKNOWN),
     ("notify --config none", 2, "expected a configuration file at --config, got none, which "),
     ("data import none --to out", 2, "expected a folder with labelled images, got none"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.corrections import send_in_place
 from app.node.queue.job import Json, job_folder
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import JobState
@@ -133,7 +134,9 @@ def test_a_pacs_gets_a_note_of_the_prediction_then_the_corrected_result(
         act(Acting(here.settings, here.client, "ann"), "withdraw", job().job_id)
         until(lambda: len(sent) == 4 and job().state == "delivered")
         assert told_replacements(here.client, job().job_id) == {instance: "pacs: withdrawn since"}
-        replace(here, job(), instance)
+        with pytest.raises(UsageError, match="a corrected result that is filed"):
+            send_in_place(here.settings, "1.2")
+        assert send_in_place(here.settings, instance) == [said]
         until(lambda: len(sent) == 5 and job().state == "delivered")
     assert told_replacements(here.client, job().job_id) == {instance: "pacs: in place of the results before"}
     assert "pacs" in said

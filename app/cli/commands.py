@@ -91,7 +91,7 @@ GROUPS = {
     ),
     "corrections": (
         "corrections:corrections_app",
-        "Corrected results, to train a package on: add.",
+        "Corrected results, to send, and to train a package on: list, send, add.",
     ),
     "models": (
         "models.packages:models_app",

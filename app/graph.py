@@ -44,13 +44,14 @@ class OsteonApplication(Application):
             (select, "selection", (resample, seg, report, pictures)),
             (resample, "resampled", (anatomy, measure, pictures)),
             (anatomy, "anatomy", (fracture,)),
-            (fracture, "segmentation", (seg, measure)),
-            (measure, "measured", (report, pictures)),
+            (fracture, "segmentation", (measure,)),
+            # Names of bones and fragments come from what is measured
+            (measure, "measured", (seg, report, pictures)),
             (seg, "seg", (report,)),
         ]
         if FALLBACK_ENCODINGS.keys() & work.paths.files.keys():
             fallbacks = FallbackWriterOperator(self, name="fallback_writer", work=work)
-            flows += [(select, "selection", (fallbacks,)), (fracture, "segmentation", (fallbacks,))]
+            flows += [(select, "selection", (fallbacks,)), (measure, "measured", (fallbacks,))]
         for source, port, takers in flows:
             for taker in takers:
                 self.add_flow(source, taker, {(port, port)})

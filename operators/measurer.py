@@ -9,9 +9,9 @@ from operators.stage_operator import StageOperator
 
 
 class MeasurerOperator(StageOperator):
-    """Turns `resampled` and `segmentation` into `measured`: the segmentation with its measurements and flags.
+    """Turns `resampled` and `segmentation` into `measured`: with names, measurements and flags.
 
-    A segmentation that cannot be measured is passed on unchanged, and there is no report.
+    A segmentation that cannot be measured is passed on with bones of a row numbered, and there is no report.
     """
 
     inputs, output, stage = ("resampled", "segmentation"), "measured", "measure"

@@ -39,8 +39,8 @@ class PictureWriterOperator(StageOperator):
 class FallbackWriterOperator(StageOperator):
     """Writes the requested fallback encodings of a segmentation, for a PACS that accepts no SEG."""
 
-    inputs, stage = ("selection", "segmentation"), "fallbacks"
+    inputs, stage = ("selection", "measured"), "fallbacks"
 
-    def run(self, selection: Selection, segmentation: Segmentation) -> None:
+    def run(self, selection: Selection, measured: Segmentation) -> None:
         """Writes a file for each fallback encoding."""
-        write_fallbacks(segmentation, selection.series, self.work.paths)
+        write_fallbacks(measured, selection.series, self.work.paths)

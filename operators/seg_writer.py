@@ -13,11 +13,11 @@ from operators.stage_operator import StageOperator
 class SegWriterOperator(StageOperator):
     """Emits the path of the SEG as `seg`; the file is missing if nothing was found in a radiograph."""
 
-    inputs, output, stage = ("selection", "segmentation"), "seg", "write"
+    inputs, output, stage = ("selection", "measured"), "seg", "write"
 
-    def run(self, selection: Selection, segmentation: Segmentation) -> Path:
+    def run(self, selection: Selection, measured: Segmentation) -> Path:
         """Writes the SEG in the configured profile."""
         paths = self.work.paths
-        provenance, path = paths.provenance(selection.series, segmentation), paths.files["seg"]
-        kind_of(segmentation).write_seg(segmentation, provenance, path, paths.seg_profile)
+        provenance, path = paths.provenance(selection.series, measured), paths.files["seg"]
+        kind_of(measured).write_seg(measured, provenance, path, paths.seg_profile)
         return path

@@ -64,16 +64,15 @@ def split_off_mimics(
         chance = stated_probability(confidence.bone, log_odds(bone.network_mean))
         if chance is not None and chance < LIKELY:
             said.append(
-                f"{bone.label.meaning}: more likely absent than present ({percent(chance)}), "
-                "and was left out."
+                f"{bone.label.spoken}: more likely absent than present ({percent(chance)}), and was left out."
             )
             continue
         if is_one_substance(bone, hu_on):
-            said.append(f"{bone.label.meaning}: as uniform as metal or a phantom's rod, and was left out.")
+            said.append(f"{bone.label.spoken}: as uniform as metal or a phantom's rod, and was left out.")
             continue
         kept, pieces = without_mimics(bone, hu_on)
         shown.append(kept)
-        said.extend(f"{bone.label.meaning}: {piece.sentence}" for piece in pieces)
+        said.extend(f"{bone.label.spoken}: {piece.sentence}" for piece in pieces)
     return tuple(shown), tuple(said)
 
 

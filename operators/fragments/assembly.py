@@ -61,7 +61,7 @@ def write_bone(labels: Labels, source: Grid, bone: FracturedBone) -> list[str]:
     part[inside] = winners[inside] + labels.dtype.type(values.start - 1)
     if not dropped:
         return []
-    return [f"{label.meaning}: {dropped} more fragments than the {len(values)} that the package can label"]
+    return [f"{label.spoken}: {dropped} more fragments than the {len(values)} that the package can label"]
 
 
 def nearest_fragments(

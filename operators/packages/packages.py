@@ -124,6 +124,13 @@ class Label:
         return self.structure.meaning
 
     @property
+    def spoken(self) -> str:
+        """What its bone is called before it is named: that of a row is a bone of its class, no level yet."""
+        if self.detection is None or not self.detection.is_of_row:
+            return self.meaning
+        return self.detection.fine_class.replace("_", " ").capitalize()
+
+    @property
     def values(self) -> range:
         """All values that this bone may use."""
         return range(self.first_value, self.last_value + 1)

@@ -139,11 +139,7 @@ def not_found(
     package: CoarseToFinePackage, seen: Sequence[SeenStructure], left_out: Sequence[str] = ()
 ) -> AnatomyNotFoundError:
     """Returns the error for a CT without the anatomy, or with none but bones that were `left_out`."""
-    bones = dict.fromkeys(
-        label.found_by.fine_class if label.found_by.is_of_row else label.meaning.lower()
-        for label in package.labels
-        if not label.is_of_unknown_side
-    )
+    bones = dict.fromkeys(label.spoken.lower() for label in package.labels if not label.is_of_unknown_side)
     expected = f"no {package.title} found: expected at least one of {', '.join(bones)} in the scan"
     return AnatomyNotFoundError("; ".join((expected, *(each.rstrip(".") for each in left_out))), seen)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from operators.dicom.capture.summary_page import PAGE_WRITERS
 from operators.dicom.headers.series import Series
 from operators.geometry.projection import Image
+from operators.measure.levels.level_names import numbered
 from operators.render.surface_view import Picture
 from operators.results.image_kinds import Pictures, kind_of
 from operators.results.png_files import write_png
@@ -15,10 +16,13 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def measure(segmentation: Segmentation, image: Image, paths: ResultPaths) -> Segmentation:
-    """Returns the segmentation with its measurements and flags, unchanged if it cannot be measured."""
+    """Returns the segmentation with its names, measurements and flags.
+
+    If it cannot be measured, it is unchanged, but for bones of a row: these have numbers instead of names.
+    """
     with paths.attempts.attempt("sr"):
         return kind_of(segmentation).measure_and_flag(image, segmentation)
-    return segmentation
+    return numbered(segmentation)
 
 
 def write_measurements(measured: Segmentation, series: Series, seg: Path, paths: ResultPaths) -> None:

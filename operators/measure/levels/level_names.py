@@ -7,11 +7,11 @@ from dataclasses import replace
 from operators.measure.levels.naming_a_row import Naming, name_row
 from operators.measure.measured_bone import MeasuredBone, Rows
 from operators.packages.levels import LevelRules
-from operators.packages.packages import Label
+from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Structure
 from operators.segmentation.colours import fragment_colour
 from operators.segmentation.levels import LevelName
-from operators.segmentation.segmentation import Segment
+from operators.segmentation.segmentation import Segment, Segmentation
 
 
 def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
@@ -33,6 +33,31 @@ def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:
     is_last = next(reversed(row.values())).is_last
     place = f"{len(row) - number} from the bottom" if is_last else f"{number + 1} from the top"
     return [named(segment, name, naming.levels[number], place, known, rules) for segment in segments]
+
+
+def numbered(segmentation: Segmentation) -> Segmentation:
+    """Returns a segmentation whose bones of a row are numbered from the top, for one that is not measured.
+
+    Until they are named, they have the names of the first levels, in their order.
+    """
+    row = list(dict.fromkeys(each.bone for each in segmentation.segments if each.evidence is not None))
+    segments = (
+        with_number(each, row.index(each.bone) + 1, segmentation.package.maker_of(each.bone))
+        if each.bone in row
+        else each
+        for each in segmentation.segments
+    )
+    return replace(segmentation, segments=tuple(segments))
+
+
+def with_number(segment: Segment, number: int, package: ModelPackage) -> Segment:
+    """Returns a segment of the bone of a row that has this number from the top."""
+    if package.levels is None:
+        return segment
+    known = {label.name: label for label in package.labels}
+    nothing = LevelName("", False, 0.0, 0.0, "", 0.0)
+    shown = named(segment, nothing, (), f"{number} from the top", known, package.levels)
+    return replace(shown, level=None)
 
 
 def level_name(naming: Naming, number: int, rules: LevelRules) -> LevelName:

@@ -126,6 +126,14 @@ def test_the_report_says_what_was_done_with_what_and_for_how_long(packaged_run: 
     assert "Phantom" not in (packaged_run.output / series["page"]).read_text(encoding="utf-8")
 
 
+def test_the_seg_names_its_segments_as_the_report_does(packaged_run: Finished) -> None:
+    segments = pydicom.dcmread(packaged_run.output / "segmentation.dcm").SegmentSequence
+    report = json.loads((packaged_run.output / "report.json").read_text(encoding="utf-8"))
+    assert [each.SegmentLabel for each in segments] == [
+        each["label"] for each in report["series"][0]["segments"]
+    ]
+
+
 def test_the_preview_shows_every_segment_in_its_colour(packaged_run: Finished) -> None:
     picture = np.asarray(Image.open(packaged_run.output / "preview.png"), np.float64)
     tints = picture - picture.mean(axis=-1, keepdims=True)

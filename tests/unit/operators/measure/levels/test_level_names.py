@@ -9,6 +9,7 @@ import pytest
 
 from operators.geometry.volume import CtVolume, Grid, LabelMap
 from operators.measure.flags import flag_result
+from operators.measure.levels.level_names import numbered
 from operators.measure.measuring import measure_segments
 from operators.packages.levels import LevelEvidence, LevelRules
 from operators.packages.packages import Label, ModelPackage
@@ -57,13 +58,18 @@ def segments_of(evidence: tuple[LevelEvidence, ...], broken: int | None = None) 
     return made
 
 
-def measured(segments: list[Segment], rules: LevelRules = RULES) -> Segmentation:
+def unmeasured(segments: list[Segment], rules: LevelRules = RULES) -> Segmentation:
     labels = np.zeros((8, 8, 6 * len(segments)), np.uint8)
     for n, segment in enumerate(segments):
         labels[2:6, 2:6, -6 * n - 5 : -6 * n - 1] = segment.value
     grid = Grid(labels.shape, np.eye(4), "1.2.7")
-    made = Segmentation(LabelMap(labels, grid), tuple(segments), row_package(rules))
-    return flag_result(measure_segments(made), CtVolume(np.zeros(labels.shape, np.int16), grid))
+    return Segmentation(LabelMap(labels, grid), tuple(segments), row_package(rules))
+
+
+def measured(segments: list[Segment], rules: LevelRules = RULES) -> Segmentation:
+    made = unmeasured(segments, rules)
+    grid = made.label_map.grid
+    return flag_result(measure_segments(made), CtVolume(np.zeros(grid.shape, np.int16), grid))
 
 
 def evidence(seen: tuple[bool, bool] = (False, True), quality: Quality = CLEAR) -> tuple[LevelEvidence, ...]:
@@ -116,3 +122,12 @@ def test_a_missing_bone_is_flagged() -> None:
 def test_bones_without_evidence_stay_as_they_are() -> None:
     plain = [replace(each, evidence=None) for each in segments_of(evidence())]
     assert [each.bone for each in measured(plain).segments] == [each.bone for each in plain]
+
+
+def test_bones_that_are_not_measured_have_numbers_and_no_level() -> None:
+    made = numbered(unmeasured(segments_of(evidence(), broken=1)))
+    labels = [segment.label for segment in made.segments]
+    assert labels[0] == f"{RULES.unnamed} bone 1 from the top, level uncertain"
+    assert labels[2] == f"{RULES.unnamed} bone 2 from the top, level uncertain fragment 2"
+    assert len({segment.bone for segment in made.segments}) == len(ROW)
+    assert not {segment.bone for segment in made.segments} & set(RULES.levels)

@@ -17,6 +17,8 @@ Colours = NDArray[np.float64]
 
 GREY = (128, 128, 128)
 FINDING_COLOURS = 24
+# Neighbours in a row differ in colours, and their neighbours too
+ROW_TURNS = 3
 STEP = 15  # of 255: 18 steps a channel, far finer than the distance between colours
 # Colours lie over a CT, which is grey: neither near black or white, nor near grey (CIELab)
 LIGHTNESS, LEAST_CHROMA = (45.0, 95.0), 40.0
@@ -32,17 +34,24 @@ WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
 def fragment_colour(labels: Sequence[Label], bone: str, fragment: int) -> Colour:
     """Returns the colour of the n-th fragment of a package's bone; the same for the same labels.
 
-    The first fragments have the most distinct colours; bones of unknown side are rare, and come last.
+    The first fragments have the most distinct colours; bones of unknown side are rare, and come last. Bones
+    of a row are too many for colours of their own: every third has the same, so that neighbours differ.
     """
+    shared = sharing(labels)
     places = sorted(
-        (label.is_of_unknown_side, number, at)
-        for at, label in enumerate(labels)
-        for number in range(1, len(label.values) + 1)
+        (labels[at].is_of_unknown_side, number, at)
+        for at in set(shared.values())
+        for number in range(1, len(labels[at].values) + 1)
     )
-    (place,) = (
-        n for n, (_, number, at) in enumerate(places) if (labels[at].name, number) == (bone, fragment)
-    )
+    place = next(n for n, (_, number, at) in enumerate(places) if (at, number) == (shared[bone], fragment))
     return _palette(tuple(label.structure.rgb for label in labels), len(places))[place]
+
+
+def sharing(labels: Sequence[Label]) -> dict[str, int]:
+    """Returns by the name of each label the number of the one whose fragments have the same colours."""
+    row = [at for at, each in enumerate(labels) if each.detection is not None and each.detection.is_of_row]
+    of_row = {labels[at].name: row[number % ROW_TURNS] for number, at in enumerate(row)}
+    return {label.name: at for at, label in enumerate(labels)} | of_row
 
 
 def recoloured(segments: Sequence[Segment], labels: Sequence[Label]) -> tuple[Segment, ...]:

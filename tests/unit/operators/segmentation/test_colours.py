@@ -11,7 +11,7 @@ from highdicom.color import CIELabColor
 
 from operators.package_files.package_reader import read_packages
 from operators.packages.packages import ModelPackage
-from operators.segmentation.colours import cielab, fragment_colour
+from operators.segmentation.colours import cielab, fragment_colour, sharing
 
 MODELS = Path(__file__).parents[4] / "models"
 # CIE76: 2.3 is just noticed (Mahy et al. 1994); 25 are colours of other names
@@ -37,10 +37,19 @@ def test_fragments_lie_clearly_apart_from_each_other_and_from_every_whole_bone(
         if sideless or not label.is_of_unknown_side
         for n in range(min(most, len(label.values)))
     ]
-    fragments = [fragment_colour(labels, bone, fragment) for bone, fragment in named]
+    shared = sharing(labels)
+    # Bones of a row that are three or more apart have the same colours
+    of_place = {(shared[bone], n): fragment_colour(labels, bone, n) for bone, n in named}
+    fragments = list(of_place.values())
     bones = [label.structure.rgb for label in labels]
     pairs = [*combinations(fragments, 2), *product(fragments, bones)]
     assert min(distance(one, other) for one, other in pairs) >= least
+
+
+def test_neighbours_in_a_row_and_their_neighbours_have_other_colours() -> None:
+    (labels,) = (each.labels for each in read_packages(MODELS) if each.names == "vertebral_levels")
+    shared = [sharing(labels)[label.name] for label in labels]
+    assert all(shared[n] not in shared[n + 1 : n + 3] for n in range(len(shared)))
 
 
 def test_bones_with_few_values_leave_their_places_to_the_others() -> None:

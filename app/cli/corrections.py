@@ -39,9 +39,10 @@ def list_filed(*, data: Data = None, config: Config = None) -> int:
     from app.cli.node.users import settings_of
     from app.node.queue.job import job_folder
     from app.node.studies.edit_differences import change_sentence, compared_edits
+    from app.node.studies.edited_results import jobs_with_edits
 
     node = settings_of(data, config).node
-    jobs = sorted(path.parent.name for path in (node.data / "jobs").glob("*/corrected"))
+    jobs = jobs_with_edits(node.data)
     for job_id in jobs:
         for each in compared_edits(node.data, job_id):
             print(printable(f"{each.when} {each.how} by {each.who or 'unknown'}: {each.instance}"))

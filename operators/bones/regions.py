@@ -112,6 +112,14 @@ def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Arr
     into[-1] = best_of(probabilities, set(range(1, len(probabilities))) - set(own))
 
 
+def take_class(channels: Array, number: int, probability: Array) -> None:
+    """Writes the probability (I, J, K) of a class into channels, in place; the others share what is left."""
+    left = (1 - probability) / np.maximum(1 - channels[number], np.float32(1e-6))
+    channels[1:] *= np.minimum(left, 1)
+    channels[number] = probability
+    channels[0] = 1 - channels[1:].sum(axis=0)
+
+
 def bone_regions(
     probabilities: Array,
     grid: Grid,

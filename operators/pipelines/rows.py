@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from operators.bones.instances import RowOwners
 from operators.bones.iterative.one_by_one import Instance, Reader, Row, patch_of
 from operators.bones.iterative.traversal import Instances, find_instances
-from operators.bones.regions import BoneRegion, BoneRegions, kept_classes
+from operators.bones.regions import BoneRegion, BoneRegions, kept_classes, take_class
 from operators.geometry.components import components_of
 from operators.geometry.resampling import (
     AIR_HU,
@@ -85,21 +85,13 @@ def bones_of_row(
     seen = seen_row(channels, grid, package, labels[0])
     found, row = outline_row(source, seen, package, networks)
     number = 1 + kept_classes(package).index(labels[0].found_by.fine_class)
-    take_row(channels, number, interpolate_scalar(found.probability(row), row.grid, grid, 0.0))
+    take_class(channels, number, interpolate_scalar(found.probability(row), row.grid, grid, 0.0))
     names = tuple(label.name for label in labels[: len(found.found)])
     owners = RowOwners(owners_on(grid, found, row), names)
     evidence = level_evidence(found, row, package, networks, source.grid) if package.level else []
     nobody = seen.bones & ((owners.numbers == 0) | (owners.numbers > len(names)))
     left_out = left_out_of(nobody, grid, package, labels[0])
     return BonesOfRow(owners, dict(zip(names, evidence, strict=False)), tuple(left_out))
-
-
-def take_row(channels: Array, number: int, probability: Array) -> None:
-    """Writes the probability (I, J, K) of a class into channels, in place; the others share what is left."""
-    left = (1 - probability) / np.maximum(1 - channels[number], np.float32(1e-6))
-    channels[1:] *= np.minimum(left, 1)
-    channels[number] = probability
-    channels[0] = 1 - channels[1:].sum(axis=0)
 
 
 def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: Label) -> SeenRow:

@@ -52,10 +52,14 @@ def filed_edits(data: Path, job_id: str) -> list[EditedResult]:
     return sorted(found, key=lambda each: each.when)
 
 
+def jobs_with_edits(data: Path) -> list[str]:
+    """Returns the jobs whose results have corrected results."""
+    return sorted(path.parent.name for path in (data / "jobs").glob("*/corrected"))
+
+
 def job_of_edit(data: Path, instance: str) -> str:
     """Returns the job whose result a corrected result of a SOP instance UID corrects. Raises UsageError."""
-    jobs = (path.parent.name for path in (data / "jobs").glob("*/corrected"))
-    for job_id in jobs:
+    for job_id in jobs_with_edits(data):
         if any(each.instance == instance for each in filed_edits(data, job_id)):
             return job_id
     raise UsageError(f"expected the SOP instance UID of a corrected result that is filed, got {instance!r}")

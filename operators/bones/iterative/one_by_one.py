@@ -138,6 +138,11 @@ def moved(box: Box, by: NDArray[np.int_]) -> Box:
     return Box((i + x, j + y, k + z), (a + x, b + y, c + z))
 
 
+def within(box: Box, whole: Box) -> tuple[slice, ...]:
+    """Returns the slices of a box in an array of the box that holds it."""
+    return moved(box, -np.array(whole.start)).slices
+
+
 def without_small_pieces(mask: Mask) -> Mask:
     """Returns a mask without pieces that are far smaller than the largest."""
     pieces, sizes = components_of(mask, connected=3)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from operators.bones.iterative.one_by_one import Instance, Mask, Row, find_at, mark
+from operators.bones.iterative.one_by_one import Instance, Mask, Row, find_at, mark, within
 from operators.geometry.volume import Box
 
 # One outline in place of two covers at least so much of both; halves that are not outlined as one bone are
@@ -133,11 +133,6 @@ def union(one: Instance, other: Instance) -> Instance:
     certainty = (one.certainty * one.voxels + other.certainty * other.voxels) / (one.voxels + other.voxels)
     is_partial = one.is_partial or other.is_partial
     return Instance(box, mask, certainty, around, probability, is_partial, "joined")
-
-
-def within(box: Box, whole: Box) -> tuple[slice, ...]:
-    """Returns the slices of a box in an array of the box that holds it."""
-    return tuple(slice(a - o, b - o) for a, b, o in zip(box.start, box.stop, whole.start, strict=True))
 
 
 def covered(bone: Instance, by: Instance) -> float:

@@ -23,6 +23,7 @@ from operators.bones.iterative.one_by_one import (
     mark,
     outline_at,
     share_in,
+    within,
 )
 from operators.bones.iterative.repair import memory_of, repair_row
 from operators.geometry.components import components_of
@@ -150,8 +151,7 @@ def take_away(remaining: Mask, found: Instance, row: Row) -> None:
 def distances_mm(found: Instance, box: Box, row: Row) -> NDArray[np.float64]:
     """Returns the distance of each voxel of a box that holds a bone from that bone, 0 inside it."""
     own = np.zeros(box.shape, np.bool_)
-    start = [a - b for a, b in zip(found.box.start, box.start, strict=True)]
-    own[tuple(slice(a, a + n) for a, n in zip(start, found.mask.shape, strict=True))] = found.mask
+    own[within(found.box, box)] = found.mask
     away_mm: NDArray[np.float64] = ndimage.distance_transform_edt(~own, sampling=row.grid.spacing_mm)
     return away_mm
 

@@ -62,6 +62,8 @@ def visitor(request: Request) -> Visitor:
     Raises LoginNeededError if the page has accounts and the request no valid session of one.
     """
     site, token = site_of(request), request.cookies.get(COOKIE, "")
+    # Before the page reads anything: what changes after this, its stream of events tells
+    request.state.shown = site.changes_so_far()
     session = site.sessions.find(token, not is_automatic(request)) if token else None
     if site.is_open:
         if session is None:

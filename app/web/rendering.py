@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -89,6 +90,7 @@ def page(
         health=site.board.read(),
         ae_title=site.node.ae_title,
         version=SOFTWARE_VERSION,
+        shown=urlencode(getattr(request.state, "shown", {})),
         **values,
     )
 

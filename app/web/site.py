@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from dbos import DBOSClient
@@ -58,6 +59,8 @@ class Site:
     sign_ins: SignIns
     provider: Provider | None
     samples: Samples = field(default_factory=Samples)
+    # Two starts count their changes each from the beginning
+    start: str = field(default_factory=lambda: token_hex(4))
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
@@ -72,6 +75,11 @@ class Site:
         from app.web.viewing.volumes import Views
 
         return Views()
+
+    def changes_so_far(self) -> dict[str, str]:
+        """Returns a value for the jobs and one for the health of the node, which change whenever these do."""
+        ill = self.board.read().get("ill") or ("well",)
+        return {"jobs": f"{self.start}-{self.index.version}", "health": "-".join(ill)}
 
     @property
     def is_open(self) -> bool:

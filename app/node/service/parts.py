@@ -31,10 +31,9 @@ from app.settings import Settings
 
 log = structlog.get_logger()
 
-# Intervals for polling the queues. A poll reads the database, for 2 to 4 ms of a core: an idle worker uses
-# 3 % of one, and a study waits 0.05 s for it on average. A delivery runs beside the next segmentation, a
-# report is not urgent.
-STUDIES_POLL_S, DELIVERIES_POLL_S, REPORTS_POLL_S = 0.1, 0.1, 0.5
+# Intervals for polling the queues of a sender; each poll reads the database. A delivery runs beside the next
+# segmentation, a report is not urgent.
+DELIVERIES_POLL_S, REPORTS_POLL_S = 0.1, 0.5
 # Deliveries to one peer that are being sent at once, and those in progress. Most of the latter wait for the
 # next attempt or for the peer's commitment, which may take a day; each occupies a thread.
 DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128
@@ -99,11 +98,13 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     from dbos import DBOS
 
     from app.node.queue.database import STUDIES, answering, executor_configuration
+    from app.node.queue.polling import ADJUST_S, IDLE_S, Polling
     from app.node.queue.replacing import REPLACE, define_replacing
     from app.node.queue.workflow import SEGMENT, define_segmenting
     from app.node.segment.next_study import reading_ahead
     from app.node.segment.segmenting import Segmenter
     from app.node.send.notices import announce_finding
+    from app.node.watch.loops import Loop
     from app.packages_in_use import packages_in_use
     from app.run.series_job import loaded_graph
 
@@ -121,7 +122,8 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     DBOS.listen_queues([STUDIES])
     with answering():
         DBOS.launch()
-        DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=STUDIES_POLL_S)
+        queue = DBOS.register_queue(STUDIES, worker_concurrency=1, polling_interval_sec=IDLE_S)
+    Loop("polling", Polling(queue, running).adjust, ADJUST_S, LOOK_SILENT_S).start()
     loops = queue_loops(settings.node, executor_id, [SEGMENT, REPLACE], running)
     begin(life)
     log.info("worker_ready", executor=executor_id, packages=[package.name for package in packages])

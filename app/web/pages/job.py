@@ -168,7 +168,7 @@ def carried_out(site: Site, visitor: Visitor, action: str, job: JobState) -> lis
     except OsteonError as error:
         return [f"Not done: {error}."]
     finally:
-        site.index.forget_age()
+        site.index.look()
 
 
 def deleted_patient(request: Request, visitor: Visitor, form: FormData, job: JobState) -> Response:

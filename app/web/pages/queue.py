@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -64,20 +65,24 @@ def health(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer
 async def events(request: Request) -> Response:
     """Returns a stream of events: `jobs` when a job has changed, `health` when a part has."""
     await run_in_threadpool(visitor_of, request)
-    return StreamingResponse(changes(request), media_type="text/event-stream")
+    shown = request.headers.get("Last-Event-ID") or request.query_params.get("shown", "")
+    return StreamingResponse(changes(request, dict(parse_qsl(shown))), media_type="text/event-stream")
 
 
-async def changes(request: Request) -> AsyncIterator[str]:
-    """Yields events (HTML, 9.2) until the session ends or the time is over."""
-    site, before = site_of(request), None
+async def changes(request: Request, shown: dict[str, str]) -> AsyncIterator[str]:
+    """Yields events (HTML, 9.2) until the session ends or the time is over.
+
+    `shown` is what the page shows already: a change between the page and its stream is told, too.
+    """
+    site = site_of(request)
     yield f"retry: {RETRY_MS}\n\n"
     for _ in range(int(STREAM_S / LOOK_S)):
         await run_in_threadpool(site.index.fresh, LOOK_S)
-        now = {"jobs": site.index.version, "health": site.board.read().get("ill")}
+        now = site.changes_so_far()
         for name, value in now.items():
-            if before is not None and before[name] != value:
-                yield f"event: {name}\ndata: changed\n\n"
-        before = now
+            if shown.get(name) != value:
+                shown[name] = value
+                yield f"event: {name}\nid: {urlencode(shown)}\ndata: changed\n\n"
         await asyncio.sleep(LOOK_S)
         try:
             await run_in_threadpool(visitor_of, request)

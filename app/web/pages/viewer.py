@@ -156,7 +156,7 @@ def sent_in_place(site: Site, result: StoredResult, instance: str, who: str) -> 
     except OsteonError as error:
         return [f"Not sent: {error}."]
     finally:
-        site.index.forget_age()
+        site.index.look()
 
 
 @router.get("/picture.png")

@@ -15,12 +15,13 @@ document.addEventListener("DOMContentLoaded", () => {
       else document.documentElement.dataset.scheme = select.value;
     });
   }
-  if (document.body.dataset.live) listen();
+  if (document.body.dataset.shown) listen(document.body.dataset.shown);
 });
 
-// The server ends a stream each minute, and the browser connects again
-function listen() {
-  const source = new EventSource("/events");
+// The server ends a stream each minute, and the browser connects again, with the id of the last event. Told is
+// what has changed since `shown`
+function listen(shown) {
+  const source = new EventSource(`/events?shown=${encodeURIComponent(shown)}`);
   for (const name of ["jobs", "health"]) {
     source.addEventListener(name, () => {
       if (!document.hidden) htmx.trigger(document.body, name);

@@ -57,9 +57,12 @@ class JobIndex:
                 self.lock.release()
         return self.jobs
 
-    def forget_age(self) -> None:
-        """Makes the next call look, after this process has changed a job."""
-        self.looked_s = -FRESH_S
+    def look(self) -> tuple[JobState, ...]:
+        """Returns the jobs as they are now, after this process has changed one. Raises SQLAlchemyError."""
+        # A look of another thread may have begun before the change
+        with self.lock:
+            self._look()
+        return self.jobs
 
     def with_fingerprint(self, fingerprint: str) -> JobState | None:
         """Returns the job or conflict whose id ends with this fingerprint; None if there is none."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ def test_a_study_is_listed_with_its_state_reason_sender_and_accession(here: Node
     text = browser.get("/").text
     assert all(part in text for part in (name[:6], "queued", "ACC-4711", "1 to 1 of 1 study"))
     work_off(here, REFUSED)
-    browser_site(browser).index.forget_age()
+    browser_site(browser).index.look()
     text = browser.get("/").text
     assert "expected bones, got &lt;b&gt;none&lt;/b&gt;" in text
     assert "no_anatomy" in text
@@ -107,7 +109,7 @@ def test_a_study_is_shown_while_it_is_received(tmp_path: Path) -> None:
     assert f"{STUDY}: 3 instances, the last" in text
     here.dispatcher.tick(0)
     here.dispatcher.tick(30)
-    browser_site(browser).index.forget_age()
+    browser_site(browser).index.look()
     assert "being received" not in browser.get("/").text
 
 
@@ -342,8 +344,37 @@ def test_a_stream_tells_of_changes(here: Node, site: Site, monkeypatch: pytest.M
     monkeypatch.setattr(site.index, "fresh", changing)
     answer = Browser(site).get("/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
-    assert answer.text.count("event: jobs") == 9
+    assert answer.text.count("event: jobs") == 10
     assert here
+
+
+def test_a_change_between_a_page_and_its_stream_is_told(
+    site: Site, here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.pages.queue.LOOK_S", 0.01)
+    monkeypatch.setattr("app.web.pages.queue.STREAM_S", 0.01)
+    browser = Browser(site)
+
+    def shown() -> str:
+        return re.findall(r'data-shown="([^"]+)"', browser.get("/").text)[0].replace("&amp;", "&")
+
+    def told(shown: str, **headers: str) -> list[str]:
+        text = browser.get(f"/events?{urlencode({'shown': shown})}", **headers).text
+        return re.findall("event: (.+)", text)
+
+    site.index.look()
+    before = shown()
+    assert told(before) == []
+    receive(here, 1)
+    site.board.write({"ill": ["disk"]})
+    site.index.look()
+    assert told(before) == ["jobs", "health"]
+    assert told(before, **{"Last-Event-ID": shown()}) == []
+    # Another start counts from the beginning, too
+    monkeypatch.setattr(site, "start", "another")
+    assert told(shown()) == []
+    assert told(before.replace("-1", "-2")) == ["jobs", "health"]
+    assert told("") == told("anything") == ["jobs", "health"]
 
 
 def test_a_stream_ends_with_the_session(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +386,7 @@ def test_a_stream_ends_with_the_session(site: Site, monkeypatch: pytest.MonkeyPa
         return ()
 
     monkeypatch.setattr(site.index, "fresh", logged_out)
-    assert browser.get("/events").text == "retry: 1000\n\n"
+    assert re.findall("event: (.+)", browser.get("/events").text) == ["jobs", "health"]
 
 
 def test_a_study_opens_in_the_viewers_of_the_settings(here: Node) -> None:

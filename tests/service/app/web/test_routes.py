@@ -168,7 +168,7 @@ def site(here: Node) -> Site:
 @pytest.fixture(scope="module")
 def job(here: Node, site: Site) -> str:
     name = receive(here, 1, PatientID="PAT-0815")
-    site.index.forget_age()
+    site.index.look()
     return name
 
 

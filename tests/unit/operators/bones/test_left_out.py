@@ -83,7 +83,7 @@ def test_a_far_splinter_without_an_inside_goes_by_its_brightness() -> None:
 def test_a_piece_that_lies_near_is_no_question_of_brightness() -> None:
     near = ball((41, 20, 20), 7)
     assert not (near & ndimage.binary_dilation(BONE)).any()
-    left, said = shown(near, np.full(SHAPE, 150.0))
+    left, said = shown(near, with_cortex(near, 180.0, 100.0))
     np.testing.assert_array_equal(left, BONE | near)
     assert said == ()
 

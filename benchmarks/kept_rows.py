@@ -36,11 +36,13 @@ class KeptRows:
         )
 
     def run(self, cases: Mapping[str, Callable[[], Row]], weights: str, only: Sequence[str]) -> None:
-        """Runs the cases without a row of these weights, or those of `only`; writes the rows after each."""
+        """Runs the cases without a row of these weights; if there are words in `only`, those whose names have
+        one, with or without a row. Writes the rows after each.
+        """
         self.pictures.mkdir(parents=True, exist_ok=True)
         for name, run in cases.items():
             present = self.rows.get(name, {}).get("weights") == weights
-            if present or (only and not any(word in name for word in only)):
+            if not any(word in name for word in only) if only else present:
                 continue
             self.rows[name] = {"case": name, "weights": weights, **run()}
             self.file.write_text(json.dumps(self.rows, indent=1), encoding="utf-8")

@@ -60,7 +60,7 @@ test-unit: $(READY)  ## The fast tests: no root, no network, no other programs
 # files first, and beside them, with the least priority, run all tests that neither start processes nor depend on
 # the clock
 SIDE_BY_SIDE := tests/slow/operators tests/slow/training tests/slow/osteon tests/slow/benchmarks \
-	tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
+	tests/slow/app/cli tests/slow/app/run tests/slow/app/node/segment tests/service/app/run tests/service/app/cli
 test: $(READY) $(HOLOSCAN_CLI) tools  ## All tests
 	$(MAKE) --no-print-directory --jobs 2 test-served test-side-by-side
 
@@ -72,7 +72,7 @@ test-served:
 test-side-by-side:
 	mkdir -p build
 	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/unit $(SIDE_BY_SIDE) \
-	> build/side_by_side.txt 2>&1; code=$$?; cat build/side_by_side.txt; exit $$code
+	--durations=40 > build/side_by_side.txt 2>&1; code=$$?; cat build/side_by_side.txt; exit $$code
 
 # The peer has its own environment, because its pins differ from ours.
 $(PEER)/.ready:

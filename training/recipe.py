@@ -71,7 +71,8 @@ class RecipeFile(SourceTables):
     """training.toml of an anatomy in CT."""
 
     subjects: Literal["simulated_ct", "labelled_ct"] = SIMULATED_CT
-    networks: dict[str, NetworkTable]
+    networks: dict[str, NetworkTable] = Field(default_factory=dict)
+    """The networks to train; none if all are shared, and only the fracture decision is calibrated."""
     validation: ValidationRules | None = None
 
 

@@ -71,6 +71,11 @@ def train_on_simulated_ct(package: str, folder: Path, options: TrainOptions, tel
     if options.folds:
         raise UsageError(f"expected no --folds for {package}: its images are simulated")
     recipe = read_recipe(folder / RECIPE_FILE)
+    if not recipe.networks:
+        raise UsageError(
+            f"expected networks to train in the recipe of {package}, got none: they are shared; train the "
+            f"packages that they belong to, and calibrate {package}"
+        )
     for name in [options.network] if options.network else list(recipe.networks):
         installed = train_and_install(training_run(recipe, name, options), folder, tell)
         yield f"{name}: trained, installed in {package} with SHA-256 {installed.sha256}"

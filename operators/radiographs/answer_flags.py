@@ -35,8 +35,8 @@ def reasons(
     if found.distance > limit:
         yield (
             OTHER_IMAGE_KIND,
-            f"Unlike the radiographs that the networks were trained on: {found.distance:.1f} times the usual "
-            f"deviation of their features, at most {limit:.1f} expected.",
+            f"Unlike the radiographs that the networks were trained on: {found.distance:.2f} times the usual "
+            f"deviation of their features, at most {limit:.2f} expected.",
         )
     if said.hardware >= LIKELY:
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."

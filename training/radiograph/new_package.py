@@ -144,11 +144,13 @@ def install(new: NewRadiographs, run: RadiographRun, said: Collection[str]) -> s
 
 def card_text(new: NewRadiographs, recipe: RadiographRecipeFile, said: Collection[str]) -> str:
     """Returns the model card: what the network is, and all that the training said of images and metrics."""
-    facts = "\n".join(line if line.startswith("|") else f"- {line}" for line in said)
+    # Cross-validation and the last training say the same of the images; a table is no part of a list
+    unique = dict.fromkeys(said)
+    facts = "".join(f"\n{each}\n\n" if each.startswith("|") else f"- {each}\n" for each in unique)
     return (
         f"# {new.name}\n\n{NOT_CLINICAL}\n\nTrained by `osteon train` on the data set {new.title}, recipe "
         f"{recipe.recipe}. Metrics are of the development images, which were not trained on; the decision "
         "was fitted on the same images, so that accuracy at its operating points is a little better there "
         "than on others.\n\n"
-        f"{facts}\n"
+        f"{facts}"
     )

@@ -95,5 +95,8 @@ def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
 
 
 def percent(probability: float | None, nothing: str = "–") -> str:
-    """Returns a stated probability as text, `nothing` if it is unknown."""
-    return nothing if probability is None else f"{probability:.0%}"
+    """Returns a stated probability as text, `nothing` if it is unknown; none is said to be certain."""
+    if probability is None:
+        return nothing
+    text = f"{probability:.0%}"
+    return {"100%": "over 99%", "0%": "under 1%"}.get(text, text)

@@ -80,4 +80,6 @@ def test_no_operating_point_shows_what_is_less_likely_than_not(
 
 
 def test_people_read_whole_percent() -> None:
-    assert (percent(0.46), percent(0.996), percent(None)) == ("46%", "100%", "–")
+    assert (percent(0.46), percent(None)) == ("46%", "–")
+    assert (percent(0.994), percent(0.996), percent(1.0)) == ("99%", "over 99%", "over 99%")
+    assert (percent(0.006), percent(0.004), percent(0.0)) == ("1%", "under 1%", "under 1%")

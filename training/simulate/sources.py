@@ -171,7 +171,8 @@ class Sources:
                 bone = self.kept(f"bone {BONE_SPACING_MM} {row} {suffix}", load)
                 kinds.setdefault(kind, []).append(bone)
         patterns, each = tables.fracture_bones.patterns, tables.fracture_bones.between
-        for table in tables.label_maps:
+        rows = (LabelMapTable(path=row.path, names=row.names) for row in tables.deformed_rows)
+        for table in (*tables.label_maps, *rows):
             found = self.kept(
                 f"bones {table} {patterns}", partial(label_map_bones, self.data, table, patterns)
             )

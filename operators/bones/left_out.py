@@ -58,7 +58,7 @@ def split_off_mimics(
 
     `hu_on` returns the Hounsfield units on a grid.
     """
-    shown, said = [], []
+    shown, said, contrast_ml = [], [], dict[str, list[float]]()
     for bone in bones:
         chance = stated_probability(confidence.bone, log_odds(bone.network_mean))
         if chance is not None and chance < LIKELY:
@@ -71,15 +71,22 @@ def split_off_mimics(
             said.append(f"{bone.label.spoken}: as uniform as metal or a phantom's rod, and was left out.")
             continue
         near, pieces = without_mimics(bone, hu_on)
-        kept, contrast_ml = without_contrast_medium(near, look)
+        kept, removed_ml = without_contrast_medium(near, look)
         shown.append(kept)
         said.extend(f"{bone.label.spoken}: {piece.sentence}" for piece in pieces)
-        if contrast_ml:
-            said.append(
-                f"{bone.label.spoken}: {contrast_ml:.1f} ml that are as uniform as contrast medium, without "
-                "a cortex, were left out."
-            )
+        if removed_ml:
+            contrast_ml.setdefault(bone.label.spoken, []).append(removed_ml)
+    said.extend(contrast_sentence(name, each) for name, each in contrast_ml.items())
     return tuple(shown), tuple(said)
+
+
+def contrast_sentence(name: str, pieces_ml: Sequence[float]) -> str:
+    """Returns the sentence on the contrast medium that was left out of bones of one name."""
+    pieces = f" in {len(pieces_ml)} bones" if len(pieces_ml) > 1 else ""
+    return (
+        f"{name}: {sum(pieces_ml):.1f} ml{pieces} that are as uniform as contrast medium, without a cortex, "
+        "were left out."
+    )
 
 
 @dataclass(frozen=True, eq=False)

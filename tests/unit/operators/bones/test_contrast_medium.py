@@ -110,4 +110,8 @@ def test_the_bone_loses_it_at_its_own_resolution_and_the_report_says_so(spacing_
         "left out.",
     )
     assert [max(each.spacing_mm) for each in read] == [SPACING_MM]
+    _, said = split_off_mimics([region, region], UNCALIBRATED, hu_on)
+    assert [each.partition(" that")[0] for each in said] == [
+        f"{LABEL.meaning}: {2 * lost_ml:.1f} ml in 2 bones"
+    ]
     assert split_off_mimics([replace(kept)], UNCALIBRATED, hu_on)[1] == ()

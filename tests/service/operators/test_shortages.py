@@ -25,7 +25,7 @@ try:
     print("there was enough")
 except Exception as error:
     found = shortage(error)
-    print(found.code if found else repr(error))
+    print(found.code if found else repr(error), flush=True)
     os._exit(0)
 """
 NETWORK = """

@@ -93,11 +93,11 @@ def cloud(winner: NDArray[np.uint8], grid: Grid, spec: NetworkSpec, names: set[s
 
 
 def kept_classes(package: CoarseToFinePackage) -> tuple[str, ...]:
-    """Returns the fine network's classes that labels, ball joints and the ends of a row are made of."""
+    """Returns the fine network's classes that labels and ball joints are made of, and those around a row."""
     delivered = (label.found_by.fine_class for label in package.labels)
     joints = (name for joint in package.ball_joints for name in (joint.head, joint.socket))
-    ends = package.iterative.ends if package.iterative else ()
-    return tuple(dict.fromkeys((*delivered, *joints, *ends)))
+    around = package.iterative.others if package.iterative else ()
+    return tuple(dict.fromkeys((*delivered, *joints, *around)))
 
 
 def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Array) -> None:

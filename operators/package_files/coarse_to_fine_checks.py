@@ -64,7 +64,7 @@ def check_rows(package: CoarseToFinePackage) -> None:
         raise ValueError(
             f"networks.instance: expected the classes {ONE_BY_ONE_CLASSES}, guide = ['{MEMORY}']"
         )
-    if package.iterative and (strange := set(package.iterative.ends) - set(package.fine.classes)):
+    if package.iterative and (strange := set(package.iterative.others) - set(package.fine.classes)):
         raise ValueError(f"iterative: expected classes of {package.fine.name}, got {sorted(strange)}")
     if package.names == "vertebral_levels" or level is not None:
         if rules is None or level is None:

@@ -76,8 +76,8 @@ def bones_of_row(
 ) -> BonesOfRow:
     """Returns the bones of a package's row, none if it has no row.
 
-    `channels` are those of write_channels. Where the bones are is what the package's own network says: it
-    takes the place of the class of the row in them.
+    `channels` are those of write_channels. Where the bones are is what the package's own network says, but
+    for what the fine network gives to their neighbours: it takes the place of the class of the row in them.
     """
     labels = [label for label in package.labels if label.found_by.is_of_row]
     if not labels:
@@ -85,13 +85,21 @@ def bones_of_row(
     seen = seen_row(channels, grid, package, labels[0])
     found, row = outline_row(source, seen, package, networks)
     number = 1 + kept_classes(package).index(labels[0].found_by.fine_class)
-    take_class(channels, number, interpolate_scalar(found.probability(row), row.grid, grid, 0.0))
+    probability = interpolate_scalar(found.probability(row), row.grid, grid, 0.0)
+    take_class(channels, number, probability * (1 - of_neighbours(channels, package)))
     names = tuple(label.name for label in labels[: len(found.found)])
     owners = RowOwners(owners_on(grid, found, row), names)
     evidence = level_evidence(found, row, package, networks, source.grid) if package.level else []
     nobody = seen.bones & ((owners.numbers == 0) | (owners.numbers > len(names)))
     left_out = left_out_of(nobody, grid, package, labels[0])
     return BonesOfRow(owners, dict(zip(names, evidence, strict=False)), tuple(left_out))
+
+
+def of_neighbours(channels: Array, package: CoarseToFinePackage) -> Array:
+    """Returns the probability (I, J, K) of the bones that touch those of a row."""
+    classes, rules = kept_classes(package), package.iterative
+    assert rules is not None  # checked when the package was read
+    return np.sum([channels[1 + classes.index(name)] for name in rules.neighbours], axis=0, initial=0)
 
 
 def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: Label) -> SeenRow:

@@ -88,6 +88,7 @@ def test_a_package_names_the_network_its_patch_and_its_rules() -> None:
         (("levels", "least_probability"), 2.0, "least_probability"),
         (("iterative", "doubled"), 3.0, "doubled"),
         (("iterative", "ends_at"), "nothing", "iterative: expected classes"),
+        (("iterative", "neighbours"), ["nothing"], "iterative: expected classes"),
     ],
 )
 def test_what_does_not_fit_is_refused(keys: tuple[str, ...], value: Any, said: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones.iterative.traversal import Instances
+from operators.bones.regions import kept_classes
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
@@ -23,6 +24,7 @@ from operators.pipelines.rows import (
     is_shown_beside,
     level_evidence,
     level_patch,
+    of_neighbours,
     outline_row,
 )
 from tests.support.bones.synthetic_levels import RULES
@@ -141,3 +143,15 @@ def test_scores_become_log_probabilities() -> None:
     assert np.exp(evidence.regions).sum() == pytest.approx(1.0)
     assert len(evidence.levels) == len(RULES.levels)
     assert evidence.is_partial
+
+
+def test_what_belongs_to_neighbours_is_their_probability_and_nothing_without_any() -> None:
+    made = row_package()
+    assert made.iterative is not None
+    plain = len(kept_classes(made))
+    fine = replace(made.fine, classes=(*made.fine.classes, "neighbour"))
+    beside = replace(made, fine=fine, iterative=replace(made.iterative, neighbours=("neighbour",)))
+    assert kept_classes(beside) == (*kept_classes(made), "neighbour")
+    channels = np.random.default_rng(2).random((2 + plain + 1, 3, 4, 5), dtype=np.float32)
+    np.testing.assert_array_equal(of_neighbours(channels, beside), channels[1 + plain])
+    assert not np.any(of_neighbours(channels[:-1], made))

@@ -11,6 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+
+# The imports of MONAI's modules are circular, and succeed only from this one. The root module and MONAI
+# Deploy need only modules that do without it
+ENTRY = "monai.apps"
+ALONE = ("_version", "config", "deploy", "utils")
 
 
 def import_monai_alone() -> None:
@@ -25,6 +31,18 @@ def import_monai_alone() -> None:
             import_module("monai.utils")
     finally:
         pkgutil.walk_packages = walk
+    sys.meta_path.insert(0, Entry())
+
+
+class Entry(MetaPathFinder):
+    """Has the first import of MONAI's other modules, also by code that is not ours, begin at ENTRY."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Finds nothing itself."""
+        package, *modules = name.split(".")
+        if package == "monai" and modules and modules[0] not in ALONE:
+            sys.meta_path.remove(self)
+            import_module(ENTRY)
 
 
 @contextmanager
@@ -50,9 +68,6 @@ def nothing(*_: object, **__: object) -> Iterator[pkgutil.ModuleInfo]:
 
 
 def import_monai() -> None:
-    """Imports the modules that MONAI's networks and transforms need of each other, and no others.
-
-    Their imports are circular, and succeed only from this entry.
-    """
+    """Imports the modules that MONAI's networks and transforms need of each other, and no others."""
     import_monai_alone()
-    import_module("monai.apps")
+    import_module(ENTRY)

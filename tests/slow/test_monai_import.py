@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 GRAPH = """
 import sys
@@ -44,3 +46,10 @@ def test_what_monai_did_without_can_be_imported_afterwards() -> None:
 
 def test_a_bundles_network_is_built_after_that() -> None:
     assert lines(BUNDLE)[-1] == "UNet"
+
+
+@pytest.mark.parametrize(
+    "name", ["losses", "data", "transforms", "networks.nets", "engines", "apps", "bundle"]
+)
+def test_code_that_is_not_ours_imports_any_module_of_monai_first(name: str) -> None:
+    assert lines(f"{GRAPH}import monai.{name}\nprint('loaded')")[-1] == "loaded"

@@ -38,7 +38,7 @@ def contrast_medium(bone: Mask, hu: Hounsfield, grid: Grid) -> Mask:
         return none
     of_contrast = np.isin(cores, filled)
     of_bone = (cores > 0) & ~of_contrast
-    nearer = away_mm(of_contrast, grid) < away_mm(of_bone, grid)
+    nearer = distance_mm(~of_contrast, grid.spacing_mm) < distance_mm(~of_bone, grid.spacing_mm)
     return with_hangers_on(bone & nearer, bone, of_bone)
 
 
@@ -47,7 +47,8 @@ def is_filled(bone: Mask, core: Mask, hu: Hounsfield, grid: Grid) -> bool:
     low, middle, high = np.percentile(hu[core], [25, 50, 75])
     if not CONTRAST_HU[0] <= middle <= CONTRAST_HU[1] or high - low > EVEN_SHARE * middle:
         return False
-    rim = bone & ~ndimage.binary_erosion(bone) & (away_mm(core, grid) <= CORTEX_MM + max(grid.spacing_mm))
+    near = distance_mm(~core, grid.spacing_mm) <= CORTEX_MM + max(grid.spacing_mm)
+    rim = bone & ~ndimage.binary_erosion(bone) & near
     return bool(rim.any() and hu[rim].mean() <= RIM_SHARE * middle)
 
 
@@ -61,9 +62,3 @@ def with_hangers_on(gone: Mask, bone: Mask, of_bone: Mask) -> Mask:
     touching[pieces[ndimage.binary_dilation(gone)]] = True
     removed: Mask = gone | (loose & touching)[pieces]
     return removed
-
-
-def away_mm(mask: Mask, grid: Grid) -> NDArray[np.float64]:
-    """Returns the distance in mm of each voxel (I, J, K) from a mask."""
-    found: NDArray[np.float64] = ndimage.distance_transform_edt(~mask, sampling=grid.spacing_mm)
-    return found

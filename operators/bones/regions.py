@@ -112,6 +112,13 @@ def write_channels(probabilities: Array, package: CoarseToFinePackage, into: Arr
     into[-1] = best_of(probabilities, set(range(1, len(probabilities))) - set(own))
 
 
+def of_neighbours(channels: Array, package: CoarseToFinePackage) -> Array:
+    """Returns the probability (I, J, K) of the bones that touch those of a row."""
+    classes, rules = kept_classes(package), package.iterative
+    assert rules is not None  # checked when the package was read
+    return np.sum([channels[1 + classes.index(name)] for name in rules.neighbours], axis=0, initial=0)
+
+
 def take_class(channels: Array, number: int, probability: Array) -> None:
     """Writes the probability (I, J, K) of a class into channels, in place; the others share what is left."""
     left = (1 - probability) / np.maximum(1 - channels[number], np.float32(1e-6))

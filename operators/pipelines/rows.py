@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from operators.bones.instances import RowOwners
 from operators.bones.iterative.one_by_one import Instance, Reader, Row, patch_of
 from operators.bones.iterative.traversal import Instances, find_instances
-from operators.bones.regions import BoneRegion, BoneRegions, kept_classes, take_class
+from operators.bones.regions import BoneRegion, BoneRegions, kept_classes, of_neighbours, take_class
 from operators.geometry.components import components_of
 from operators.geometry.resampling import (
     AIR_HU,
@@ -93,13 +93,6 @@ def bones_of_row(
     nobody = seen.bones & ((owners.numbers == 0) | (owners.numbers > len(names)))
     left_out = left_out_of(nobody, grid, package, labels[0])
     return BonesOfRow(owners, dict(zip(names, evidence, strict=False)), tuple(left_out))
-
-
-def of_neighbours(channels: Array, package: CoarseToFinePackage) -> Array:
-    """Returns the probability (I, J, K) of the bones that touch those of a row."""
-    classes, rules = kept_classes(package), package.iterative
-    assert rules is not None  # checked when the package was read
-    return np.sum([channels[1 + classes.index(name)] for name in rules.neighbours], axis=0, initial=0)
 
 
 def seen_row(channels: Array, grid: Grid, package: CoarseToFinePackage, label: Label) -> SeenRow:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from operators.bones.iterative.traversal import Instances
-from operators.bones.regions import kept_classes
+from operators.bones.regions import kept_classes, of_neighbours
 from operators.geometry.volume import Box, CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
@@ -24,7 +24,6 @@ from operators.pipelines.rows import (
     is_shown_beside,
     level_evidence,
     level_patch,
-    of_neighbours,
     outline_row,
 )
 from tests.support.bones.synthetic_levels import RULES

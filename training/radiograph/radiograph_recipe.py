@@ -12,7 +12,7 @@ from operators.packages.toml_files import validated
 from training.recipe import read_recipe_as
 from training.recipe_file import LicenceTable, Table
 
-RecipeName = Literal["outlines", "resnet18"]
+RecipeName = Literal["outlines", "outlines_without_pretext", "outlines_without_augmentation", "resnet18"]
 
 
 class RadiographRecipeFile(Table):

@@ -11,16 +11,19 @@ from torch.nn import functional
 HIDDEN_PIXELS = 16
 
 
-def expose(images: Tensor, rng: Generator) -> Tensor:
-    """Images (N, 1, H, W) between 0 and 1, each with random contrast, gamma, sharpness and noise."""
+def expose(images: Tensor, rng: Generator, spread: float = 1.0) -> Tensor:
+    """Images (N, 1, H, W) between 0 and 1, each with random contrast, gamma, sharpness and noise.
+
+    `spread` scales all four; 0 leaves the images unchanged.
+    """
     count = len(images)
-    gamma = column(np.exp(rng.normal(0, 0.3, count)))
-    gain = column(np.exp(rng.normal(0, 0.2, count)))
-    offset = column(rng.normal(0, 0.05, count))
+    gamma = column(np.exp(rng.normal(0, 0.3, count) * spread))
+    gain = column(np.exp(rng.normal(0, 0.2, count) * spread))
+    offset = column(rng.normal(0, 0.05, count) * spread)
     images = images.clamp(0, 1).pow(gamma) * gain + offset
-    images = torch.lerp(images, smooth(images), column(rng.uniform(-0.7, 1.0, count)))
+    images = torch.lerp(images, smooth(images), column(rng.uniform(-0.7, 1.0, count) * spread))
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
-    return (images + noise * column(np.abs(rng.normal(0, 0.012, count)))).clamp(0, 1)
+    return (images + noise * column(np.abs(rng.normal(0, 0.012, count)) * spread)).clamp(0, 1)
 
 
 def column(values: np.ndarray) -> Tensor:

@@ -72,7 +72,7 @@ class Draws:
     """The composition of a batch: numbers of views around fractures, with simulated fractures, of any bones.
 
     `size` is rows and columns; `whole` views show the whole image. `hidden` is the range of the share of
-    masked squares.
+    masked squares. `augmentation` scales rotation, zoom, mirroring and exposure; 0 is none.
     """
 
     fractures: int
@@ -81,6 +81,7 @@ class Draws:
     size: tuple[int, int] = (224, 224)
     whole: bool = False
     hidden: tuple[float, float] = (0.0, 0.1)
+    augmentation: float = 1.0
 
 
 def source_of(image: Radiograph, rng: Generator) -> Source:
@@ -141,7 +142,7 @@ class Sampler:
         shown += [self.with_simulated(draws, rng) for _ in range(draws.simulated)]
         shown += [self.of_any(draws, rng) for _ in range(draws.others)]
         images, maps, labels, attributes = (torch.stack(part) for part in zip(*shown, strict=True))
-        whole = expose(images, rng)
+        whole = expose(images, rng, draws.augmentation)
         hidden = hide(whole.shape, draws.hidden, rng)
         return Batch(covered(whole, hidden, rng), whole, hidden, maps, labels, attributes)
 
@@ -188,18 +189,19 @@ def pick(sources: list[Source], rng: Generator) -> Source:
 def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Generator) -> View:
     """Returns a random view: of the whole image, or of a window that shows one of the points."""
     if draws.whole:
-        return whole_view(source, draws.size, rng)
-    zoom = float(np.exp(rng.normal(0.1, 0.25)))
-    stretch = float(np.exp(rng.normal(0, 0.06)))
+        return whole_view(source, draws, rng)
+    spread = draws.augmentation
+    zoom = float(np.exp(rng.normal(0.1, 0.25) * spread))
+    stretch = float(np.exp(rng.normal(0, 0.06) * spread))
     x, y = points[rng.integers(len(points))]
     away = rng.uniform(-0.35, 0.35, 2) * draws.size[::-1] / zoom
     rows, columns = source.planes.shape[1:]
     return View(
         (inside(x + away[0], columns, draws.size[1] / zoom), inside(y + away[1], rows, draws.size[0] / zoom)),
         draws.size,
-        rng.uniform(0, 2 * np.pi),
+        rng.uniform(0, 2 * np.pi) * spread,
         (zoom * stretch, zoom / stretch),
-        bool(rng.random() < 0.5),
+        bool(rng.random() < 0.5 * spread),
     )
 
 
@@ -209,16 +211,17 @@ def inside(centre: float, length: int, shown: float) -> float:
     return float(np.clip(centre, margin, length - margin))
 
 
-def whole_view(source: Source, size: tuple[int, int], rng: Generator) -> View:
+def whole_view(source: Source, draws: Draws, rng: Generator) -> View:
     """Returns the image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
     rows, columns = source.planes.shape[1:]
-    zoom = canvas_zoom((rows, columns), size) * float(np.exp(rng.normal(0.02, 0.12)))
-    angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi]))
+    spread = draws.augmentation
+    zoom = canvas_zoom((rows, columns), draws.size) * float(np.exp(rng.normal(0.02, 0.12) * spread))
+    angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi])) * spread
     if columns > rows:
         angle += np.pi / 2
-    away = rng.normal(0, 0.04, 2) * (columns, rows)
+    away = rng.normal(0, 0.04, 2) * (columns, rows) * spread
     centre = (float(columns / 2 + away[0]), float(rows / 2 + away[1]))
-    return View(centre, size, angle, (zoom, zoom), bool(rng.random() < 0.5))
+    return View(centre, draws.size, angle, (zoom, zoom), bool(rng.random() < 0.5 * spread))
 
 
 def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:

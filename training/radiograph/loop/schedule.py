@@ -136,4 +136,17 @@ CLASSES = Phase(
     LossWeights(fracture=0.0, simulated=0.0, image=1.0, attributes=0.0, texture=0.0),
 )
 RECIPE = RadiographRecipe((SIMULATED_FRACTURES, FRACTURES))
-RECIPES = {"outlines": RECIPE, "resnet18": RadiographRecipe((CLASSES,), None, SMALL_CANVAS)}
+
+
+def unaugmented(phase: Phase) -> Phase:
+    """Returns a phase whose views are not augmented."""
+    return replace(phase, draws=tuple(replace(draws, augmentation=0.0) for draws in phase.draws))
+
+
+# The first is the one that ships; the others show what a part of it brings
+RECIPES = {
+    "outlines": RECIPE,
+    "outlines_without_pretext": replace(RECIPE, phases=(FRACTURES,)),
+    "outlines_without_augmentation": replace(RECIPE, phases=tuple(map(unaugmented, RECIPE.phases))),
+    "resnet18": RadiographRecipe((CLASSES,), None, SMALL_CANVAS),
+}

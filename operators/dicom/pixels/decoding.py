@@ -15,7 +15,7 @@ from pydicom.pixels.processing import convert_color_space
 
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import StoredPixels
-from operators.dicom.pixels.encoded_size import encoded_size, has_whole_segments, jpeg_precision
+from operators.dicom.pixels.encoded_size import encoded_size, has_end, has_whole_segments, jpeg_precision
 from operators.errors import UnreadableError
 
 Stored = NDArray[Any]
@@ -31,6 +31,7 @@ _BYTE_ORDER = {
 }
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXTENDED, EXTENDED_BITS = "1.2.840.10008.1.2.4.51", 12
+BYTE_BITS = 8
 # The pydicom plug-ins that decode the others: permissively licensed ones only (pylibjpeg-libjpeg is GPL).
 _PLUGIN = {
     "1.2.840.10008.1.2.4.50": "gdcm",
@@ -130,6 +131,10 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
     if _PLUGIN[pixels.transfer_syntax_uid] == "gdcm" and not has_whole_segments(content):
         text = "expected JPEG segments one behind the other, got other bytes between them"
         raise UnreadableError(text, code="damaged_pixels")
+    if _PLUGIN[pixels.transfer_syntax_uid] == "pyjpegls" and not has_end(content):
+        raise UnreadableError(
+            "expected a whole JPEG-LS stream, got one without its end", code="damaged_pixels"
+        )
     sample_bytes = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
     most = LARGEST_SHARE * sample_bytes + LARGEST_HEAD_BYTES
     if len(content) > most:
@@ -141,14 +146,17 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
 def _decoded(pixels: StoredPixels, content: bytes, *, raw: bool = True, **more: int) -> Stored:
     decoder = get_decoder(pixels.transfer_syntax_uid)
     _require_size(content, pixels)
+    plugin = _PLUGIN[pixels.transfer_syntax_uid]
+    # gdcm 3.2.6 ends the process over fewer bits in a byte
+    whole_byte = plugin == "gdcm" and pixels.bits_allocated == BYTE_BITS
     options: dict[str, Any] = {
-        "decoding_plugin": _PLUGIN[pixels.transfer_syntax_uid],
+        "decoding_plugin": plugin,
         "rows": pixels.rows,
         "columns": pixels.columns,
         "samples_per_pixel": 1,
         "number_of_frames": 1,
         "bits_allocated": pixels.bits_allocated,
-        "bits_stored": pixels.bits_stored,
+        "bits_stored": BYTE_BITS if whole_byte else pixels.bits_stored,
         "pixel_representation": int(pixels.signed),
         "photometric_interpretation": pixels.photometric,
         "pixel_keyword": "PixelData",

@@ -84,7 +84,7 @@ def refusal(folder: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndian
 
 
 @pytest.mark.parametrize("syntax", [*NATIVE, *LOSSLESS])
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [5, 7, 8, 10, 12, 16])
 def test_grey_is_the_same_in_every_lossless_transfer_syntax(tmp_path: Path, syntax: str, bits: int) -> None:
     assert np.abs(grey_of(tmp_path, radiograph(bits=bits), syntax) - wanted(bits)).max() < EXACT
 
@@ -367,6 +367,18 @@ def test_the_segments_of_a_jpeg_are_followed_through_its_scans() -> None:
     for broken in (b"", b"7\xff\xd9", b"\xff", b"\xff\xc4\xff\xff\xff\xd9"):
         assert not has_whole_segments(header + broken)
     assert not has_whole_segments(header + scan + b"\xff\xc4\x00\x04ef7\xff\xd9")
+    for alone in (b"\xff\xd4", b"\xff\x01", b"\xff\xd8"):
+        assert not has_whole_segments(header + alone + b"\x00\x04ef" + scan + b"\xff\xd9")
+
+
+def test_a_jpeg_ls_stream_without_its_end_is_refused_before_charls_counts_to_2_32(tmp_path: Path) -> None:
+    dataset = radiograph()
+    head = "ffd8fff7000b0c0060005001011100ffda000801410000000019"
+    dataset.PixelData = encapsulate([bytes.fromhex(head + "6047471cbbfae41cbbfae4")])
+    save_compressed(dataset, tmp_path, f"{JPEG}80")
+    with pytest.raises(UnreadableError, match="without its end") as refused:
+        read(tmp_path)
+    assert refused.value.code == "damaged_pixels"
 
 
 def test_colours_are_refused(tmp_path: Path) -> None:

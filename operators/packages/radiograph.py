@@ -26,9 +26,10 @@ class RadiographDecision:
     `image` and `finding`: constant and factor (Platt 1999) from log-odds to the probability that an image
     shows a fracture, and that a detection is one. A detection is a connected component of the map above
     `outline_threshold` and above `outline_share` of its own highest value, of at least `least_pixels` of the
-    network's canvas. `operating_points` are thresholds of the image's probability by name; a probability
-    within `margin` of the threshold is uncertain. An image whose features are farther from those of the
-    training images than `typical_distance` is of another kind. `fitted_on` names the images.
+    network's canvas, dilated by `outline_dilation` of them. `operating_points` are thresholds of the image's
+    probability by name; a probability within `margin` of the threshold is uncertain. An image whose features
+    are farther from those of the training images than `typical_distance` is of another kind. `fitted_on`
+    names the images.
     """
 
     image: tuple[float, Rising]
@@ -40,6 +41,7 @@ class RadiographDecision:
     margin: Share
     typical_distance: float
     fitted_on: str = ""
+    outline_dilation: int = 0
 
 
 @dataclass(frozen=True)

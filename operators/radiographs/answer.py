@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import special
 
 from operators.geometry.projection import Projection
 from operators.packages.confidence import log_odds, stated_probability
@@ -49,35 +49,35 @@ class Outline:
 
 def outlines(found: RadiographOutput, shape: tuple[int, int], decision: RadiographDecision) -> list[Outline]:
     """Returns the findings of an image of `shape`, most probable first; none has a probability below 0.5."""
-    decoding = Decoding(decision.outline_threshold, decision.outline_share, decision.least_pixels)
     made = []
-    for each in detections(found.probabilities, decoding):
+    for each in detections(found.probabilities, decoding_of(decision)):
         probability = stated_probability(decision.finding, log_odds(each.score))
         assert probability is not None
         if probability >= LIKELY:
-            box, inside = on_image(found.probabilities, each, shape)
+            box, inside = on_image(each, shape)
             made.append(Outline(box, inside, probability))
     return sorted(made, key=lambda each: -each.probability)
 
 
-def on_image(
-    probabilities: Floats, found: Detection, shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+def decoding_of(decision: RadiographDecision) -> Decoding:
+    """Returns how the map of a package's networks is decoded."""
+    return Decoding(
+        decision.outline_threshold, decision.outline_share, decision.least_pixels, decision.outline_dilation
+    )
+
+
+def on_image(found: Detection, shape: tuple[int, int]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     """Returns the box in an image of `shape` of a detection on a smaller map, and its mask within it."""
-    if shape == probabilities.shape:
+    if shape == found.mask.shape:
         return found.box, found.mask[found.box]
     around = tuple(
         slice(max(side.start - 1, 0), min(side.stop + 1, n))
-        for side, n in zip(found.box, probabilities.shape, strict=True)
+        for side, n in zip(found.box, found.mask.shape, strict=True)
     )
-    zoom = [n / m for n, m in zip(shape, probabilities.shape, strict=True)]
+    zoom = [n / m for n, m in zip(shape, found.mask.shape, strict=True)]
     edges = [(round(s.start * z), round(s.stop * z)) for s, z in zip(around, zoom, strict=True)]
     size = (edges[0][1] - edges[0][0], edges[1][1] - edges[1][0])
-    inside = resized(probabilities[around], size) >= found.level
-    others = (probabilities[around] >= found.level) & ~found.mask[around]
-    if others.any() or min(zoom) < 1:
-        near = ndimage.binary_dilation(found.mask[around], np.ones((3, 3)))
-        inside &= resized(near.astype(np.float32), size) >= LIKELY
+    inside = resized(found.mask[around].astype(np.float32), size) >= LIKELY
     return (slice(*edges[0]), slice(*edges[1])), inside
 
 

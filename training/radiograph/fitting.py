@@ -22,7 +22,7 @@ from operators.radiographs.detections import FEWEST_PIXELS, Decoding, detections
 from training.calibrate.operating_points import fit_operating_points
 from training.calibrate.reliability import FEWEST, Scored, platt
 from training.radiograph.datasets.radiograph import Radiograph
-from training.radiograph.metrics import average_precision
+from training.radiograph.metrics import outline_fit
 from training.radiograph.predictions import DECODINGS, Case, Prediction
 
 Floats = NDArray[np.float64]
@@ -93,6 +93,7 @@ def fit_decision(
         finding=(findings[0], findings[1]),
         outline_threshold=decoding.threshold,
         outline_share=decoding.share,
+        outline_dilation=decoding.dilation,
         least_pixels=FEWEST_PIXELS,
         operating_points=points,
         margin=round(float(np.quantile(away, UNCERTAIN)), 3),
@@ -112,9 +113,9 @@ def require_enough(images: Sequence[Radiograph]) -> None:
 
 
 def best_decoding(answered: Sequence[Answered]) -> Decoding:
-    """Returns the decoding with the highest average precision of masks over the fractured images."""
+    """Returns the decoding whose outlines of the fractured images fit best."""
     cases = [each.case for each in answered if each.image.fractured]
-    return max(DECODINGS, key=lambda each: average_precision([case.found(each) for case in cases]))
+    return max(DECODINGS, key=lambda each: outline_fit([case.found(each) for case in cases]))
 
 
 def finding_line(answered: Sequence[Answered], decoding: Decoding) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from training.radiograph.datasets.radiograph import Mask
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 # COCO's number of recall levels from 0 to 1
+FIT_OVERLAPS = (0.4, 0.45, 0.5, 0.55, 0.6)
 RECALLS = 101
 
 
@@ -75,6 +76,11 @@ def average_precision(images: Sequence[Found], least_overlap: float = 0.5) -> fl
     """COCO's average precision of masks at one IoU; NaN if there are no fractures."""
     rows = [row for image in images for row in matches(image, least_overlap)]
     return precision_of(rows, sum(image.fractures for image in images))
+
+
+def outline_fit(images: Sequence[Found]) -> float:
+    """Mean of the average precision at IoUs about 0.5: at a single one, it hinges on few of the fractures."""
+    return float(np.mean([average_precision(images, overlap) for overlap in FIT_OVERLAPS]))
 
 
 def precision_of(rows: Sequence[tuple[float, bool]], fractures: int) -> float:

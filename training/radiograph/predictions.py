@@ -26,8 +26,10 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
 # The candidate decodings. Fracture pixels are few and weighted more in the loss, so maps overestimate around
 # fractures, and outlines near the peak fit best
-LEVELS, SHARES = (0.1, 0.2, 0.3, 0.5), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8)
-DECODINGS = tuple(Decoding(level, share) for level, share in product(LEVELS, SHARES))
+LEVELS, SHARES, DILATIONS = (0.1, 0.3), (0.0, 0.4, 0.55, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9), (0, 2, 4)
+DECODINGS = tuple(
+    Decoding(level, share, dilation=dilation) for level, share, dilation in product(LEVELS, SHARES, DILATIONS)
+)
 
 
 @dataclass(frozen=True, eq=False)

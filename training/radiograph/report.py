@@ -31,6 +31,7 @@ from training.radiograph.metrics import (
     average_precision,
     balanced_point,
     interval,
+    outline_fit,
     sensitivity,
 )
 from training.radiograph.predictions import DECODINGS, Case, Prediction, predict_all
@@ -121,7 +122,7 @@ def cross_decoded(cases: Sequence[Case]) -> list[Found]:
     table = [[case.found(decoding) for case in cases] for decoding in DECODINGS]
     fold = folds(cases)
     chosen = [
-        max(table, key=lambda row: average_precision([row[k] for k in np.flatnonzero(fold != part)]))
+        max(table, key=lambda row: outline_fit([row[k] for k in np.flatnonzero(fold != part)]))
         for part in range(FOLDS)
     ]
     return [chosen[fold[k]][k] for k in range(len(cases))]

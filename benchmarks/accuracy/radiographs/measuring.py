@@ -20,8 +20,8 @@ from operators.package_files.package_reader import read_packages
 from operators.packages.confidence import log_odds, stated_probability
 from operators.packages.operating_points import BALANCED
 from operators.packages.radiograph import RadiographPackage
-from operators.radiographs.answer import LIKELY, answer
-from operators.radiographs.detections import Decoding, Detection, detections
+from operators.radiographs.answer import LIKELY, answer, decoding_of
+from operators.radiographs.detections import Detection, detections
 from training.radiograph.datasets.radiograph import ATTRIBUTES
 from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.fitting import Answered, answer_all, projection_of
@@ -44,7 +44,7 @@ def measure(data: Path, models: Path, sheet: Path, known: RadiographRows | None)
         raise UsageError("expected images of the split dev in images.csv, got none")
     answered = answer_all(package, Networks(Device()), images, tell)
     found = cross_found(answered)
-    write_sheet(answered, found, decoding_of(package), sheet)
+    write_sheet(answered, found, decoding_of(package.decision), sheet)
     sizes = published_sizes(data / "images.csv")
     return RadiographRows(
         package=package.folder.name,
@@ -123,18 +123,12 @@ def shown_findings(answered: Answered, package: RadiographPackage) -> Found:
     """Returns the findings that a run shows, with their probabilities, beside the outlined fractures."""
     line = package.decision.finding
     found: list[tuple[Detection, float]] = []
-    for one in detections(answered.said.probabilities, decoding_of(package)):
+    for one in detections(answered.said.probabilities, decoding_of(package.decision)):
         probability = stated_probability(line, log_odds(one.score))
         if probability is not None and probability >= LIKELY:
             found.append((one, probability))
     compared = compare([one for one, _ in found], answered.image.masks())
     return Found(np.array([value for _, value in found], float), compared.overlaps, compared.hits)
-
-
-def decoding_of(package: RadiographPackage) -> Decoding:
-    """Returns the package's decoding of its map."""
-    own = package.decision
-    return Decoding(own.outline_threshold, own.outline_share, own.least_pixels)
 
 
 def detection_rows(found: Found) -> list[Row]:

@@ -13,6 +13,7 @@ from training.radiograph.metrics import (
     balanced_point,
     compare,
     interval,
+    outline_fit,
     sensitivity,
 )
 
@@ -83,6 +84,15 @@ def test_detections_are_connected_parts_that_score_their_mean() -> None:
     assert one.peak == (7, 8)
     assert other.mask.sum() == 50
     assert detections(probabilities, Decoding(0.3, share=0.5))[0].mask.sum() == 50
+    grown = detections(probabilities, Decoding(0.3, dilation=6))
+    assert (grown[0].score, grown[0].peak, grown[0].box) == (one.score, one.peak, np.s_[0:16, 0:16])
+    assert grown[0].mask[9, 15]
+    assert not grown[0].mask[14, 14]
     result = compare([one, other], [true])
     assert result.overlaps.ravel().tolist() == pytest.approx([25 / 35, 0])
     assert result.hits.ravel().tolist() == [True, False]
+
+
+def test_the_fit_of_outlines_counts_those_that_nearly_overlap_by_half() -> None:
+    fits = [outline_fit([found([0.9], [[overlap]])]) for overlap in (0.39, 0.48, 0.7)]
+    assert fits == pytest.approx([0, 0.4, 1])

@@ -121,8 +121,7 @@ def shaken(points: Points, rng: np.random.Generator) -> Points:
     """Returns points (N, 3) after a small movement about their middle."""
     turn = Rotation.from_rotvec(rng.normal(0, np.radians(TURN_DEG), 3)).as_matrix()
     middle = points.mean(axis=0)
-    moved: Points = (points - middle) @ turn.T + middle + rng.normal(0, SHIFT_MM, 3)
-    return moved
+    return (points - middle) @ turn.T + middle + rng.normal(0, SHIFT_MM, 3)
 
 
 def measured(label_map: LabelMap, count: int, structure: Structure) -> list[Place | NotMeasurable | None]:

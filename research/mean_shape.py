@@ -104,8 +104,7 @@ def generalised_procrustes(corners: Points) -> Points:
 def as_in_the_body(mean: Points, corners: Points) -> Points:
     """Returns a mean shape (N, 3) in the mean pose of the shapes (S, N, 3), its middle at the origin."""
     pose = (corners - corners.mean(axis=1, keepdims=True)).mean(axis=0)
-    turned: Points = mean @ Rotation.align_vectors(pose, mean)[0].as_matrix().T
-    return turned
+    return mean @ Rotation.align_vectors(pose, mean)[0].as_matrix().T
 
 
 def upright(corners: Points, faces: NDArray[np.int32], radii_mm: tuple[float, float]) -> Points:

@@ -86,8 +86,7 @@ def along(array: Array, weights: Array, axis: int) -> Array:
         product = array.reshape(-1, n) @ weights.T
     else:
         product = weights @ array.reshape(before, n, -1)
-    result: Array = product.reshape(*array.shape[:axis], len(weights), *array.shape[axis + 1 :])
-    return result
+    return product.reshape(*array.shape[:axis], len(weights), *array.shape[axis + 1 :])
 
 
 @lru_cache(maxsize=64)
@@ -126,7 +125,7 @@ def enlarged(coarse: Array, shape: tuple[int, ...], step: int) -> Array:
 
 def take(source: NDArray[Any], coordinates: Array, order: int, outside: float) -> NDArray[Any]:
     """Samples `source` at fractional indices; order 0 for labels, 1 for linear interpolation."""
-    result: NDArray[Any] = ndimage.map_coordinates(
+    return ndimage.map_coordinates(
         source,
         coordinates,
         output=np.float32 if order else source.dtype,
@@ -134,7 +133,6 @@ def take(source: NDArray[Any], coordinates: Array, order: int, outside: float) -
         mode="constant",
         cval=outside,
     )
-    return result
 
 
 def take_smooth(source: NDArray[Any], coordinates: Array, outside: float, step: int = 2) -> Array:

@@ -70,8 +70,7 @@ def score_body(
     ]
     shown = {structure_of(name) for name in truth}
     absent = sorted({structure_of(name) for name in by_structure} - shown)
-    row: Row = rounded({"bones": [asdict(bone) for bone in bones], "not_there": absent})
-    return row
+    return rounded({"bones": [asdict(bone) for bone in bones], "not_there": absent})
 
 
 def score_bone(
@@ -145,8 +144,7 @@ def in_sphere(sphere: Sphere, grid: Grid) -> Mask:
     away_mm2 = sum(
         (o + step * s - c) ** 2 for step, o, s, c in zip(steps, origin, spacing, sphere.centre, strict=True)
     )
-    inside: Mask = away_mm2 <= sphere.radius_mm**2
-    return inside
+    return away_mm2 <= sphere.radius_mm**2
 
 
 def masks_of(found: Segmentation | str) -> dict[str, Mask]:

@@ -113,8 +113,7 @@ def run_peer(peer: Path, work: Path, common: Sequence[str]) -> list[Cost]:
     folder = write_network(work / NETWORK.name)
     script = Path(__file__).parent / "nnunet_2d_peer.py"
     command = [str(peer), str(script), str(folder), str(path), str(work / "labels.png")]
-    costs: list[Cost] = json.loads(last_line(run_checked([*command, *common], work)))
-    return costs
+    return json.loads(last_line(run_checked([*command, *common], work)))
 
 
 def write_network(folder: Path) -> Path:

@@ -81,8 +81,7 @@ def bone_crop(seed: int = COMPARED) -> tuple[NDArray[np.int16], Labels]:
 def blade(a: Floats, b: Floats, c: Floats, half_axes_mm: Floats) -> Array:
     """Returns the depth inside an ellipsoid, in mm along its thin axis."""
     radius = sum((n / m) ** 2 for n, m in zip((a, b, c), half_axes_mm, strict=True)) ** 0.5
-    depth: Array = ((1 - radius) * half_axes_mm[2]).astype(np.float32)
-    return depth
+    return ((1 - radius) * half_axes_mm[2]).astype(np.float32)
 
 
 def example(case: Case, seed: int) -> Example:

@@ -65,8 +65,7 @@ def tried(bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe) -> l
 
 def resized(array: NDArray[Voxel], zoom: list[float], order: int) -> NDArray[Voxel]:
     """Resamples an array by zoom factors."""
-    result: NDArray[Voxel] = ndimage.zoom(array, zoom, order=order, grid_mode=True, mode="nearest")
-    return result
+    return ndimage.zoom(array, zoom, order=order, grid_mode=True, mode="nearest")
 
 
 def network_spec(network: NetworkRecipe) -> NetworkSpec:

@@ -62,8 +62,7 @@ def kept(path: Path, make: Any) -> list[TestBone]:
         part = path.with_suffix(".part")
         part.write_bytes(pickle.dumps(make()))
         part.rename(path)
-    bones: list[TestBone] = pickle.loads(path.read_bytes())
-    return bones
+    return pickle.loads(path.read_bytes())
 
 
 def made_test_bones(place: Place) -> Iterator[TestBone]:

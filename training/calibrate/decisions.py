@@ -79,8 +79,7 @@ def simulated_bone(
 def outline_simulated(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Returns the bone as an anatomy network outlines it: smooth, gaps closed, a bit too large or small."""
     soft = ndimage.gaussian_filter(ndimage.binary_closing(bone, iterations=1).astype(np.float32), 0.7)
-    outline: NDArray[np.bool_] = soft > rng.uniform(0.35, 0.65)
-    return outline
+    return soft > rng.uniform(0.35, 0.65)
 
 
 def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -123,8 +123,7 @@ def fits(frame: Frame, points: Points, normals: Points, image: CtVolume) -> bool
 def hu_at(points_lps: Points, image: CtVolume) -> Points:
     """Hounsfield units at points, between voxels linearly."""
     places = image.grid.to_ijk(points_lps).T
-    values: Points = map_coordinates(image.hu, places, output=np.float64, order=1, mode="nearest")
-    return values
+    return map_coordinates(image.hu, places, output=np.float64, order=1, mode="nearest")
 
 
 def without_copies(frames: Sequence[Frame], points: Points) -> list[Frame]:

@@ -94,8 +94,7 @@ def several_fragments(fragments: Labels, width: int) -> Mask:
     highest = ndimage.maximum_filter(fragments, width)
     inverse = np.where(fragments > 0, 255 - fragments, 0).astype(np.uint8)
     lowest = 255 - ndimage.maximum_filter(inverse, width)
-    several: Mask = (highest > 0) & (lowest < 255) & (lowest != highest)
-    return several
+    return (highest > 0) & (lowest < 255) & (lowest != highest)
 
 
 def contact_target(fragments: Labels, spacing_mm: float) -> Labels:

@@ -65,8 +65,7 @@ def break_bone(
 def weights(n: int) -> NDArray[np.float64]:
     """Fewer cuts are commoner than many."""
     raw: NDArray[np.float64] = 1 / np.arange(1.0, n + 1)
-    shares: NDArray[np.float64] = raw / raw.sum()
-    return shares
+    return raw / raw.sum()
 
 
 def cut_bone(

@@ -104,8 +104,7 @@ def rigidly_moved(volume: Array, turn: Rotation, shift: Vector, about: Vector) -
     """Returns `volume` rotated about a point and shifted, in voxels, linearly; outside repeats the edge."""
     back = turn.as_matrix().T
     offset = about - back @ (about + shift)
-    moved: Array = ndimage.affine_transform(volume, back, offset, order=1, mode="nearest")
-    return moved
+    return ndimage.affine_transform(volume, back, offset, order=1, mode="nearest")
 
 
 def settle(

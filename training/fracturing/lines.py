@@ -44,8 +44,7 @@ def gap_at(rng: np.random.Generator, line: Line, shape: tuple[int, ...]) -> Arra
 
 def gaping(away_mm: Array, gap_mm: Array, spacing_mm: float) -> Mask:
     """Voxels that belong to no fragment; a gap narrower than a voxel has none."""
-    open_here: Mask = (away_mm < gap_mm / 2) & (gap_mm >= spacing_mm)
-    return open_here
+    return (away_mm < gap_mm / 2) & (gap_mm >= spacing_mm)
 
 
 def with_gap(

@@ -34,8 +34,7 @@ class Shape:
 
     def near(self, point: Vector, reach_mm: float) -> Points:
         """Returns the inside's points around one."""
-        away: Points = self.inside[((self.inside - point) ** 2).sum(axis=1) < reach_mm**2]
-        return away
+        return self.inside[((self.inside - point) ** 2).sum(axis=1) < reach_mm**2]
 
 
 def shape_of(whole: Mask, spacing_mm: float) -> Shape:

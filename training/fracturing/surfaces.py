@@ -39,8 +39,7 @@ class Roughness:
 
 def unit(vector: Vector) -> Vector:
     """`vector` at length 1."""
-    length: Vector = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return length
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def direction(rng: np.random.Generator) -> Vector:
@@ -76,8 +75,7 @@ def height_mm(
 def away_mm(height: Array, spacing_mm: float) -> Array:
     """Returns how far voxels near a surface are from it: a rough one's heights rise faster."""
     steep = np.sqrt(sum(slope**2 for slope in np.gradient(height, np.float32(spacing_mm))))
-    away: Array = np.abs(height) / np.maximum(steep, np.float32(0.5))
-    return away
+    return np.abs(height) / np.maximum(steep, np.float32(0.5))
 
 
 def distance_along(axis: Vector, from_mm: Vector, shape: tuple[int, ...], spacing_mm: float) -> Array:
@@ -94,8 +92,7 @@ def distance_of(
         ((place - start) * part).astype(np.float32, copy=False)
         for place, start, part in zip(places_mm, from_mm, axis, strict=True)
     ]
-    along: Array = parts[0] + parts[1] + parts[2]
-    return along
+    return parts[0] + parts[1] + parts[2]
 
 
 def fractal(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: float, rough: Roughness) -> Array:

@@ -228,5 +228,4 @@ def write_files(
 def read_record(folder: Path) -> list[dict[str, object]]:
     """Returns all versions that were filed, oldest first."""
     path = folder / RECORD
-    rows: list[dict[str, object]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return rows
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -96,5 +96,4 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
 
 def best_weights(kept: dict[str, Any]) -> Weights:
     """Returns the averaged weights to install: the best validated ones, or else the last."""
-    weights: Weights = kept["best"] or kept["average"]
-    return weights
+    return kept["best"] or kept["average"]

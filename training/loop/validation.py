@@ -148,8 +148,7 @@ def dice_of_classes(
     """Returns the Dice (classes - 1,) over all patches together; NaN for a class that none of them holds."""
     counts = sum(counted(model, patch, device, half) for patch in patches)
     common, found, true = np.asarray(counts, np.float64)[:, 1:]
-    result: NDArray[np.float64] = np.where(true > 0, 2 * common / np.maximum(found + true, 1), np.nan)
-    return result
+    return np.where(true > 0, 2 * common / np.maximum(found + true, 1), np.nan)
 
 
 # The scores (classes - 1,) of a network by its kind

@@ -74,8 +74,7 @@ def main(
 def read_weights(path: Path) -> Weights:
     """Returns the averaged weights of a training's state, or of one of its steps."""
     kept = torch.load(path, map_location="cpu", weights_only=True)
-    weights: Weights = kept.get("average", kept)
-    return weights
+    return kept.get("average", kept)
 
 
 def mean_cases(runs: Sequence[Sequence[Case]]) -> list[Case]:

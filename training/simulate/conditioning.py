@@ -57,8 +57,7 @@ def mean_of_blocks(mask: NDArray[np.bool_]) -> Array:
     """Returns the share of `mask` in blocks of POOL voxels a side."""
     sides = [part for n in mask.shape for part in (n // POOL, POOL)]
     trimmed = mask[tuple(slice(0, n // POOL * POOL) for n in mask.shape)]
-    share: Array = trimmed.reshape(sides).mean(axis=tuple(range(1, 2 * mask.ndim, 2)), dtype=np.float32)
-    return share
+    return trimmed.reshape(sides).mean(axis=tuple(range(1, 2 * mask.ndim, 2)), dtype=np.float32)
 
 
 def displace_channels(
@@ -74,8 +73,7 @@ def displace_channels(
 
 def blur_channel(share: Array, sigma: float) -> Array:
     """Blurs `share` as large voxels do."""
-    result: Array = ndimage.gaussian_filter(share, sigma, truncate=3.0)
-    return result
+    return ndimage.gaussian_filter(share, sigma, truncate=3.0)
 
 
 def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
@@ -83,8 +81,7 @@ def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
     strength = rng.uniform(0, 1.5)
     doubted = np.stack([share * np.exp(strength * smooth_noise(rng, share.shape, 4)) for share in soft])
     background = np.maximum(1 - soft.sum(axis=0), 0.02)
-    result: Array = doubted / (doubted.sum(axis=0) + background)
-    return result
+    return doubted / (doubted.sum(axis=0) + background)
 
 
 def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRules) -> Array:
@@ -105,5 +102,4 @@ def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRu
 
 def enlarged(share: Array, zoom: list[float]) -> Array:
     """Interpolates linearly to the patch's voxels."""
-    result: Array = ndimage.zoom(share, zoom, order=1, grid_mode=True, mode="nearest")
-    return result
+    return ndimage.zoom(share, zoom, order=1, grid_mode=True, mode="nearest")

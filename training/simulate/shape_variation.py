@@ -85,5 +85,4 @@ def signed_mm(bone: BoneSubject) -> Array:
     """Returns the distance to the bone's surface, positive inside, half a voxel at the voxels next to it."""
     inside = bone.mask >= 0.5
     spacing = (float(bone.spacing_mm[0]), float(bone.spacing_mm[1]), float(bone.spacing_mm[2]))
-    signed: Array = distance_mm(inside, spacing) - distance_mm(~inside, spacing)
-    return signed
+    return distance_mm(inside, spacing) - distance_mm(~inside, spacing)

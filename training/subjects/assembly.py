@@ -74,5 +74,4 @@ def with_solids(parts: list[Part], solids: tuple[SolidTable, ...], elsewhere: El
 def end_of(points: Points, end: str) -> Points:
     """Returns the middle of the lowest or highest points of a bone."""
     height = points[:, 2] if end == "high" else -points[:, 2]
-    middle: Points = points[height >= height.max() - END * np.ptp(height)].mean(axis=0)
-    return middle
+    return points[height >= height.max() - END * np.ptp(height)].mean(axis=0)

@@ -117,8 +117,7 @@ def whole_voxels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Measured on two patients: the outermost layer has 0.62 to 0.75 of the next layer's HU.
     """
     inner = ndimage.binary_erosion(mask)
-    whole: NDArray[np.bool_] = inner | (mask & ~ndimage.binary_dilation(inner, iterations=2))
-    return whole
+    return inner | (mask & ~ndimage.binary_dilation(inner, iterations=2))
 
 
 def elliptical_skin(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:

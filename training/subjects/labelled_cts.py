@@ -85,14 +85,12 @@ def numbered(labels: NDArray[Any], row: LabelledCtTable, classes: dict[str, list
             lookup[int(value)] = class_of(structure, classes)
     if row.ignore is not None and row.ignore < len(lookup):
         lookup[row.ignore] = len(classes) + 1
-    found: NDArray[np.uint8] = lookup[labels]
-    return found
+    return lookup[labels]
 
 
 def take_labels(labels: NDArray[np.uint8], source: Grid, target: Grid) -> NDArray[np.uint8]:
     """Returns the nearest label of each voxel of another grid; 0 outside."""
     affine = source.lps_to_ijk @ target.ijk_to_lps
-    taken: NDArray[np.uint8] = ndimage.affine_transform(
+    return ndimage.affine_transform(
         labels, affine[:3, :3], affine[:3, 3], target.shape, order=0, mode="constant", cval=0
     )
-    return taken

@@ -107,8 +107,7 @@ def crossings_parity(corners: Points, shape: Sequence[int]) -> NDArray[np.bool_]
     column, height = columns_through(corners, shape[1:])
     level = np.clip(np.ceil(height), 0, shape[0]).astype(np.int64)
     np.add.at(crossed, (level, *column.T), 1)
-    odd: NDArray[np.bool_] = np.bitwise_and(np.cumsum(crossed, axis=0, dtype=np.uint8)[:-1], 1).astype(bool)
-    return odd
+    return np.bitwise_and(np.cumsum(crossed, axis=0, dtype=np.uint8)[:-1], 1).astype(bool)
 
 
 def columns_through(corners: Points, shape: Sequence[int]) -> tuple[NDArray[np.int64], Points]:

@@ -130,8 +130,7 @@ def in_joint(structure: str, joined: set[frozenset[str]]) -> bool:
 def structures_at(frame: Frame, body: Body) -> NDArray[np.uint8]:
     """Returns a body's structures at the voxels of a frame that has the body's axes."""
     at = places_at(frame.shape, frame.spacing_mm, frame.origin_mm, body)
-    found: NDArray[np.uint8] = ndimage.map_coordinates(body.structures, at, order=0, mode="constant", cval=0)
-    return found
+    return ndimage.map_coordinates(body.structures, at, order=0, mode="constant", cval=0)
 
 
 def bounds(parts: list[Part]) -> Points:

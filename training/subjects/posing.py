@@ -108,8 +108,7 @@ def drawn_turn(rng: np.random.Generator, joint: JointTable, sign: float) -> Poin
     )
     # About the body's axis first, along which the bones of a straight limb lie
     angles = (sign * rotation, -sign * abduction, -flexion)
-    matrix: Points = Rotation.from_euler("zyx", angles, degrees=True).as_matrix()
-    return matrix
+    return Rotation.from_euler("zyx", angles, degrees=True).as_matrix()
 
 
 def near_points(points: Points, others: Points, reach_mm: float) -> Points:

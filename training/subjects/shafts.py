@@ -36,8 +36,7 @@ def along_bone(points: NDArray[np.float64], otherwise: Shafts) -> Shafts:
         return otherwise
     places = (points - middle) @ axes[0]
     half, centre = np.ptp(places) / 2, (places.max() + places.min()) / 2
-    weights: Shafts = np.array([*axes[0], -(middle @ axes[0]) - centre], np.float32) / np.float32(half)
-    return weights
+    return np.array([*axes[0], -(middle @ axes[0]) - centre], np.float32) / np.float32(half)
 
 
 def shaft_share(
@@ -47,5 +46,4 @@ def shaft_share(
     place = shafts[:, 3][bones]
     for axis in range(3):
         place += shafts[:, axis][bones] * coordinates[axis]
-    share: NDArray[np.float32] = np.clip(1 - place**4, 0, 1)
-    return share
+    return np.clip(1 - place**4, 0, 1)

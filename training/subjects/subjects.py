@@ -67,8 +67,7 @@ class Subject:
     @property
     def targets(self) -> NDArray[np.uint8]:
         """Returns the class of every voxel."""
-        targets: NDArray[np.uint8] = self.classes[self.structures]
-        return targets
+        return self.classes[self.structures]
 
 
 def load_lps(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -91,10 +90,7 @@ def resample(array: NDArray[Any], spacing_mm: NDArray[np.float64], to_mm: float,
     """Resamples `array` to an isotropic spacing."""
     if np.allclose(spacing_mm, to_mm, rtol=0.02):
         return array
-    result: NDArray[Any] = ndimage.zoom(
-        array, spacing_mm / to_mm, order=order, grid_mode=True, mode="nearest"
-    )
-    return result
+    return ndimage.zoom(array, spacing_mm / to_mm, order=order, grid_mode=True, mode="nearest")
 
 
 def skin_distance(inner: NDArray[np.bool_], spacing_mm: float, margin_mm: float) -> NDArray[np.int8]:
@@ -119,8 +115,7 @@ def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.
 
 def within_skin_range(distance_mm: NDArray[Any]) -> NDArray[np.int8]:
     """Clips a signed distance to the range of `Subject.skin`."""
-    clipped: NDArray[np.int8] = np.clip(distance_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
-    return clipped
+    return np.clip(distance_mm, -MAXIMUM_SKIN_MM, MAXIMUM_SKIN_MM).astype(np.int8)
 
 
 def from_structures(

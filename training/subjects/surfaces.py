@@ -61,11 +61,9 @@ def signed_distance(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.
     exact = np.where(inside, within - half, half - without).astype(np.float32)
     smooth = ndimage.gaussian_filter(exact, SMOOTHING, truncate=2.5)
     low, high = np.where(inside, LEAST_MM, -REACH_MM), np.where(inside, REACH_MM, -LEAST_MM)
-    result: NDArray[np.float32] = np.clip(smooth, low, high)
-    return result
+    return np.clip(smooth, low, high)
 
 
 def edt(inside: NDArray[np.bool_], spacing_mm: float) -> NDArray[Any]:
     """Returns the distance in mm to the nearest voxel that is not `inside`."""
-    distance: NDArray[Any] = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    return distance
+    return ndimage.distance_transform_edt(inside, sampling=spacing_mm)

@@ -107,8 +107,7 @@ def surface_points(body: Body, name: str) -> Points:
     inside = np.pad(mask[box], 1)
     shell = np.argwhere(inside & ~ndimage.binary_erosion(inside)) - 1 + [s.start for s in box]
     step = max(1, len(shell) // POINTS)
-    points: Points = shell[::step] * body.spacing_mm
-    return points
+    return shell[::step] * body.spacing_mm
 
 
 def fitted_affine(pairs: list[tuple[Points, cKDTree]]) -> Points:
@@ -132,8 +131,7 @@ def fitted_affine(pairs: list[tuple[Points, cKDTree]]) -> Points:
 
 def moved(affine: Points, points: Points) -> Points:
     """Maps points (N, 3) through an affine (4, 3)."""
-    result: Points = points @ affine[:3] + affine[3]
-    return result
+    return points @ affine[:3] + affine[3]
 
 
 def smoothed(known: Points, offsets: Points, wanted: Points, length_mm: float) -> Points:
@@ -141,5 +139,4 @@ def smoothed(known: Points, offsets: Points, wanted: Points, length_mm: float) -
     distance, index = cKDTree(known).query(wanted, k=min(NEIGHBOURS, len(known)))
     # Far from all known points the nearest still count
     weight = np.exp(-0.5 * (distance**2 - distance[:, :1] ** 2) / length_mm**2)
-    means: Points = (weight[..., None] * offsets[index]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
-    return means
+    return (weight[..., None] * offsets[index]).sum(axis=1) / weight.sum(axis=1, keepdims=True)

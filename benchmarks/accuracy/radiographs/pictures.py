@@ -101,5 +101,4 @@ def picture(case: Case, decoding: Decoding, score_limit: float = 0.0) -> Picture
 
 def border(mask: Mask) -> Mask:
     """Returns the mask's outermost pixels."""
-    edge: Mask = mask & ~ndimage.binary_erosion(mask)
-    return edge
+    return mask & ~ndimage.binary_erosion(mask)

@@ -47,8 +47,7 @@ def groups_of(members: Sequence[Member], pairs: Iterable[Pair]) -> list[int]:
     graph = sparse.coo_array((np.ones(len(links)), links.T), shape=(len(members), len(members)))
     _, group = sparse.csgraph.connected_components(graph, directed=False)
     _, first = np.unique(group, return_index=True)
-    found: list[int] = first[group].tolist()
-    return found
+    return first[group].tolist()
 
 
 def same_patients(members: Sequence[Member]) -> Iterator[Pair]:

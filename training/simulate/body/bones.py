@@ -54,22 +54,19 @@ def paint_bones(
     inner = drawn_texture(rng, view, means, frame, width_mm, shaft)
     if subject.hu is not None and rng.random() < OWN_TEXTURE:
         inner = own_texture(rng, subject.hu, view, inner)
-    hu: Array = soft + bone * (inner - soft)
-    return hu
+    return soft + bone * (inner - soft)
 
 
 def share_inside(distance_mm: Array, width_mm: np.float32) -> Array:
     """Returns the share of a voxel that lies inside a surface at a signed distance from its centre."""
-    share: Array = np.clip(distance_mm / width_mm + np.float32(0.5), 0, 1)
-    return share
+    return np.clip(distance_mm / width_mm + np.float32(0.5), 0, 1)
 
 
 def own_texture(rng: np.random.Generator, own_hu: NDArray[np.int16], view: Sight, elsewhere: Array) -> Array:
     """Returns the patient's own texture where there is any, with changed contrast and brightness."""
     real = take(own_hu, view.coordinates, 1, 0)
     gain, offset = rng.uniform(0.7, 1.3), rng.uniform(-60, 60)
-    texture: Array = np.where(real == 0, elsewhere, real * np.float32(gain) + np.float32(offset))
-    return texture
+    return np.where(real == 0, elsewhere, real * np.float32(gain) + np.float32(offset))
 
 
 def drawn_texture(
@@ -100,5 +97,4 @@ def drawn_texture(
     cortex = np.float32(frame.cortex_hu) * (1 + np.float32(0.06) * grain)
     inside = share_inside(view.surface_mm - thickness, width_mm)
     # The cortex is never less dense than the bone inside it
-    texture: Array = marrow + (1 - inside) * np.maximum(cortex - marrow, 0)
-    return texture
+    return marrow + (1 - inside) * np.maximum(cortex - marrow, 0)

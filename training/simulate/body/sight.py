@@ -67,11 +67,9 @@ def joint_change(rng: np.random.Generator, second_mm: Array, most_mm: float, rea
     level = -opening if rng.random() < 0.7 else closing
     uneven = 0.3 * min(abs(level), 1.0) * smooth_noise(rng, second_mm.shape, 6)
     near = np.clip(1 + second_mm / np.float32(JOINT_MM), 0, 1)
-    change: Array = near * (uneven + np.float32(level))
-    return change
+    return near * (uneven + np.float32(level))
 
 
 def classes_of(view: Sight, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Returns the class of each voxel: that of the nearest bone where at least half of the voxel is bone."""
-    target: NDArray[np.uint8] = classes[view.bones] * (view.surface_mm >= 0)
-    return target
+    return classes[view.bones] * (view.surface_mm >= 0)

@@ -51,8 +51,7 @@ def motion(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: f
     k = np.arange(hu.shape[2])
     weight = share * np.clip(np.minimum(k - first, last - k) / 3, 0, 1).astype(np.float32)
     moved = ndimage.shift(hu, offset, order=1, mode="nearest")
-    result: Array = hu + weight * (moved - hu)
-    return result
+    return hu + weight * (moved - hu)
 
 
 def coarse_mean(values: Array, spacing_mm: Spacing) -> tuple[Array, int]:
@@ -64,7 +63,4 @@ def coarse_mean(values: Array, spacing_mm: Spacing) -> tuple[Array, int]:
 
 def rotate(values: Array, angle_deg: float) -> NDArray[np.float32]:
     """Rotates values about the body's long axis within the same array."""
-    turned: NDArray[np.float32] = ndimage.rotate(
-        values, angle_deg, axes=(0, 1), reshape=False, order=1, mode="constant"
-    )
-    return turned
+    return ndimage.rotate(values, angle_deg, axes=(0, 1), reshape=False, order=1, mode="constant")

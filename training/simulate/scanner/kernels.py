@@ -24,8 +24,7 @@ def sharp_kernel(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, stren
     """Enhances edges: adds `strength` times the difference to a blur of a millimetre or half a voxel."""
     del rng
     sigma = [max(SHARP_MM / step, 0.5) for step in spacing_mm[:2]]
-    result: Array = hu + np.float32(strength) * (hu - blurred(hu, (sigma[0], sigma[1], 0)))
-    return result
+    return hu + np.float32(strength) * (hu - blurred(hu, (sigma[0], sigma[1], 0)))
 
 
 def blurred(hu: Array, sigma: tuple[float, float, float]) -> Array:

@@ -55,8 +55,7 @@ def with_implants(
 def bone_axis(spots_mm: Point, middle_mm: Point) -> Point:
     """Returns the direction in which the bone around a point extends farthest."""
     near = spots_mm[((spots_mm - middle_mm) ** 2).sum(axis=1) < NEAR_MM**2]
-    axis: Point = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][0]
-    return axis
+    return np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][0]
 
 
 def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strength: float) -> Array:
@@ -72,8 +71,7 @@ def streaks(rng: np.random.Generator, share: Array, spacing_mm: Spacing, strengt
         fading = np.exp(-np.abs(x_mm - middle_mm) / np.float32(FADING_MM))
         band = np.float32(rng.choice([-1.0, -1.0, 0.6])) * (1 - np.exp(-path)) * fading
         total += rotate(band, -float(angle))
-    result: Array = np.float32(strength) * enlarged(np.clip(total, -1, 1), share.shape, step)
-    return result
+    return np.float32(strength) * enlarged(np.clip(total, -1, 1), share.shape, step)
 
 
 def screw(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
@@ -122,29 +120,25 @@ def rod(points: Points, middle_mm: Point, axis: Point, half_mm: float, radius_mm
     """Returns the distance in mm to a rod with round ends."""
     t = np.clip(project(points, middle_mm, axis), -np.float32(half_mm), np.float32(half_mm))
     away = [p - np.float32(m) - t * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
-    distance: Array = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2) - np.float32(radius_mm)
-    return distance
+    return np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2) - np.float32(radius_mm)
 
 
 def project(points: Points, middle_mm: Point, axis: Point) -> Array:
     """Returns the coordinate in mm of every voxel along an axis through `middle_mm`."""
     parts = [(p - np.float32(m)) * np.float32(a) for p, m, a in zip(points, middle_mm, axis, strict=True)]
-    result: Array = parts[0] + parts[1] + parts[2]
-    return result
+    return parts[0] + parts[1] + parts[2]
 
 
 def tilted(rng: np.random.Generator, axis: Point, most: float) -> Point:
     """Returns an axis tilted at random, by up to the angle of a slope of about `most`."""
     turned = axis + most * rng.random() * direction(rng)
-    unit: Point = turned / np.linalg.norm(turned)
-    return unit
+    return turned / np.linalg.norm(turned)
 
 
 def direction(rng: np.random.Generator) -> Point:
     """Returns a uniformly distributed direction."""
     axis = rng.standard_normal(3)
-    unit: Point = axis / np.linalg.norm(axis)
-    return unit
+    return axis / np.linalg.norm(axis)
 
 
 IMPLANTS: tuple[tuple[float, Implant], ...] = (

@@ -55,5 +55,4 @@ def slice_weights(n: int, step_mm: float, thickness_mm: float, interval_mm: floa
     # Before the first slice and after the last one, the outermost slice is repeated
     nearer[step_mm * np.arange(n) < slices_mm[0]] = np.eye(len(slices_mm))[0]
     nearer[step_mm * np.arange(n) > slices_mm[-1]] = np.eye(len(slices_mm))[-1]
-    weights: Array = (nearer @ averaging).astype(np.float32)
-    return weights
+    return (nearer @ averaging).astype(np.float32)

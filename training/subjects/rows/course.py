@@ -46,8 +46,7 @@ class Course:
     def lps(self, placed: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the points (3, ...) in mm at coordinates (3, ...); the inverse of `place`."""
         centre, frame = self.at(placed[2])
-        moved: NDArray[np.float32] = centre + placed[0] * frame[0] + placed[1] * frame[1]
-        return moved
+        return centre + placed[0] * frame[0] + placed[1] * frame[1]
 
     def at(self, along: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns the points (3, ...) and frames (3, 3, ...) of the curve at distances in mm along it."""
@@ -71,8 +70,7 @@ def body_centre(structures: NDArray[np.uint8], value: int, spacing_mm: float) ->
     box = ndimage.find_objects((structures == value).astype(np.uint8))[0]
     depth = ndimage.distance_transform_edt(np.pad(structures[box] == value, 1))
     core = np.argwhere(depth >= CORE * depth.max()) - 1
-    centre: Array = (core.mean(axis=0) + [side.start for side in box]) * spacing_mm
-    return centre
+    return (core.mean(axis=0) + [side.start for side in box]) * spacing_mm
 
 
 def course_through(centres: Array) -> Course:

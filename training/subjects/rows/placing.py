@@ -46,8 +46,7 @@ def by_slab(change: Callable[[Placed], Placed], at: Placed) -> Placed:
 def sampled(bones: BonesInRow, placed: Placed) -> Labels:
     """Returns the labels at coordinates (3, ...) along and across the course of the row."""
     at = by_slab(bones.course.lps, placed) / np.float32(bones.spacing_mm)
-    found: Labels = ndimage.map_coordinates(bones.structures, at, order=0, mode="constant", cval=0)
-    return found
+    return ndimage.map_coordinates(bones.structures, at, order=0, mode="constant", cval=0)
 
 
 def bounds_of(bones: BonesInRow) -> Array:

@@ -41,15 +41,19 @@ def draw_conditioning(
     pooled = np.stack([mean_of_blocks(target == number) for number in range(1, classes)])
     at = displace_channels(rng, pooled.shape[1:], step_mm, rules)
     sigma = rng.uniform(*rules.blur_mm) / step_mm
+    # Blurred as large voxels do
     soft = np.stack(
-        [blur_channel(take(share, at, 1, 0), sigma) if share.any() else share for share in pooled]
+        [
+            ndimage.gaussian_filter(take(share, at, 1, 0), sigma, truncate=3.0) if share.any() else share
+            for share in pooled
+        ]
     )
     soft = misname_classes(rng, with_doubt(rng, soft), rules)
     zoom = [n / m for n, m in zip(target.shape, soft.shape[1:], strict=True)]
     channels = np.zeros((len(soft), *target.shape), np.float32)
     for share, channel in zip(soft, channels, strict=True):
         if share.any():
-            channel[...] = enlarged(share, zoom)
+            channel[...] = ndimage.zoom(share, zoom, order=1, grid_mode=True, mode="nearest")
     return channels
 
 
@@ -69,11 +73,6 @@ def displace_channels(
         bend = rng.uniform(0, rules.bend_mm) * smooth_noise(rng, shape, 4)
         at[axis] += (rng.normal(0, rules.shift_mm) + bend) / step_mm
     return at
-
-
-def blur_channel(share: Array, sigma: float) -> Array:
-    """Blurs `share` as large voxels do."""
-    return ndimage.gaussian_filter(share, sigma, truncate=3.0)
 
 
 def with_doubt(rng: np.random.Generator, soft: Array) -> Array:
@@ -98,8 +97,3 @@ def misname_classes(rng: np.random.Generator, soft: Array, rules: ConditioningRu
         if rng.random() < rules.class_missing:
             share[...] = 0
     return soft
-
-
-def enlarged(share: Array, zoom: list[float]) -> Array:
-    """Interpolates linearly to the patch's voxels."""
-    return ndimage.zoom(share, zoom, order=1, grid_mode=True, mode="nearest")

@@ -17,7 +17,7 @@ from operators.errors import UnwritableError, UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
-from training.recipe_file import LabelMapTable, PosedBonesTable
+from training.recipe_file import BoneSetTable, LabelMapTable, PosedBonesTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom
@@ -34,6 +34,7 @@ from training.subjects.subjects import (
     negative_subject,
     signed_distance,
 )
+from training.subjects.surroundings import Body
 
 Loaded = TypeVar("Loaded")
 BODY_SPACING_MM = 1.5
@@ -54,20 +55,15 @@ class Sources:
 
     def anatomy(self, network: NetworkRecipe) -> list[Subject]:
         """Returns the subjects that an anatomy network learns from."""
-        return [one for kind in LEARNT for one in self.subjects(kind, network)]
-
-    def subjects(self, kind: str, network: NetworkRecipe) -> list[Subject]:
-        """Returns all subjects of one kind, a row of SUBJECTS."""
-        return SUBJECTS[kind](self, network)
+        return [one for kind in LEARNT for one in SUBJECTS[kind](self, network)]
 
     def label_maps(self, network: NetworkRecipe) -> list[Subject]:
         """Loads whole-body label maps."""
         classes = self.recipe.class_patterns(network)
-        found = []
-        for row in self.recipe.sources.label_maps:
-            load = partial(label_map_subject, self.data, row, classes)
-            found.append(self.kept(f"map {row} {classes}", load))
-        return found
+        return [
+            self.kept(f"map {row} {classes}", partial(label_map_subject, self.data, row, classes))
+            for row in self.recipe.sources.label_maps
+        ]
 
     def bone_sets(self, network: NetworkRecipe) -> list[Subject]:
         """Loads bones masked out of CTs, in a body and alone; a socket without its ball stays empty."""
@@ -75,22 +71,19 @@ class Sources:
         found = []
         for row in self.recipe.sources.bone_sets:
             for around in (row.around, None) if row.around else (None,):
-                load = partial(self.bone_set, self.data / row.folder, row.bones, classes, around)
                 shown = row.model_copy(update={"around": around})
-                found.append(self.kept(f"set {shown} {classes}", load))
+                found.append(self.kept(f"set {shown} {classes}", partial(self.bone_set, shown, classes)))
         return found
 
-    def bone_set(
-        self,
-        folder: Path,
-        bones: dict[str, str],
-        classes: dict[str, list[str]],
-        around: LabelMapTable | None,
-    ) -> Subject:
-        """Loads the bones of one patient, in the body of a label map if the recipe names one."""
-        donor = label_map_body(self.data, around) if around else None
-        made = bone_set_subject(folder, bones, classes, BODY_SPACING_MM, donor)
+    def bone_set(self, row: BoneSetTable, classes: dict[str, list[str]]) -> Subject:
+        """Loads the bones of one patient, in the body of a label map if the row names one."""
+        folder, donor = self.data / row.folder, self.body(row.around)
+        made = bone_set_subject(folder, row.bones, classes, BODY_SPACING_MM, donor)
         return replace(made, name=f"{folder.name} in a body" if donor else folder.name)
+
+    def body(self, row: LabelMapTable | None) -> Body | None:
+        """Loads the label map whose body surrounds bones, if there is one."""
+        return label_map_body(self.data, row) if row else None
 
     def phantoms(self, network: NetworkRecipe) -> list[Subject]:
         """Draws procedural bodies, each from its own seed."""
@@ -158,8 +151,7 @@ class Sources:
 
     def posed_body(self, row: PosedBonesTable, seed: int, classes: dict[str, list[str]]) -> Subject:
         """Draws one body whose bones are surfaces."""
-        donor = label_map_body(self.data, row.around) if row.around else None
-        return posed_subject(row, self.data, seed, classes, donor)
+        return posed_subject(row, self.data, seed, classes, self.body(row.around))
 
     def bones(self) -> list[BoneSubject]:
         """Returns single bones for the fracture network: real ones with texture, others without."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from training.recipe import without_side
 from training.recipe_file import PosedBonesTable, SolidTable, SurfaceTable
 from training.subjects.meshes import Part, Points, ellipsoid, load_parts, points_of
-from training.subjects.posing import SIDES, Elsewhere, without_side
+from training.subjects.posing import SIDES, Elsewhere
 
 AXES = {"x": 0, "y": 1, "z": 2}
 # Share of a bone's length that counts as its end

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UsageError
+from training.recipe import without_side
 from training.recipe_file import JointTable, PosedBonesTable
 from training.sampling import enlarged
 from training.subjects.assembly import assembled
 from training.subjects.meshes import Part, Points, voxels_inside
-from training.subjects.posing import SIDES, posed, without_side
+from training.subjects.posing import SIDES, posed
 from training.subjects.subjects import (
     Subject,
     bounding_box,
@@ -106,7 +107,8 @@ def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | N
     names = [part.structure for part in parts if tissue_of(part.structure).bone]
     owner, common = np.zeros(frame.shape, np.uint8), 0
     if taken:
-        hard = [v for v, n in taken.names.items() if tissue_of(n).bone and not in_joint(n, joined)]
+        hinged = {name for pair in joined for name in pair}
+        hard = [v for v, n in taken.names.items() if tissue_of(n).bone and without_side(n) not in hinged]
         owner[np.isin(structures_at(frame, taken), hard)] = OTHER
     for part in parts:
         if part.structure in names:
@@ -120,11 +122,6 @@ def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | N
 def joins(first: str, second: str, joined: set[frozenset[str]]) -> bool:
     """Returns whether two bones are one or meet in a joint."""
     return first == second or frozenset((without_side(first), without_side(second))) in joined
-
-
-def in_joint(structure: str, joined: set[frozenset[str]]) -> bool:
-    """Returns whether a structure is one side of a joint."""
-    return any(without_side(structure) in pair for pair in joined)
 
 
 def structures_at(frame: Frame, body: Body) -> NDArray[np.uint8]:

@@ -26,12 +26,6 @@ COLUMN_MM = 6.0
 Elsewhere = Callable[[str], Points]
 
 
-def without_side(structure: str) -> str:
-    """Returns a structure's name without its suffix for left or right."""
-    suffix = next((side for side in SIDES if side and structure.endswith(side)), "")
-    return structure.removesuffix(suffix)
-
-
 def posed(
     rng: np.random.Generator, parts: list[Part], joints: Iterable[JointTable], elsewhere: Elsewhere
 ) -> list[Part]:

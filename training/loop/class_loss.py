@@ -15,7 +15,7 @@ from training.subjects.subjects import LEAST_UNKNOWN, NOT_OURS
 SMOOTH_VOXELS = 100.0
 
 
-class ClassLoss:
+class ClassLoss(torch.nn.Module):
     """Dice + cross-entropy; unknown voxels penalise only classes that are known to be absent.
 
     `absent` are the classes that may not appear in unknown voxels: those marked NOT_OURS, those marked one
@@ -30,6 +30,7 @@ class ClassLoss:
         absent: Sequence[tuple[int, ...]],
         dice_of_absent: bool = False,
     ) -> None:
+        super().__init__()
         weight = torch.tensor(weights) if weights else None
         self.dice = DiceLoss(
             to_onehot_y=True,
@@ -45,12 +46,7 @@ class ClassLoss:
         self.dice_of_absent = dice_of_absent
         self.share_done = 0.0
 
-    def to(self, device: torch.device) -> ClassLoss:
-        """Returns this loss with its class weights on `device`."""
-        self.cross_entropy.to(device)
-        return self
-
-    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the loss of logits (N, C, I, J, K) and targets (N, I, J, K)."""
         partly = (target >= LEAST_UNKNOWN).flatten(1).any(dim=1)
         if not partly.any():

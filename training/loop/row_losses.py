@@ -9,15 +9,14 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 
 from training.row_tables import RegionTable, RowTable
-from training.simulate.row_patches import UNKNOWN
+from training.simulate.row_patches import UNKNOWN, Patch
 
-Patch = tuple[torch.Tensor, torch.Tensor]
 # About the share of a patch that one bone fills: means over voxels are divided by it, whether the patch holds
 # much of a bone or nothing
 USUAL_SHARE = 0.05
 
 
-class InstanceLoss:
+class InstanceLoss(nn.Module):
     """Errors at the border of a bone weigh more: w = 1 + 8 exp(-d^2 / 36), d in mm (Lessmann et al. 2019).
 
     Voxels called bone wrongly count little at first and fully from the middle of the training on, so that the
@@ -25,15 +24,11 @@ class InstanceLoss:
     """
 
     def __init__(self, rules: RowTable) -> None:
+        super().__init__()
         self.rules = rules
         self.share_done = 0.0
 
-    def to(self, device: torch.device) -> InstanceLoss:
-        """Returns this loss; it has no tensors of its own."""
-        del device
-        return self
-
-    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the loss of logits (N, 3, ...) and of classes and distances (N, 2, ...)."""
         classes, distance = target[:, 0], target[:, 1].float()
         inside = (classes > 0).float()
@@ -59,19 +54,15 @@ class InstanceLoss:
         return nll_loss(kinds, classes[own] - 1)
 
 
-class LevelLoss:
+class LevelLoss(nn.Module):
     """Cross-entropy of the level, of its region, and of ribs where they are known."""
 
     def __init__(self, regions: tuple[RegionTable, ...]) -> None:
+        super().__init__()
         self.regions = regions
         self.share_done = 0.0
 
-    def to(self, device: torch.device) -> LevelLoss:
-        """Returns this loss; it has no tensors of its own."""
-        del device
-        return self
-
-    def __call__(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def forward(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Returns the loss of scores (N, levels + regions + 1) and of level, region and ribs (N, 3)."""
         levels, regions, ribs = split(scores, self.regions)
         loss = cross_entropy(levels, target[:, 0] - 1) + 0.5 * cross_entropy(regions, target[:, 1])
@@ -87,21 +78,6 @@ def split(
     """Returns the scores of levels, regions and ribs, the heads of a network that tells levels."""
     count = sum(region.levels for region in regions)
     return scores[:, 1 : 1 + count], scores[:, 1 + count : -1], scores[:, -1]
-
-
-def instance_dice(
-    model: nn.Module, patches: list[Patch], device: torch.device, half: bool
-) -> NDArray[np.float64]:
-    """Returns the Dice (2,) of whole and of partial bones over all patches; NaN where there are none."""
-    counts = np.zeros((3, 2))
-    for image, target in patches:
-        said = run(model, image, device, half)[0].argmax(dim=0).cpu().numpy()
-        true = target[0].numpy()
-        for kind in (1, 2):
-            both = np.count_nonzero((said == kind) & (true == kind))
-            counts[:, kind - 1] += both, np.count_nonzero(said == kind), np.count_nonzero(true == kind)
-    common, found, there = counts
-    return np.where(there > 0, 2 * common / np.maximum(found + there, 1), np.nan)
 
 
 def level_accuracy(

@@ -18,7 +18,7 @@ from operators.networks.windows.layout import pad_to_patch
 from operators.networks.windows.sliding_window import Window, tile, tile_starts
 from operators.pipelines.coarse_to_fine import BAND_MM
 from training.fracturing import contact_target
-from training.loop.row_losses import instance_dice, level_accuracy
+from training.loop.row_losses import level_accuracy, run
 from training.progress import PREPARE, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import NegativesTable, PhantomsTable, SourceTables, ValidationRules
@@ -157,16 +157,18 @@ SCORES: dict[
 ] = {
     "anatomy": lambda _, *given: dice_of_classes(*given),
     "fracture": lambda _, *given: dice_of_classes(*given),
-    "instance": lambda _, *given: instance_dice(*given),
+    # Beside the class, its target holds the distance to the border
+    "instance": lambda _, model, patches, *given: dice_of_classes(
+        model, [(image, target[0]) for image, target in patches], *given
+    ),
     "level": lambda network, *given: level_accuracy(network.row.regions, *given),
 }
 
 
 def counted(model: nn.Module, patch: Patch, device: torch.device, half: bool) -> NDArray[np.int64]:
     """Counts true positives, predicted and true voxels (3, classes) where the ground truth is known."""
-    image, target = patch[0][None].to(device).float(), patch[1].long()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-        logits = model(image.contiguous(memory_format=torch.channels_last_3d))[0]
+    image, target = patch[0], patch[1].long()
+    logits = run(model, image, device, half)[0]
     said, known = logits.argmax(dim=0).cpu(), target < LEAST_UNKNOWN
     said, target = said[known], target[known]
     sides = (said[said == target], said, target)

@@ -17,12 +17,10 @@ from training.recipe import SIDES, NetworkRecipe, Recipe
 from training.sampling import Array, Pose
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, bone_patch, by_kind
 from training.simulate.conditioning import ConditioningRules, draw_conditioning
-from training.simulate.row_patches import InstanceDraw, LevelDraw, RowDraw
+from training.simulate.row_patches import InstanceDraw, LevelDraw, Patch, RowDraw, scaled
 from training.simulate.simulated_ct import Added, Sample, centre_spots, draw_centre, simulate
 from training.simulate.sources import Sources
 from training.subjects.subjects import Subject, class_of
-
-Patch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Patches(IterableDataset[Patch]):
@@ -201,9 +199,8 @@ def mirrored(rng: np.random.Generator, sample: Sample, swaps: np.ndarray | None)
 
 def as_tensors(sample: Sample, window_hu: tuple[float, float], conditioning: Array | None = None) -> Patch:
     """Returns the network's input and target."""
-    low, high = window_hu
-    scaled = np.clip((sample.hu - low) / (high - low), 0, 1).astype(np.float32)[None]
-    image = scaled.copy() if conditioning is None else np.concatenate([scaled, conditioning])
+    own = scaled(sample.hu, window_hu)[None]
+    image = own.copy() if conditioning is None else np.concatenate([own, conditioning])
     return torch.from_numpy(image), torch.from_numpy(sample.target.astype(np.int64))
 
 

@@ -37,14 +37,6 @@ class RowSample:
     chosen: int
 
 
-@dataclass(frozen=True, eq=False)
-class BoneOfRow:
-    """A bone of a row in a subject: its level, and the array index of its middle."""
-
-    level: int
-    middle: NDArray[np.float64]
-
-
 class RowDraw:
     """Draws patches about the bones of rows."""
 
@@ -59,13 +51,13 @@ class RowDraw:
         """Draws a patch about one bone, and the subject that it is of."""
         number = int(self.rng.integers(len(self.subjects)))
         subject, bones = self.subjects[number], self.bones[number]
-        bone = bones[int(self.rng.integers(len(bones)))]
+        level, middle = bones[int(self.rng.integers(len(bones)))]
         jitter_mm = self.rng.normal(0, self.rules.jitter_mm, 3)
         shape, spacing_mm = self.network.patch, self.network.spacing_mm
-        centre = bone.middle + jitter_mm / subject.spacing_mm
+        centre = middle + jitter_mm / subject.spacing_mm
         sample = simulate(self.rng, subject, centre, shape, spacing_mm, ROW_POSE, self.added)
-        hu = with_foreign(self.rng, sample, bone.level, self.rules)
-        row = RowSample(hu, sample.target, bone.level)
+        hu = with_foreign(self.rng, sample, level, self.rules)
+        row = RowSample(hu, sample.target, level)
         return subject, mirrored(self.rng, cut(self.rng, row, self.rules))
 
     def patch(self) -> Patch:
@@ -106,13 +98,11 @@ class LevelDraw(RowDraw):
         return torch.from_numpy(image), torch.tensor([row.chosen, region, ribs])
 
 
-def bones_of(subject: Subject) -> list[BoneOfRow]:
-    """Returns the bones of the row in a subject."""
-    targets = subject.targets
-    boxes = ndimage.find_objects(targets)
+def bones_of(subject: Subject) -> list[tuple[int, NDArray[np.float64]]]:
+    """Returns the level of each bone of the row in a subject, and the array index of its middle."""
     return [
-        BoneOfRow(level, np.array([(side.start + side.stop) / 2 for side in box]))
-        for level, box in enumerate(boxes, start=1)
+        (level, np.array([(side.start + side.stop) / 2 for side in box]))
+        for level, box in enumerate(ndimage.find_objects(subject.targets), start=1)
         if box is not None
     ]
 

@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.loop.row_losses import InstanceLoss, LevelLoss, instance_dice, level_accuracy
+from training.loop.row_losses import InstanceLoss, LevelLoss, level_accuracy
+from training.loop.validation import SCORES
+from training.recipe import NetworkRecipe
 from training.row_tables import RegionTable, RowTable
 from training.simulate.row_patches import UNKNOWN
 
+RECIPE = NetworkRecipe(
+    name="one",
+    kind="instance",
+    classes=("background", "whole", "partial"),
+    spacing_mm=1.0,
+    patch=(12, 12, 12),
+    window_hu=(-200.0, 1300.0),
+    architecture="subpixel_unet",
+    filters=(4, 8),
+    steps=1,
+    learning_rate=1e-3,
+)
 REGIONS = (RegionTable(levels=2), RegionTable(levels=3, ribs=True))
 
 
@@ -82,7 +96,8 @@ def test_scores_are_those_of_the_classes_that_are_there() -> None:
     true = target()
     model = torch.nn.Module()
     model.forward = lambda _: logits_of(true[:, 0])
-    dice = instance_dice(model, [(torch.zeros(2, 12, 12, 12), true[0])], torch.device("cpu"), False)
+    patches = [(torch.zeros(2, 12, 12, 12), true[0])]
+    dice = SCORES["instance"](RECIPE, model, patches, torch.device("cpu"), False)
     assert dice[0] == 1.0
     assert dice[1] != dice[1]
     model.forward = lambda _: scores(4, 1, 1.0)

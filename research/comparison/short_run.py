@@ -13,14 +13,14 @@ from torch import nn
 from operators.networks.architectures.own_unets import SUBPIXELS, SubpixelUNet, gathered, spread
 from operators.networks.architectures.unets import CONVOLUTIONS
 from research.comparison.encodings import ENCODINGS
-from research.comparison.losses import LOSSES, Loss
+from research.comparison.losses import LOSSES
 from research.comparison.pool import SIDE as POOL_SIDE
 from research.comparison.pool import Pool, PoolRules, pool
 from research.comparison.variants import PATCHES, SIDE, STEPS, Variant, network_recipe
 from training.device import has_bfloat16
 from training.loop.checkpoints import State, resume, save, state_of
 from training.loop.runs import TrainingRun
-from training.loop.trainer import new_state, set_learning_rate
+from training.loop.trainer import new_state, set_learning_rate, take_step
 from training.recipe import Recipe
 from training.simulate.patches import Patch, as_tensors
 from training.simulate.simulated_ct import Sample
@@ -49,8 +49,9 @@ def train(variant: Variant, place: Place) -> nn.Module:
     seen = pool(PoolRules(variant.spacing_mm, variant.real, PATCHES), place.recipe, place.data, place.folder)
     half, loss = has_bfloat16(CPU, network), LOSSES[variant.loss](encoding.class_weights)
     for image, target in patches(seen, variant, network.window_hu, state.step):
-        set_learning_rate(state.optimiser, network.learning_rate, state.step / STEPS)
-        step(state, loss, image[None], target[None], half)
+        loss.share_done = state.step / STEPS
+        set_learning_rate(state.optimiser, network.learning_rate, loss.share_done)
+        take_step(state, loss, image[None], target[None], CPU, half)
         if state.step % KEEP_EVERY == 0:
             save(run.checkpoint, state, network)
     return state.model.eval()
@@ -77,18 +78,6 @@ def patches(seen: Pool, variant: Variant, window_hu: tuple[float, float], done: 
         target = encoding.encode(seen.fragments[at], seen.contact[at])[crop]
         hu = seen.hu[at][crop].astype(np.float32)
         yield as_tensors(Sample(hu[::turn], target[::turn].copy()), window_hu)
-
-
-def step(state: State, loss: Loss, image: torch.Tensor, target: torch.Tensor, half: bool) -> None:
-    """Takes one step like the trainer, with the variant's loss."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        logits = state.model(image.to(memory_format=torch.channels_last_3d))
-    value = loss(logits.float(), target, state.step / STEPS)
-    state.optimiser.zero_grad()
-    value.backward()
-    nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
-    state.optimiser.step()
-    state.step += 1
 
 
 LEVELS = 2

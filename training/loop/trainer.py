@@ -64,7 +64,8 @@ def train(run: TrainingRun, tell: Tell = silent) -> Path:
         if done >= 1:
             break
         set_learning_rate(state.optimiser, run.network.learning_rate, done)
-        session.window.append(one_step(session, image, target))
+        session.loss.share_done = done
+        session.window.append(take_step(state, session.loss, image, target, session.device, session.half))
         done = session.share_done
         tell(TRAIN, min(done, 1.0), f"step {state.step} of {run.total}, loss {session.window[-1]:.3f}")
         if rules and (state.step % rules.every == 0 or done >= 1):
@@ -121,13 +122,18 @@ def network_arguments(network: NetworkRecipe) -> dict[str, Any]:
     }
 
 
-def one_step(session: Session, image: torch.Tensor, target: torch.Tensor) -> float:
-    """Runs forward (in bfloat16 where that is correct), backward, update and average; returns the loss."""
-    state, device = session.state, session.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=session.half):
+def take_step(
+    state: State,
+    loss: TrainingLoss,
+    image: torch.Tensor,
+    target: torch.Tensor,
+    device: torch.device,
+    half: bool,
+) -> float:
+    """Runs forward (in bfloat16 with `half`), backward, update and average; returns the loss."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         logits = state.model(image.to(device).to(memory_format=torch.channels_last_3d))
-    session.loss.share_done = session.share_done
-    value = session.loss(logits.float(), target.to(device))
+    value = loss(logits.float(), target.to(device))
     state.optimiser.zero_grad()
     value.backward()
     nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)

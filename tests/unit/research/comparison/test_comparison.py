@@ -18,9 +18,9 @@ def test_deep_supervision_counts_each_head_half_of_the_one_above() -> None:
     target = torch.randint(0, 3, (1, 4, 4, 4), generator=torch.Generator().manual_seed(1))
     heads = torch.randn(1, 3, 3, 4, 4, 4, generator=torch.Generator().manual_seed(2))
     weights = (1.0, 1.0, 1.0)
-    each = [LOSSES["dice_ce"](weights)(heads[:, level], target, 0.0) for level in range(3)]
+    each = [LOSSES["dice_ce"](weights)(heads[:, level], target) for level in range(3)]
     expected = (each[0] + each[1] / 2 + each[2] / 4) / 1.75
-    assert torch.allclose(LOSSES["deep_supervision"](weights)(heads, target, 0.0), expected)
+    assert torch.allclose(LOSSES["deep_supervision"](weights)(heads, target), expected)
 
 
 def test_a_supervised_network_begins_as_the_plain_one_and_answers_as_it() -> None:

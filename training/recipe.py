@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter
 
 from operators.packages.iterative import ONE_BY_ONE_CLASSES
 from operators.packages.toml_files import read_toml, validated
-from training.recipe_file import SourceTables, Table, ValidationRules
-from training.row_tables import RowTable
+from training.recipe_file import SourceTables, ValidationRules
+from training.row_tables import RowTable, Table
 
 # The row of the table of trainings for a recipe that names none
 SIMULATED_CT: Literal["simulated_ct"] = "simulated_ct"

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from training.row_tables import DeformedRowTable
-
-
-class Table(BaseModel):
-    """A table of training.toml."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LabelMapTable(Table):
-    """A whole-body label map."""
-
-    path: str
-    """A NIfTI file below the data folder."""
-    names: str | dict[str, str]
-    """The structure's name for each value, or a JSON file with them."""
+from training.row_tables import DeformedRowTable, LabelMapTable, Table
 
 
 class BodyTable(LabelMapTable):
@@ -114,7 +99,7 @@ class PosedBonesTable(Table):
     """Whether that body is deformed to fit around the bones; otherwise bones are seated in it."""
     above_mm: float = 0.0
     """How much of the body above the bones is shown."""
-    flesh_mm: dict[str, tuple[float, float]] = {}
+    flesh_mm: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Range of the thickness of soft tissue around bones (patterns)."""
 
 

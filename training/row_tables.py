@@ -1,4 +1,4 @@
-"""Tables of training.toml for bones that lie in a row and are outlined and named one by one."""
+"""What all tables of training.toml share, and those for bones in a row, outlined and named one by one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 Range = tuple[float, float]
 
 
-class RowOfBonesTable(BaseModel):
-    """A table of training.toml on rows of bones."""
+class Table(BaseModel):
+    """A table of training.toml."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class ChangesTable(RowOfBonesTable):
+class ChangesTable(Table):
     """[deformed_rows.changes]: how a row is bent, and what becomes of its bones. Shares are of bodies."""
 
     sideways_deg: float = 25.0
@@ -43,13 +43,18 @@ class ChangesTable(RowOfBonesTable):
     """Share in which bones have spurs at their edges."""
 
 
-class DeformedRowTable(RowOfBonesTable):
-    """[[deformed_rows]]: bodies with a row of bones, made of a label map by bending it along the row."""
+class LabelMapTable(Table):
+    """A whole-body label map."""
 
     path: str
     """A NIfTI file below the data folder."""
     names: str | dict[str, str]
     """The structure's name for each value, or a JSON file with them."""
+
+
+class DeformedRowTable(LabelMapTable):
+    """[[deformed_rows]]: bodies with a row of bones, made of a label map by bending it along the row."""
+
     count: int
     """Number of bodies; the first is as it is."""
     spacing_mm: float = 1.5
@@ -60,7 +65,7 @@ class DeformedRowTable(RowOfBonesTable):
     changes: ChangesTable = ChangesTable()
 
 
-class RegionTable(RowOfBonesTable):
+class RegionTable(Table):
     """[[networks.NAME.row.regions]]: a region of the row, of the next so many classes."""
 
     levels: int = Field(ge=1)
@@ -68,7 +73,7 @@ class RegionTable(RowOfBonesTable):
     """Whether its bones bear ribs."""
 
 
-class RowTable(RowOfBonesTable):
+class RowTable(Table):
     """[networks.NAME.row]: how the bones of a row are shown to a network that sees them one by one.
 
     Shares are of patches.

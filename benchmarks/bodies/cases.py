@@ -17,7 +17,8 @@ from benchmarks.accuracy.cases.scan import Scan, scan_of
 from operators.geometry.volume import Grid
 from operators.packages.toml_files import validated
 from training.recipe import Recipe, read_recipe
-from training.recipe_file import BodyTable, Table
+from training.recipe_file import BodyTable
+from training.row_tables import Table
 from training.sampling import Pose
 from training.simulate.simulated_ct import Added, simulate
 from training.simulate.sources import Sources

@@ -11,8 +11,7 @@ from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.bodies.cases import BodyCase, RealCase, simulated_scan
 from operators.packages.toml_files import validated
 from training.recipe import Recipe
-from training.recipe_file import Table
-from training.row_tables import ChangesTable, DeformedRowTable
+from training.row_tables import ChangesTable, DeformedRowTable, Table
 from training.simulate.sources import Sources
 from training.subjects.rows.deformed import deformed_row_subject
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +16,7 @@ from training.fracturing.bone import with_nearest
 from training.phantoms import Phantom
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
 from training.simulate.single_bones import BONE_SPACING_MM, real_bone, scanned_phantom
-from training.simulate.sources import phantom_of
+from training.simulate.sources import Sources, phantom_of
 
 SIMULATED_EACH = 1
 MUSCLE_HU = 40.0
@@ -46,23 +43,17 @@ class TestBone:
 
 def test_bones(place: Place) -> list[TestBone]:
     """Returns the bones of the recipe's patients as they are, and intact ones with simulated fractures."""
-    return kept(place.folder / "test_bones.pickle", lambda: list(made_test_bones(place)))
+    return kept(place, "test bones", made_test_bones(place))
 
 
 def tuning_bones(place: Place) -> list[TestBone]:
     """Returns the bones of phantoms on which each variant's threshold is chosen."""
-    model = phantom_of(place.recipe)
-    return kept(place.folder / "tuning_bones.pickle", lambda: list(made_tuning_bones(model)))
+    return kept(place, "tuning bones", made_tuning_bones(phantom_of(place.recipe)))
 
 
-def kept(path: Path, make: Any) -> list[TestBone]:
-    """Returns the bones from the cache, or makes them; the cache holds only files that Osteon wrote."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(pickle.dumps(make()))
-        part.rename(path)
-    return pickle.loads(path.read_bytes())
+def kept(place: Place, key: str, bones: Iterator[TestBone]) -> list[TestBone]:
+    """Returns the bones from the cache, or makes them."""
+    return Sources(place.recipe, place.data, place.folder / "cache").kept(key, lambda: list(bones))
 
 
 def made_test_bones(place: Place) -> Iterator[TestBone]:

@@ -21,6 +21,7 @@ from operators.packages.packages import NetworkSpec
 from operators.pipelines.coarse_to_fine import CONTACT
 from training.export import set_value
 from training.fracturing import FractureRules
+from training.fracturing.bone import with_nearest
 from training.simulate.bone_patches import BONE_POSE, BoneSubject, fractured_bone, scanned
 
 # Half of the bones are intact, as in the three patients at hand (five of nine)
@@ -73,26 +74,13 @@ def simulated_bone(
         return None
     (contact,) = predict(network, sample.hu, spec, Window(), outline, keep=(CONTACT,))
     evidence = FractureEvidence(outline, np.zeros_like(outline), contact, sample.hu, spacing_mm)
-    return KnownBone(evidence, nearest_fragment(broken.fragments)[outline])
+    return KnownBone(evidence, with_nearest(broken.fragments, outline)[outline])
 
 
 def outline_simulated(rng: np.random.Generator, bone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Returns the bone as an anatomy network outlines it: smooth, gaps closed, a bit too large or small."""
     soft = ndimage.gaussian_filter(ndimage.binary_closing(bone, iterations=1).astype(np.float32), 0.7)
     return soft > rng.uniform(0.35, 0.65)
-
-
-def nearest_fragment(fragments: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns the nearest fragment of every voxel."""
-    if not fragments.any():
-        return fragments
-    nearest = ndimage.distance_transform_edt(fragments == 0, return_distances=False, return_indices=True)
-    return fragments[tuple(nearest)]
-
-
-def oracle_decisions(bone: KnownBone, rules: FragmentRules) -> list[Decision]:
-    """Returns the pairs met in one bone when the weakest contact merges first and true fractures stay."""
-    return with_oracle(over_segmented(bone.evidence, rules), bone.truth, bone.evidence.spacing_mm)
 
 
 def with_oracle(regions: Regions, truth: NDArray[np.uint8], spacing_mm: float) -> list[Decision]:
@@ -177,5 +165,11 @@ def with_decision(
 
 
 def decisions_of(bones: list[KnownBone], rules: FragmentRules) -> list[Decision]:
-    """Returns every pair of pieces that merging meets in the bones."""
-    return [decision for bone in bones for decision in oracle_decisions(bone, rules)]
+    """Returns the pairs met in bones when the weakest contact merges first and true fractures stay."""
+    return [
+        decision
+        for bone in bones
+        for decision in with_oracle(
+            over_segmented(bone.evidence, rules), bone.truth, bone.evidence.spacing_mm
+        )
+    ]

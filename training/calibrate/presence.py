@@ -87,7 +87,8 @@ def bodies_and_negatives(bodies: Bodies, negatives: list[Path], seed: int) -> It
             yield [replace(cut_scan(rng, made.ct, made.truth), bones=bodies.model.bones) for _ in range(CUTS)]
             yield [PresenceCase(bodies.model.boneless(rng), None)]
     for path in negatives:
-        ct = without_anatomy(path)
+        array, spacing_mm = load_lps(path)
+        ct = CtVolume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
         yield [cut_scan(rng, ct, None) for _ in range(EMPTY_CUTS)]
 
 
@@ -102,12 +103,6 @@ def cut_scan(rng: np.random.Generator, ct: CtVolume, truth: LabelMap | None) -> 
     grid = ct.grid.crop(box)
     there = None if truth is None else LabelMap(truth.labels[box.slices], grid)
     return PresenceCase(CtVolume(ct.hu[box.slices], grid), there)
-
-
-def without_anatomy(path: Path) -> CtVolume:
-    """Reads a NIfTI file as a volume with axes along left, posterior, superior."""
-    array, spacing_mm = load_lps(path)
-    return CtVolume(array.astype(np.int16), Grid(array.shape, np.diag([*spacing_mm, 1.0])))
 
 
 def found_in(

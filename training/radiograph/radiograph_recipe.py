@@ -10,7 +10,8 @@ from pydantic import Field, TypeAdapter
 
 from operators.packages.toml_files import validated
 from training.recipe import read_recipe_as
-from training.recipe_file import LicenceTable, Table
+from training.recipe_file import LicenceTable
+from training.row_tables import Table
 
 RecipeName = Literal["outlines", "outlines_without_pretext", "outlines_without_augmentation", "resnet18"]
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.fracturing.bone import box_of
 from training.phantoms import Phantom
-from training.recipe_file import LabelMapTable
+from training.row_tables import LabelMapTable
 from training.simulate.bone_patches import BoneSubject
 from training.subjects.bone_sets import bone_layer, only_file
-from training.subjects.subjects import bounding_box, load_lps, names_of
+from training.subjects.subjects import load_lps, names_of
 
 # Spacing of the fracture network
 BONE_SPACING_MM = 0.8
@@ -61,7 +62,7 @@ def textured_bone(
     name: str, mask: NDArray[Any], image: NDArray[Any], spacing: NDArray[np.float64]
 ) -> BoneSubject:
     """Crops a bone of a CT with its fragments (0 outside it), at BONE_SPACING_MM."""
-    box = bounding_box(mask > 0, 8)
+    box = box_of(mask > 0, 8)
     inside, texture = bone_layer(mask[box] > 0, image[box], spacing, BONE_SPACING_MM)
     zoom = [b / a for a, b in zip(mask[box].shape, inside.shape, strict=True)]
     fragments = ndimage.zoom(mask[box].astype(np.uint8), zoom, order=0, grid_mode=True, mode="nearest")

@@ -17,7 +17,8 @@ from operators.errors import UnwritableError, UsageError
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
-from training.recipe_file import BoneSetTable, LabelMapTable, PosedBonesTable
+from training.recipe_file import BoneSetTable, PosedBonesTable
+from training.row_tables import LabelMapTable
 from training.simulate.bone_patches import BoneSubject
 from training.simulate.shape_variation import bones_between
 from training.simulate.single_bones import BONE_SPACING_MM, label_map_bones, real_bone, scanned_phantom

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UsageError
+from training.fracturing.bone import box_of
 from training.subjects.subjects import (
     LABELLED_MARGIN_MM,
     MAXIMUM_SKIN_MM,
     Subject,
-    bounding_box,
     class_of,
     from_structures,
     load_lps,
@@ -37,7 +37,7 @@ def bone_set_subject(
     """Builds a subject of one patient's masked bones, in the donor's body or in soft tissue only."""
     masks = {s: load_lps(only_file(folder, f"*_{s}_mask.nii.gz")) for s in bones}
     spacing = next(iter(masks.values()))[1]
-    box = bounding_box(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
+    box = box_of(np.any([mask > 0 for mask, _ in masks.values()], axis=0), 3)
     margin = int(AROUND_MM / to_mm)
     around = [(margin, margin)] * 2 + [(margin, margin) if donor else (0, 0)]
     layers = []

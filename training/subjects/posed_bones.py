@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.errors import UsageError
+from training.fracturing.bone import box_of
 from training.recipe import without_side
 from training.recipe_file import JointTable, PosedBonesTable
 from training.sampling import enlarged
@@ -21,7 +22,6 @@ from training.subjects.meshes import Part, Points, voxels_inside
 from training.subjects.posing import SIDES, posed
 from training.subjects.subjects import (
     Subject,
-    bounding_box,
     class_of,
     from_structures,
     skin_distance,
@@ -170,7 +170,7 @@ def with_joint_spaces(rng: np.random.Generator, body: Body, joints: tuple[JointT
         for suffix in SIDES:
             ball, socket = (values.get(name + suffix) for name in (joint.ball, joint.socket))
             if gap_mm and ball and socket:
-                box = bounding_box(structures == ball, int(np.ceil(gap_mm / body.spacing_mm)))
+                box = box_of(structures == ball, int(np.ceil(gap_mm / body.spacing_mm)))
                 near = edt(structures[box] != ball, body.spacing_mm) < gap_mm
                 structures[box][near & (structures[box] == socket)] = 0
     return replace(body, structures=structures)

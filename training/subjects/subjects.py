@@ -16,7 +16,8 @@ from scipy import ndimage
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan
 from operators.errors import UsageError
-from training.recipe_file import BodyTable, LabelMapTable
+from training.recipe_file import BodyTable
+from training.row_tables import LabelMapTable
 from training.subjects.shafts import Shafts, shafts_of
 from training.subjects.surfaces import Surfaces, bone_surfaces, edt
 from training.subjects.surroundings import Body, surround_with_body
@@ -191,15 +192,6 @@ def with_soft_tissue(bones: Body, donor: Body, classes: dict[str, list[str]]) ->
     return surround_with_body(
         clean, donor, {n for n in donor.names.values() if class_of(n, classes) in learned}
     )
-
-
-def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """Returns the bounding box of `mask`, grown by `margin` voxels."""
-    box = []
-    for axis in range(mask.ndim):
-        there = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        box.append(slice(max(int(there[0]) - margin, 0), int(there[-1]) + 1 + margin))
-    return tuple(box)
 
 
 def negative_subject(path: Path, to_mm: float, group: int = 0, unknown_mm: float = 0.0) -> Subject:

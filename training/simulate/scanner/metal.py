@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.fracturing.surfaces import direction, unit
 from training.sampling import Array, enlarged
 from training.simulate.scanner.artefacts import rotate
 from training.simulate.scanner.slices import Spacing
@@ -83,7 +84,7 @@ def screw(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Poin
 def plate(rng: np.random.Generator, points: Points, middle_mm: Point, bone: Point) -> Array:
     """Returns the distance in mm to a bent reconstruction plate, 3.5 mm thick and 10 mm wide."""
     along, across = tilted(rng, bone, 0.3), direction(rng)
-    across = np.cross(along, across) / np.linalg.norm(np.cross(along, across))
+    across = unit(np.cross(along, across))
     normal = np.cross(along, across)
     u, v, w = (project(points, middle_mm, axis) for axis in (along, across, normal))
     w = w + np.float32(rng.uniform(-0.006, 0.006)) * u**2
@@ -131,14 +132,7 @@ def project(points: Points, middle_mm: Point, axis: Point) -> Array:
 
 def tilted(rng: np.random.Generator, axis: Point, most: float) -> Point:
     """Returns an axis tilted at random, by up to the angle of a slope of about `most`."""
-    turned = axis + most * rng.random() * direction(rng)
-    return turned / np.linalg.norm(turned)
-
-
-def direction(rng: np.random.Generator) -> Point:
-    """Returns a uniformly distributed direction."""
-    axis = rng.standard_normal(3)
-    return axis / np.linalg.norm(axis)
+    return unit(axis + most * rng.random() * direction(rng))
 
 
 IMPLANTS: tuple[tuple[float, Implant], ...] = (

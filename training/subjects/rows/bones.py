@@ -34,7 +34,7 @@ class BonesInRow:
 def read_row(data: Path, row: DeformedRowTable, classes: dict[str, list[str]]) -> BonesInRow:
     """Reads a label map and crops it to the surroundings of its row of bones."""
     array, spacing = load_lps(data / row.path)
-    names = names_of(data, row)  # type: ignore[arg-type]
+    names = names_of(data, row)
     structures = fine_labels(array.astype(np.uint8), spacing, row.spacing_mm)
     sizes = np.bincount(structures.ravel(), minlength=256) * row.spacing_mm**3
     own = {v: class_of(n, classes) for v, n in names.items() if class_of(n, classes)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from training.fracturing.bone import box_of
 from training.sampling import smooth_noise
 from training.subjects.rows.bones import BonesInRow
 from training.subjects.rows.course import Array
@@ -53,8 +54,7 @@ def grow_spurs(rng: np.random.Generator, bones: BonesInRow) -> None:
     rough = smooth_noise(rng, bones.structures.shape, max(bones.structures.shape) // 6)
     for value in bones.values:
         if rng.random() < 0.5:
-            sides = ndimage.find_objects((bones.structures == value).astype(np.uint8))[0]
-            box = tuple(slice(max(side.start - 4, 0), side.stop + 4) for side in sides)
+            box = box_of(bones.structures == value, 4)
             part = bones.structures[box]
             steps = max(1, round(rng.uniform(1.5, 4) / bones.spacing_mm))
             grown = ndimage.binary_dilation(part == value, iterations=steps)

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from tests.support.training.training_cases import tiny_run
-from training.loop.checkpoints import best_weights, moving_average, read
-from training.loop.early_stopping import Progress
+from training.loop.checkpoints import Progress, best_weights, moving_average, read
 from training.loop.trainer import train, validation_sets
 from training.loop.validation import SCORES, dice_of_classes
 from training.recipe_file import ValidationRules

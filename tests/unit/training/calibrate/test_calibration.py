@@ -23,7 +23,6 @@ from training.calibrate.decisions import (
     KnownBone,
     fit_decision,
     mistakes,
-    nearest_fragment,
     outline_simulated,
     with_decision,
     with_oracle,
@@ -31,6 +30,7 @@ from training.calibrate.decisions import (
 from training.calibrate.operating_points import points_of
 from training.calibrate.reliability import Scored
 from training.calibrate.scores import contacts_met, fracture_rows
+from training.fracturing.bone import with_nearest
 
 RULES = FragmentRules("watershed_and_merge", 200.0, 0.5, (-4.0, 10.0, 0.0, 0.0))
 
@@ -96,7 +96,7 @@ def test_an_outline_is_near_the_bone_and_every_voxel_has_a_nearest_fragment() ->
     evidence, truth = broken_bar()
     outline = outline_simulated(np.random.default_rng(0), evidence.bone)
     assert 0.8 < (outline & evidence.bone).sum() / (outline | evidence.bone).sum() < 1
-    nearest = nearest_fragment(truth)
+    nearest = with_nearest(truth, np.ones_like(truth, bool))
     assert set(np.unique(nearest)) == {1, 2}
     np.testing.assert_array_equal(nearest[truth > 0], truth[truth > 0])
 

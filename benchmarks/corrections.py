@@ -28,15 +28,13 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_coarse_to_fine_package
 from operators.packages.coarse_to_fine import CoarseToFinePackage
-from operators.packages.seen import AnatomyNotFoundError
-from operators.pipelines.coarse_to_fine import resample, segment_anatomy
 from tests.support.training.synthetic_datasets import write_image, write_mask
 from training.command_line import run
 from training.datasets.layout import sha256_of
 from training.labelled_ct.corrections import read_record
 from training.labelled_ct.package.package_tables import built
 from training.labelled_ct.refinement import new_tables
-from training.labelled_ct.scoring import SCORES_FILE
+from training.labelled_ct.scoring import SCORES_FILE, anatomy_in
 
 NAME = "corrected"
 SHAPE, SPACING_MM = (48, 44, 60), 4.0
@@ -141,11 +139,8 @@ class Score:
 def score(body: Body, package: CoarseToFinePackage, networks: Networks) -> Score:
     """Returns the scores of one case, 0 where nothing is found."""
     true, found = body.whole.labels > 0, np.zeros(SHAPE, bool)
-    try:
-        for bone in segment_anatomy(resample(body.ct, package), networks, lambda *_: None).bones:
-            found[bone.box.slices] |= bone.inside
-    except AnatomyNotFoundError:
-        return Score(0.0, 0.0, 0.0)
+    for bone in anatomy_in(body.ct, package, networks).bones:
+        found[bone.box.slices] |= bone.inside
     head, there = found & body.head, true & body.head
     recall = float((head & there).sum() / there.sum())
     return Score(dice(true, found) or 0.0, dice(there, head) or 0.0, recall)
@@ -158,12 +153,6 @@ def fold_cases(run: Path) -> dict[int, list[str]]:
     return {number: [row["case"] for row in rows if int(row["fold"]) == number] for number in numbers}
 
 
-def trained_package(before: Path, fold: Path, models: Path) -> CoarseToFinePackage:
-    """Returns the package of a fold's new networks."""
-    sha256 = {name: sha256_of(fold / f"{name}.safetensors") for name in ("coarse", "fine")}
-    return built(new_tables(before, sha256), fold, models)
-
-
 def report(before: Path, run: Path, models: Path, seeds: Sequence[int]) -> None:
     """Prints the table. Corrections are numbered in the order of their folders, from 1."""
     print("| fold | cases | bone before | after | head before | after | head's recall before | after |")
@@ -171,7 +160,9 @@ def report(before: Path, run: Path, models: Path, seeds: Sequence[int]) -> None:
     everything: tuple[list[Score], list[Score]] = ([], [])
     for number, names in fold_cases(run).items():
         bodies = [draw_body(seeds[int(name.removeprefix("c")) - 1]) for name in names]
-        new = trained_package(before, run / f"fold-{number}", models)
+        fold = run / f"fold-{number}"
+        sha256 = {name: sha256_of(fold / f"{name}.safetensors") for name in ("coarse", "fine")}
+        new = built(new_tables(before, sha256), fold, models)
         old = read_coarse_to_fine_package(before / PACKAGE_FILE)
         pairs = [[score(body, package, Networks(Device())) for body in bodies] for package in (old, new)]
         for kept, scores in zip(everything, pairs, strict=True):

@@ -52,10 +52,15 @@ def diagram(found: Mapping[str, Reliability]) -> str:
         f'<g transform="translate({GAP + n * (SIDE + GAP)} {TOP})">{square(name, one)}</g>'
         for n, (name, one) in enumerate(found.items())
     )
+    return svg(width, height, squares)
+
+
+def svg(width: int, height: int, drawn: str) -> str:
+    """Returns a drawing on white."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="10">'
-        f'<rect width="100%" height="100%" fill="white"/>{squares}</svg>\n'
+        f'<rect width="100%" height="100%" fill="white"/>{drawn}</svg>\n'
     )
 
 

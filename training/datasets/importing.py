@@ -53,21 +53,17 @@ class Source:
     pictures: Callable[[Path], tuple[str, list[Entry], list[LeftOut]]] | None = None
 
 
-def is_raw_2d(folder: Path) -> bool:
-    """Returns whether a folder is a raw folder of nnU-Net with pictures."""
-    return nnunet_raw.is_nnunet_raw(folder) and nnunet_raw.read_raw(folder).shows_pictures
-
-
-def is_radiographs(folder: Path) -> bool:
-    """Returns whether a folder has a layout of radiographs."""
-    return any(layout.fits(folder) for layout in LAYOUTS)
-
-
 SOURCES = (
-    Source("nnU-Net raw, pictures (dataset.json, imagesTr, labelsTr)", is_raw_2d, pictures=raw_entries),
+    Source(
+        "nnU-Net raw, pictures (dataset.json, imagesTr, labelsTr)",
+        nnunet_raw.shows_pictures,
+        pictures=raw_entries,
+    ),
     Source("nnU-Net raw (the same)", nnunet_raw.is_nnunet_raw, nnunet_raw.list_cases),
     Source(
-        "radiographs (Osteon, FracAtlas, GRAZPEDWRI-DX, COCO, VOC, YOLO)", is_radiographs, pictures=entries_of
+        "radiographs (Osteon, FracAtlas, GRAZPEDWRI-DX, COCO, VOC, YOLO)",
+        lambda folder: any(layout.fits(folder) for layout in LAYOUTS),
+        pictures=entries_of,
     ),
     Source("CTs with masks or surfaces", Path.is_dir, case_folders.list_cases),
 )

@@ -32,24 +32,20 @@ class MeasuredCase:
 
 def measure_cases(dataset: Dataset, names: Mapping[int, str], folder: Path, tell: Tell) -> list[MeasuredCase]:
     """Returns the cases that show a class. Raises UnreadableError for a case with a fault."""
-    known, patients = read_facts(folder / FACTS_FILE), patients_of(dataset.cases)
+    path, patients = folder / FACTS_FILE, patients_of(dataset.cases)
+    known = KEPT.validate_json(path.read_bytes()) if path.is_file() else {}
     count, measured = len(dataset.cases), list[MeasuredCase]()
     for number, case in enumerate(dataset.cases, start=1):
         key = f"{case.name} {case.image_sha256} {case.labels_sha256}"
         if key not in known:
             known[key] = measure(dataset, case)
-            write_json(folder / FACTS_FILE, KEPT.dump_python(known, mode="json"))
+            write_json(path, KEPT.dump_python(known, mode="json"))
         tell(PREPARE, number / count, f"{case.name} measured, {number} of {count}")
         measured.append(measured_case(known[key], patients[case.name], names))
     there = [case for case in measured if case.ml]
     if not there:
         raise UnsuitableError("expected cases that show a class, got none", code="no_case")
     return there
-
-
-def read_facts(path: Path) -> dict[str, Facts]:
-    """Returns what an earlier command measured."""
-    return KEPT.validate_json(path.read_bytes()) if path.is_file() else {}
 
 
 def measure(dataset: Dataset, case: Case) -> Facts:

@@ -22,9 +22,7 @@ from operators.geometry.volume import CtVolume, LabelMap
 from operators.importing.label_tables import LabelTable
 from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
-from operators.packages.seen import AnatomyNotFoundError
 from operators.packages.structures import Structures, read_structures
-from operators.pipelines.coarse_to_fine import Anatomy, resample, segment_anatomy
 from training.datasets.importing import save
 from training.datasets.layout import (
     DATASET_FILE,
@@ -44,7 +42,7 @@ from training.datasets.sources import case_folders
 from training.datasets.sources.listing import link_files
 from training.files import write_json
 from training.labelled_ct.classes import class_name, meaning_of, structure_of
-from training.labelled_ct.scoring import found_in
+from training.labelled_ct.scoring import anatomy_in, found_in
 from training.progress import Tell
 
 RECORD, VERSIONS = "corrections.json", "versions"
@@ -143,10 +141,7 @@ def differences(
     networks: Networks,
 ) -> list[StructureChange]:
     """Returns what a correction changes of the package's own prediction."""
-    try:
-        anatomy = segment_anatomy(resample(image, package), networks, lambda *_: None)
-    except AnatomyNotFoundError:
-        anatomy = Anatomy(image, (), package)
+    anatomy = anatomy_in(image, package, networks)
     ml = image.grid.voxel_volume_mm3 / 1000
     classes = {row.value: class_of(row, numbering) for row in numbering.rows.values()}
     changes = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.calibrate.reliability_card import GREY, text
+from training.calibrate.reliability_card import GREY, svg, text
 from training.files import write_text
 
 CURVES_FILE = "curves.svg"
@@ -59,11 +59,7 @@ def picture(networks: Mapping[str, Mapping[str, Sequence[Curve]]]) -> str:
         f'<g fill="{colour(fold)}">{text(GAP + 60 * at, height - 18, f"fold {fold}", "start")}</g>'
         for at, fold in enumerate(folds)
     ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="10">'
-        f'<rect width="100%" height="100%" fill="white"/>{"".join([*panels, *legend])}</svg>\n'
-    )
+    return svg(width, height, "".join([*panels, *legend]))
 
 
 def panel(title: str, lines: Sequence[Curve], top: float | None) -> str:

@@ -55,7 +55,8 @@ def score_cases(
 ) -> list[CaseScore]:
     """Returns the scores of cases; those that an earlier command measured are read from scores.json."""
     path, by_name = folder / SCORES_FILE, {case.name: case for case in dataset.cases}
-    done = {one.case: one for one in read_scores(path)}
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    done = {row["case"]: CaseScore(**row) for row in rows}
     for number, case in enumerate(cases, start=1):
         if case.name not in done:
             began = time.monotonic()
@@ -68,12 +69,6 @@ def score_cases(
     return [done[case.name] for case in cases]
 
 
-def read_scores(path: Path) -> list[CaseScore]:
-    """Returns the scores that an earlier command measured."""
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [CaseScore(**row) for row in rows]
-
-
 def compare(
     image: CtVolume,
     truth: LabelMap,
@@ -83,10 +78,7 @@ def compare(
     networks: Networks,
 ) -> tuple[dict[str, float], list[str]]:
     """Returns the Dice of each class that the ground truth shows, and the classes found that it does not."""
-    try:
-        anatomy = segment_anatomy(resample(image, package), networks, lambda *_: None)
-    except AnatomyNotFoundError:
-        anatomy = Anatomy(image, (), package)
+    anatomy = anatomy_in(image, package, networks)
     known = truth.labels != ignore if ignore is not None else np.True_
     scores, invented = dict[str, float](), list[str]()
     for name, own in values.items():
@@ -97,6 +89,14 @@ def compare(
         elif found.any():
             invented.append(name)
     return scores, invented
+
+
+def anatomy_in(image: CtVolume, package: CoarseToFinePackage, networks: Networks) -> Anatomy:
+    """Returns the bones that a package finds in an image; none where it refuses the image."""
+    try:
+        return segment_anatomy(resample(image, package), networks, lambda *_: None)
+    except AnatomyNotFoundError:
+        return Anatomy(image, (), package)
 
 
 def found_in(anatomy: Anatomy, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:

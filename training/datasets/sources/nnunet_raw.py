@@ -33,11 +33,6 @@ class RawFolder:
     channels: int
     suffix: str
 
-    @property
-    def shows_pictures(self) -> bool:
-        """Whether its images are pictures."""
-        return self.suffix in PICTURES
-
     def name_of(self, value: int) -> str:
         """Returns the name of a value: of a region's values, that of the smallest region that has it.
 
@@ -55,6 +50,11 @@ class RawFolder:
 def is_nnunet_raw(folder: Path) -> bool:
     """Returns whether a folder holds the files of a raw folder."""
     return (folder / DATASET_JSON).is_file() and (folder / IMAGES).is_dir() and (folder / LABELS).is_dir()
+
+
+def shows_pictures(folder: Path) -> bool:
+    """Returns whether a folder is a raw folder whose images are pictures."""
+    return is_nnunet_raw(folder) and read_raw(folder).suffix in PICTURES
 
 
 def read_raw(folder: Path) -> RawFolder:

@@ -75,6 +75,7 @@ def place_network(
 def facts_of(training: LabelledCtTraining) -> list[str]:
     """Returns what the model card says of the training, beside its figures."""
     run, tables = training.run, training.run.dataset.tables
+    starts = [f"{spec.weights.parent.name}/{spec.weights.name}" for spec in run.start.values()]
     spacing = sorted({case.spacing_mm for case in training.cases})
     ends = " to ".join(
         " x ".join(f"{mm:.3g}" for mm in each) for each in dict.fromkeys((spacing[0], spacing[-1]))
@@ -91,15 +92,8 @@ def facts_of(training: LabelledCtTraining) -> list[str]:
         f"{len(training.cases)} cases, voxels of {ends} mm; folds.csv in the training's folder says who was "
         "in which fold",
         *networks,
-        "Started from random weights"
-        if not run.start
-        else f"Started from {', '.join(start_texts(training))}",
+        f"Started from {', '.join(starts) or 'random weights'}",
         "Fractures are split by the fracture network that packages share, which was not trained on these "
         "data; its probabilities were fitted on other bones",
         f"Software: {run.software or 'not stated'}, seed {run.seed}",
     ]
-
-
-def start_texts(training: LabelledCtTraining) -> list[str]:
-    """Returns the weights that the networks started from."""
-    return [f"{spec.weights.parent.name}/{spec.weights.name}" for spec in training.run.start.values()]

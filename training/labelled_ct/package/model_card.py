@@ -9,7 +9,7 @@ import numpy as np
 
 from training.labelled_ct.curves import CURVES_FILE
 from training.labelled_ct.folds import Fold, by_patient
-from training.labelled_ct.scoring import CaseScore, Figure, figures_of
+from training.labelled_ct.scoring import CaseScore, figures_of
 
 CARD_FILE = "MODEL_CARD.md"
 NOT_CLINICAL = "Not for clinical use: these networks are no medical device, and nobody validated them as one."
@@ -47,7 +47,8 @@ def fold_table(results: Sequence[FoldResult], classes: Sequence[str]) -> str:
     of_folds = [figures_of(one.scores, classes) for one in results]
     rows = [
         [all_of.name, *(number(fold[at].value) for fold in of_folds), number(all_of.value),
-         f"{number(all_of.low)} to {number(all_of.high)}", str(all_of.patients), absent_text(all_of)]
+         f"{number(all_of.low)} to {number(all_of.high)}", str(all_of.patients),
+         "" if all_of.name == "mean" else str(all_of.invented)]
         for at, all_of in enumerate(figures_of(scores, classes))
     ]  # fmt: skip
     counts = [
@@ -59,11 +60,6 @@ def fold_table(results: Sequence[FoldResult], classes: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows, counts))
-
-
-def absent_text(figure: Figure) -> str:
-    """Returns how often a class was found in a case without it; nothing for the mean of classes."""
-    return "" if figure.name == "mean" else str(figure.invented)
 
 
 def number(value: float) -> str:

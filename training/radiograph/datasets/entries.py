@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -120,6 +122,29 @@ def shares(row: list[float]) -> Polygon:
 def corners(left: float, top: float, right: float, bottom: float) -> Polygon:
     """Returns a box as a polygon."""
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def voc_boxes(path: Path) -> list[tuple[str, Polygon]]:
+    """Returns the class and the box of each object of a VOC file. Raises ValueError."""
+    try:
+        tree = ElementTree.parse(path)  # noqa: S314 (the data set that a user trains on)
+    except ElementTree.ParseError as error:
+        raise ValueError(str(error)) from error
+    found = []
+    for one in tree.iter("object"):
+        sides = (float(one.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+        found.append((str(one.findtext("name")), corners(*sides)))
+    return found
+
+
+def yaml_names(path: Path) -> dict[int, str]:
+    """Returns the class names in a YAML file, a list or a table by id. Raises UsageError."""
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+        rows = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(at): str(name) for at, name in rows}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"expected names of classes in {path.name}, could not read them") from error
 
 
 def yolo_outlines(path: Path, size: Size, classes: frozenset[int] | None = None) -> Outlines:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
 from operators.errors import UsageError
 from training.radiograph.datasets.entries import (
@@ -25,10 +24,10 @@ from training.radiograph.datasets.entries import (
     FaultError,
     Outlines,
     Size,
-    corners,
     polygons,
     read_coco,
     rows_of,
+    voc_boxes,
     yolo_outlines,
 )
 from training.radiograph.datasets.radiograph import ATTRIBUTES
@@ -101,15 +100,7 @@ def voc(folder: Path) -> Find:
 
     def find(name: str, _: Size) -> Outlines:
         path = folder / f"{Path(name).stem}.xml"
-        if not path.is_file():
-            return []
-        try:
-            tree = ElementTree.parse(path)  # noqa: S314 (the data set that a user trains on)
-        except ElementTree.ParseError as error:
-            raise ValueError(str(error)) from error
-        sides = ("xmin", "ymin", "xmax", "ymax")
-        boxes = [[float(box.findtext(side, "")) for side in sides] for box in tree.iter("bndbox")]
-        return [[corners(*box)] for box in boxes]
+        return [[box] for _, box in voc_boxes(path)] if path.is_file() else []
 
     return find
 

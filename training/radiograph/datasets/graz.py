@@ -22,10 +22,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from operators.errors import UsageError
-from training.radiograph.datasets.entries import Entry, FaultError, rows_of, yolo_outlines
+from training.radiograph.datasets.entries import Entry, FaultError, rows_of, yaml_names, yolo_outlines
 from training.radiograph.datasets.radiograph import ATTRIBUTES
 
 COLUMNS = (
@@ -85,17 +83,8 @@ def uncertain(row: Mapping[str, str]) -> FaultError | None:
 
 def fracture_classes(path: Path) -> frozenset[int]:
     """Returns the ids of the class `fracture`. Raises UsageError."""
-    names = CLASSES if not path.is_file() else class_names(path)
-    found = frozenset(at for at, name in enumerate(names) if name == FRACTURE)
+    names = yaml_names(path) if path.is_file() else dict(enumerate(CLASSES))
+    found = frozenset(at for at, name in names.items() if name == FRACTURE)
     if not found:
         raise UsageError(f"expected the class {FRACTURE} in {path.name}, found none")
     return found
-
-
-def class_names(path: Path) -> tuple[str, ...]:
-    """Returns the class names in meta.yaml, a list or a table by id. Raises UsageError."""
-    try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-        return tuple(names) if isinstance(names, list) else tuple(names[at] for at in range(len(names)))
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise UsageError(f"expected names of classes in {path.name}, could not read them") from error

@@ -17,10 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
-import yaml
 
 from operators.errors import UsageError, reason
 from training.radiograph.datasets.entries import (
@@ -31,9 +29,11 @@ from training.radiograph.datasets.entries import (
     Size,
     corners,
     nothing,
+    voc_boxes,
+    yaml_names,
     yolo_outlines,
 )
-from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.radiograph import ATTRIBUTES, Polygon
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SPLITS = {"train": "train", "valid": "dev", "val": "dev", "dev": "dev", "test": "test"}
@@ -96,29 +96,23 @@ def voc_entries(folder: Path) -> Iterator[Entry]:
     """Yields the images of the VOC files, and those without one as not usable. Raises UsageError."""
     pictures, listed = pictures_of(folder), set[str]()
     by_stem = {Path(name).stem: name for name in pictures}
-    files = {path: voc_boxes(path) for path in sorted(folder.glob("**/*.xml"))}
+    files = {path: boxes_of(path) for path in sorted(folder.glob("**/*.xml"))}
     names = {name for boxes in files.values() for name, _ in boxes}
     wanted = fracture_classes(dict(enumerate(sorted(names))), folder.name) if names else frozenset()
     fractures = {sorted(names)[at] for at in wanted}
     for path, boxes in files.items():
         name = by_stem.get(path.stem, f"{path.stem}.jpg")
         listed.add(name)
-        own = [[corners(*box)] for said, box in boxes if said in fractures]
+        own = [[box] for said, box in boxes if said in fractures]
         yield entry(folder, name, pictures.get(name), bool(own), partial(constant, own))
     yield from unlisted(pictures, listed)
 
 
-def voc_boxes(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
-    """Returns the class and the box of each object of a file. Raises UsageError."""
+def boxes_of(path: Path) -> list[tuple[str, Polygon]]:
+    """Returns the class and the box of each object of a VOC file. Raises UsageError."""
     try:
-        tree = ElementTree.parse(path)  # noqa: S314 (the data set that a user trains on)
-        sides = ("xmin", "ymin", "xmax", "ymax")
-        found = []
-        for one in tree.iter("object"):
-            left, top, right, bottom = (float(one.findtext(f"bndbox/{side}", "")) for side in sides)
-            found.append((str(one.findtext("name")), (left, top, right, bottom)))
-        return found
-    except (ElementTree.ParseError, ValueError) as error:
+        return voc_boxes(path)
+    except ValueError as error:
         raise UsageError(
             f"expected boxes as VOC in {path.name}, could not read it: {reason(error)}"
         ) from error
@@ -151,12 +145,7 @@ def yolo_classes(folder: Path) -> dict[int, str]:
     if lists:
         return dict(enumerate(lists[0].read_text(encoding="utf-8").split("\n")))
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        try:
-            names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-            rows = names.items() if isinstance(names, dict) else enumerate(names)
-            return {int(at): str(name) for at, name in rows}
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"expected names of classes in {path.name}, could not read them") from error
+        return yaml_names(path)
     return {0: FRACTURE}
 
 

@@ -22,7 +22,8 @@ from training.loop.checkpoints import State, resume, save, state_of
 from training.loop.runs import TrainingRun
 from training.loop.trainer import new_state, set_learning_rate, take_step
 from training.recipe import Recipe
-from training.simulate.patches import Patch, as_tensors
+from training.simulate.patches import as_tensors
+from training.simulate.row_patches import Patch
 from training.simulate.simulated_ct import Sample
 
 KEEP_EVERY = 200

@@ -24,7 +24,8 @@ from training.loop.validation import SCORES, Watched
 from training.progress import TRAIN, VALIDATE, WAIT, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import ValidationRules
-from training.simulate.patches import Patch, Patches, loader
+from training.simulate.patches import Patches, loader
+from training.simulate.row_patches import Patch
 
 KEEP_EVERY = 200
 

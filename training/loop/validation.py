@@ -23,7 +23,8 @@ from training.progress import PREPARE, Tell, silent
 from training.recipe import NetworkRecipe, Recipe
 from training.recipe_file import NegativesTable, PhantomsTable, SourceTables, ValidationRules
 from training.simulate.bone_patches import OUTSIDE_HU, BoneSubject
-from training.simulate.patches import Patch, Patches, as_tensors
+from training.simulate.patches import Patches, as_tensors
+from training.simulate.row_patches import Patch
 from training.simulate.simulated_ct import Sample
 from training.simulate.sources import Sources
 from training.subjects.subjects import LEAST_UNKNOWN

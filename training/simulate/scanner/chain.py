@@ -16,9 +16,7 @@ from training.simulate.scanner.slices import Spacing, thick_slices, tilted_slice
 from training.simulate.scanner.unseen import (
     UNSEEN_HU,
     circle_through,
-    field_of_view,
     plane_through,
-    short_scan,
 )
 
 # Applies to a patch or a whole volume, axes along left, posterior, superior: (rng, hu, spacing_mm, strength)
@@ -38,8 +36,6 @@ EFFECTS: dict[str, Effect] = {
     "rings": rings,
     "thick_slices": thick_slices,
     "tilted_slices": tilted_slices,
-    "field_of_view": field_of_view,
-    "short_scan": short_scan,
 }
 
 # Chance, effect, and range of its strength in the effect's own unit, in physical order. Slices come after

@@ -5,31 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.sampling import Array
 from training.simulate.scanner.slices import Spacing
 
 # Value that scanners write outside the reconstruction, clipped to twelve bits
 UNSEEN_HU = -1024.0
-
-
-def field_of_view(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Blanks everything beyond a circle of `strength` mm diameter, off-centre by up to a tenth of it."""
-    size_mm = np.array([n * step for n, step in zip(hu.shape[:2], spacing_mm[:2], strict=True)])
-    middle_mm = size_mm / 2 + rng.uniform(-0.1, 0.1, 2) * strength
-    return blank_outside(hu, beyond_circle(hu.shape, spacing_mm, middle_mm, strength / 2))
-
-
-def short_scan(rng: np.random.Generator, hu: Array, spacing_mm: Spacing, strength: float) -> Array:
-    """Blanks all but `strength` mm of the body's length, from a random level."""
-    shown = round(strength / spacing_mm[2])
-    start = int(rng.integers(max(hu.shape[2] - shown, 0) + 1))
-    k = np.arange(hu.shape[2])
-    return blank_outside(hu, np.broadcast_to((k < start) | (k >= start + shown), hu.shape))
-
-
-def blank_outside(hu: Array, unseen: NDArray[np.bool_]) -> Array:
-    """Returns `hu` with the unseen voxels blanked."""
-    return np.where(unseen, np.float32(UNSEEN_HU), hu)
 
 
 def beyond_circle(

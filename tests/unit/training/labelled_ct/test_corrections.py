@@ -18,7 +18,7 @@ from tests.support.training.synthetic_datasets import made_case, write_image, wr
 from tests.support.training.training_cases import ROOT
 from tests.unit.training.labelled_ct.test_figures import result, score
 from training.datasets.layout import LeftOut, read_dataset
-from training.labelled_ct import corrections
+from training.labelled_ct import scoring
 from training.labelled_ct.corrections import FiledCorrection, Filing, add_corrections, read_record, table_of
 from training.labelled_ct.refinement import Margins, comparison, faults_of
 
@@ -33,7 +33,7 @@ def filing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Filing:
     def nothing(*_: object) -> None:
         raise AnatomyNotFoundError("no bones found", ())
 
-    monkeypatch.setattr(corrections, "segment_anatomy", nothing)
+    monkeypatch.setattr(scoring, "segment_anatomy", nothing)
     return Filing(PACKAGE, tmp_path / "corrections", "Ada", "2026-01-02")
 
 

@@ -14,8 +14,7 @@ from training.simulate.scanner.unseen import UNSEEN_HU
 
 # A patch and a small volume with voxels that are no cubes
 GRIDS = (((40, 36, 32), (1.5, 1.5, 1.5)), ((64, 64, 24), (0.9, 0.9, 2.0)))
-OTHERS = {"metal": STREAKS_HU[1], "field_of_view": 40.0, "short_scan": 20.0}
-STRENGTHS = {name: strengths[1] for _, name, strengths in SCAN} | OTHERS
+STRENGTHS = {name: strengths[1] for _, name, strengths in SCAN} | {"metal": STREAKS_HU[1]}
 
 
 def body(shape: tuple[int, ...] = GRIDS[0][0]) -> Array:
@@ -140,15 +139,6 @@ def test_motion_shows_a_second_outline_in_some_slices() -> None:
     moved = np.abs(applied("motion", hu, 4.0, seed=2) - hu).max(axis=(0, 1))
     assert (moved > 100).any()
     assert (moved == 0).any()
-
-
-def test_a_narrow_field_of_view_is_a_circle_and_a_short_scan_has_its_length() -> None:
-    hu = np.zeros((80, 80, 40), np.float32)
-    shown = applied("field_of_view", hu, 60.0) > UNSEEN_HU
-    assert shown[..., 0].sum() * 1.5**2 == pytest.approx(np.pi * 30**2, rel=0.05)
-    assert np.array_equal(shown.any(axis=2), shown.all(axis=2))
-    levels = (applied("short_scan", hu, 30.0) > UNSEEN_HU).any(axis=(0, 1))
-    assert levels.sum() == 20
 
 
 def test_what_is_unseen_has_no_class_and_metal_and_streaks_change_no_class() -> None:

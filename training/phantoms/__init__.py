@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from operators.geometry.volume import CtVolume, LabelMap
-from training.phantoms.anatomy import pelvis_labels
-from training.phantoms.boneless import boneless_ct
+from training.phantoms.anatomy import boneless_ct, pelvis_labels
 from training.phantoms.ct import FIRST_VALUE, VALUES_OF_A_BONE, phantom_ct
 from training.phantoms.rendering import PhantomCT
 from training.phantoms.series import write_series

@@ -1,20 +1,23 @@
-"""Draws the label map of a procedural pelvis."""
+"""Draws the label map of a procedural pelvis, and its CT without bones, in which no bone may be found."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Grid, LabelMap
+from operators.geometry.volume import CtVolume, Grid, LabelMap
+from training.phantoms.hounsfield import AIR_HU, SOFT_HU
 from training.phantoms.resample import fine_positions, interpolate
 from training.phantoms.shapes import Solid
 from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
+from training.phantoms.structures import BONES, Structure
 from training.phantoms.subject import PhantomSubject, grid_at, model_points, random_subject
 
 EXTENT_MM = (430.0, 310.0, 274.0)
 LOWEST_Z_MM = -98.0
 _SOFT_SPACING_MM = 3.0
+_BODY_SPACING_MM, _NOISE_HU = 1.5, 14.0
 
 
 def pelvis_labels(rng: np.random.Generator, spacing_mm: float) -> LabelMap:
@@ -24,6 +27,15 @@ def pelvis_labels(rng: np.random.Generator, spacing_mm: float) -> LabelMap:
     """
     grid = grid_at((spacing_mm,) * 3, EXTENT_MM, LOWEST_Z_MM)
     return LabelMap(label_array(grid, random_subject(rng)), grid)
+
+
+def boneless_ct(rng: np.random.Generator) -> CtVolume:
+    """Draws a CT without bones: 1.5 mm voxels, HU as int16, axes along left, posterior, superior."""
+    body = pelvis_labels(rng, _BODY_SPACING_MM)
+    hu_of = {Structure.BACKGROUND: AIR_HU, **dict.fromkeys(BONES, SOFT_HU[Structure.MUSCLE]), **SOFT_HU}
+    table = np.array([hu_of[structure] for structure in Structure], np.float32)
+    hu = table[body.labels] + rng.standard_normal(body.grid.shape, dtype=np.float32) * np.float32(_NOISE_HU)
+    return CtVolume(np.rint(hu).astype(np.int16), body.grid)
 
 
 def label_array(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:

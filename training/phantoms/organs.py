@@ -108,11 +108,8 @@ def _joints(p: Points) -> Iterator[Solid]:
         reach = (radius, radius, radius)
         draw = partial(sphere, centre=centre, radius_mm=radius)
         yield from _bounded(p, Structure.CARTILAGE, centre, reach, draw)
-    yield from _bounded(p, Structure.CARTILAGE, (0, -34, -19), (5, 20, 20), _symphysis)
+    symphysis = partial(block, centre=(0, -34, -19), half_mm=(5, 7.5, 20), round_mm=3.0, tilt_deg=36)
+    yield from _bounded(p, Structure.CARTILAGE, (0, -34, -19), (5, 20, 20), symphysis)
     for middle, tilt_deg, half_height_mm in spine.DISCS:
         between = partial(spine.disc, centre=middle, tilt_deg=tilt_deg, half_height_mm=half_height_mm)
         yield from _bounded(p, Structure.DISC, middle, (30, 24, 24), between)
-
-
-def _symphysis(p: Points) -> Field:
-    return block(p, (0, -34, -19), (5, 7.5, 20), 3.0, tilt_deg=36)

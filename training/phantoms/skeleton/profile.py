@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -16,24 +16,12 @@ Z_MM = np.arange(-90.0, 211.0)
 Drawing = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Lookup:
-    """Indices of a block of voxels in drawings over (Y_MM, Z_MM)."""
-
-    index: NDArray[np.float32]
-
-    def __call__(self, drawing: Drawing) -> Field:
-        """Returns the drawing's value at every voxel."""
-        return np.asarray(
-            ndimage.map_coordinates(
-                drawing.astype(np.float32), self.index, order=1, mode="nearest", output=np.float32
-            )
-        )
-
-
-def lookup(p: Points) -> Lookup:
-    """Returns the position of each voxel in the drawings."""
-    return Lookup(np.stack([p.y - np.float32(Y_MM[0]), p.z - np.float32(Z_MM[0])]))
+def lookup(p: Points) -> Callable[[Drawing], Field]:
+    """Returns what looks up the value of a drawing over (Y_MM, Z_MM) at every voxel."""
+    index = np.stack([p.y - np.float32(Y_MM[0]), p.z - np.float32(Z_MM[0])])
+    return lambda drawing: ndimage.map_coordinates(
+        drawing.astype(np.float32), index, order=1, mode="nearest", output=np.float32
+    )
 
 
 def from_table(y_mm: list[float], z_mm: list[float], rows_by_z: list[list[float]]) -> Drawing:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.surface_points import SurfacePoints
 from operators.geometry.volume import Box, Grid, LabelMap
+from operators.image_files.label_files import RAS_TO_LPS
 from operators.packages.structures import Side
+from training.datasets.surfaces import voxelise
 
 CASES = Path(__file__).with_name("cases.toml")
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MARGIN_VOXELS = 4
 # A grid that no vertex of a surface lies on
 OFF_MM = 1e-4
@@ -76,33 +77,15 @@ def read_label(path: Path, name: str) -> Mesh | None:
 
 
 def voxelised(mesh: Mesh, spacing_mm: float) -> LabelMap:
-    """Draws a closed surface as label 1: voxels to which a line crosses it an odd number of times."""
+    """Draws a closed surface as label 1."""
     low = mesh.vertices_lps.min(axis=0).astype(np.float64) - MARGIN_VOXELS * spacing_mm + OFF_MM
     extent = np.ptp(mesh.vertices_lps, axis=0) / spacing_mm + 2 * MARGIN_VOXELS
     n_i, n_j, n_k = (int(n) for n in np.ceil(extent))
-    labels = np.zeros((n_i, n_j, n_k), np.uint8)
-    solid = trimesh.Trimesh(mesh.vertices_lps, mesh.faces, process=False)
-    for k in range(n_k):
-        height = [0.0, 0.0, float(low[2] + k * spacing_mm)]
-        lines = trimesh.intersections.mesh_plane(solid, [0.0, 0.0, 1.0], height)
-        for j in range(n_j):
-            labels[:, j, k] = row_inside(lines, low[1] + j * spacing_mm, low[0], spacing_mm, n_i)
     affine = np.diag([spacing_mm] * 3 + [1.0])
     affine[:3, 3] = low
-    return LabelMap(labels, Grid((n_i, n_j, n_k), affine))
-
-
-def row_inside(
-    lines: NDArray[np.float64], y: float, start: float, spacing_mm: float, count: int
-) -> NDArray[np.uint8]:
-    """Returns which of `count` voxels of a row lie within the outline of line segments (N, 2, 3)."""
-    a, b = lines[:, 0], lines[:, 1]
-    crossing = (a[:, 1] <= y) != (b[:, 1] <= y)
-    a, b = a[crossing], b[crossing]
-    x = a[:, 0] + (y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
-    first = np.clip(np.ceil((x - start) / spacing_mm), 0, count).astype(int)
-    crossings = np.bincount(first, minlength=count + 1)[:count]
-    return (np.cumsum(crossings) % 2).astype(np.uint8)
+    grid = Grid((n_i, n_j, n_k), affine)
+    inside = voxelise(mesh.vertices_lps.astype(np.float64), mesh.faces.astype(np.int64), grid)
+    return LabelMap(inside.astype(np.uint8), grid)
 
 
 def between(surface: SurfacePoints, heights: NDArray[np.float64], low: float, high: float) -> SurfacePoints:

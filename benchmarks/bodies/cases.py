@@ -34,19 +34,24 @@ SIDES = ("left", "right")
 SEED = 911
 
 
-class BodyCase(Table):
-    """[[bodies]]: one simulated CT."""
+class SimulatedCase(Table):
+    """One simulated CT: which part of the bones' height it shows, and its voxels."""
 
     name: str
     seed: int
-    around: tuple[str, ...]
     part: tuple[float, float] = (0.0, 1.0)
+    spacing_mm: float = 1.0
+    slices: int = 1
+
+
+class BodyCase(SimulatedCase):
+    """[[bodies]]: one simulated CT."""
+
+    around: tuple[str, ...]
     posed: str = ""
     subjects: tuple[str, ...] = ()
     label_map: str = ""
     names: str = ""
-    spacing_mm: float = 1.0
-    slices: int = 1
     remark: str = ""
 
 
@@ -109,7 +114,7 @@ class Simulation:
         subject = Sources(self.recipe, self.data, self.cache).kept(
             f"body {case} {self.classes}", lambda: self.subject(case)
         )
-        return simulated_scan(case, subject, list(self.classes))
+        return simulated_scan(case, subject, list(self.classes), case.around)
 
     def subject(self, case: BodyCase) -> Subject:
         """Draws the body of a case."""
@@ -123,9 +128,12 @@ class Simulation:
         return posed_subject(own, self.data, SEED + case.seed, classes, donor)
 
 
-def simulated_scan(case: BodyCase, subject: Subject, names: Sequence[str]) -> Scan:
-    """Returns the CT of a subject's field of view; `names` are those of its classes."""
-    low, high = field_of_view(case, subject, names)
+def simulated_scan(
+    case: SimulatedCase, subject: Subject, names: Sequence[str], around: Sequence[str]
+) -> Scan:
+    """Returns the CT of a subject around some of its classes (patterns), whose names are `names`."""
+    shown = [n for n, name in enumerate(names, start=1) if any(fnmatch(name, one) for one in around)]
+    low, high = field_of_view(case, subject, shown)
     size = np.ceil((high - low) * subject.spacing_mm / case.spacing_mm / 2).astype(int) * 2
     rng = np.random.default_rng((SEED, case.seed))
     shape = tuple(size.tolist())
@@ -137,19 +145,13 @@ def simulated_scan(case: BodyCase, subject: Subject, names: Sequence[str]) -> Sc
 
 
 def field_of_view(
-    case: BodyCase, subject: Subject, names: Sequence[str]
+    case: SimulatedCase, subject: Subject, shown: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the least and the greatest source index (3,) of what the scan shows."""
-    values = [n for n, name in enumerate(names, start=1) if matches(name, case.around)]
-    voxels = np.argwhere(np.isin(subject.targets, values))
+    """Returns the least and the greatest source index (3,) of a scan around the classes `shown`."""
+    voxels = np.argwhere(np.isin(subject.targets, shown))
     low, high = voxels.min(axis=0).astype(float), voxels.max(axis=0).astype(float)
     extent = high[2] - low[2]
     low[2], high[2] = low[2] + case.part[0] * extent, low[2] + case.part[1] * extent
     margin = MARGIN_MM / subject.spacing_mm
     # A cut end has no margin beyond the cut
     return low - margin * [1, 1, case.part[0] == 0], high + margin * [1, 1, case.part[1] == 1]
-
-
-def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Returns whether a name fits one of the patterns."""
-    return any(fnmatch(name, pattern) for pattern in patterns)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from benchmarks.accuracy.cases.scan import Scan
-from benchmarks.bodies.cases import BodyCase, RealCase, simulated_scan
+from benchmarks.bodies.cases import RealCase, SimulatedCase, simulated_scan
 from operators.packages.toml_files import validated
 from training.recipe import Recipe
 from training.row_tables import ChangesTable, DeformedRowTable, Table
@@ -16,17 +16,12 @@ from training.simulate.sources import Sources
 from training.subjects.rows.deformed import deformed_row_subject
 
 
-class RowCase(Table):
+class RowCase(SimulatedCase):
     """[[rows]]: one simulated CT."""
 
-    name: str
     path: str
     names: str | dict[str, str]
-    seed: int
     number: int = 0
-    part: tuple[float, float] = (0.0, 1.0)
-    spacing_mm: float = 1.0
-    slices: int = 1
     changes: ChangesTable = ChangesTable()
 
 
@@ -54,12 +49,4 @@ def scan_of_row(case: RowCase, cases: RowCases, recipe: Recipe, data: Path, cach
         f"row {table} {case.number} {classes}",
         lambda: deformed_row_subject(data, table, classes, case.number),
     )
-    body = BodyCase(
-        name=case.name,
-        seed=case.seed,
-        around=cases.around,
-        part=case.part,
-        spacing_mm=case.spacing_mm,
-        slices=case.slices,
-    )
-    return simulated_scan(body, subject, list(classes))
+    return simulated_scan(case, subject, list(classes), cases.around)

@@ -24,6 +24,15 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda file: file.write(text.encode()))
 
 
+def with_block(page: str, begin: str, end: str, block: str) -> str:
+    """Returns a model card, or another page, with `block` between its markers. Raises ValueError."""
+    before, begun, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"expected a model card with {begin} and {end}")
+    return f"{before}{begin}{block}{end}{after}"
+
+
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Returns a table as CSV."""
     text = io.StringIO()

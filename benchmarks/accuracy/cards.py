@@ -11,6 +11,7 @@ from benchmarks.accuracy.rows import Row, Rows
 from benchmarks.accuracy.summary import found, unseen_patients
 from benchmarks.accuracy.tables import bone_table, case_name, markdown, number, percent
 from benchmarks.panel import PANEL
+from training import files
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 WRITTEN = "Written by `make accuracy`; [docs/accuracy.md]({path}) has all metrics, with plots and pictures."
@@ -29,11 +30,7 @@ def write_cards(rows: Rows, models: Path) -> None:
 
 def with_block(card: str, block: str) -> str:
     """Returns the card with `block` between its markers. Raises ValueError if it has none."""
-    before, begin, rest = card.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected a model card with {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
+    return files.with_block(card, BEGIN, END, f"\n{block}\n")
 
 
 def outline_block(rows: Rows) -> str:

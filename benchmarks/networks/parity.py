@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cases.patients import patient_scan
 from benchmarks.networks.parity_cases import V1, V2, full_size
-from benchmarks.networks.published import install_model
+from benchmarks.networks.published import Labels, install_model, least_dice
 from benchmarks.panel import PANEL
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.formats import read_published
@@ -38,9 +38,9 @@ from operators.pipelines.several import segment
 from tests.support.packages.synthetic_nnunet import write_v2
 from tests.support.packages.synthetic_nnunet_v1 import write_v1
 from training.command_line import MANY, run
+from training.files import with_block
 
 Image = NDArray[np.float32]
-Labels = NDArray[np.uint8] | NDArray[np.uint16]
 # Margin around the bone, and size of the block cropped from the semi-real CT, voxels
 MARGIN, BLOCK = 10, (140, 200, 200)
 MARKS = ("<!-- parity -->\n", "<!-- /parity -->\n")
@@ -123,14 +123,6 @@ def compared(
     return rows
 
 
-def least_dice(got: Labels, expected: Labels) -> float:
-    """Returns the least Dice of any class."""
-    values = [value for value in np.unique(expected) if value]
-    both = [np.sum((got == value) & (expected == value)) for value in values]
-    sizes = [np.sum(got == value) + np.sum(expected == value) for value in values]
-    return float(min(2 * shared / size for shared, size in zip(both, sizes, strict=True)))
-
-
 def compare(work: Path, runtimes: Sequence[str]) -> list[Row]:
     """Compares every network on every image for which the original has a result."""
     rows = []
@@ -151,11 +143,9 @@ def write_table(rows: list[Row], marks: tuple[str, str]) -> None:
         "| image | network | runtime | voxels that differ | same | lowest Dice of a class | s |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
-    begin, end = marks
-    before, rest = DOCUMENT.read_text(encoding="utf-8").split(begin)
-    after = rest.split(end)[1]
     table = head + "".join(f"{row.text}\n" for row in rows)
-    DOCUMENT.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
+    page = with_block(DOCUMENT.read_text(encoding="utf-8"), *marks, table)
+    DOCUMENT.write_text(page, encoding="utf-8")
 
 
 def main(

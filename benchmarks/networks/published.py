@@ -31,6 +31,7 @@ from operators.package_files.package_reader import PACKAGE_FILE
 from tests.support.packages.synthetic_nnunet import Case, write_v2
 from training.command_line import MANY, run
 
+Labels = NDArray[np.uint8] | NDArray[np.uint16]
 SMALL = Case(
     "small",
     features=(16, 32, 64, 128, 160),
@@ -191,7 +192,7 @@ def working(done: ProcessUsage) -> float:
     return sum(seconds for stage, (seconds, _) in stages(done).items() if stage != "loading")
 
 
-def least_dice(found: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+def least_dice(found: Labels, other: Labels) -> float:
     """Returns the least Dice of all values but the background."""
     shares = []
     for value in np.union1d(found, other)[1:]:

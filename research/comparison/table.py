@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from operators.dicom.elements.atomic_file import write_whole
 from operators.networks.architectures.architecture_table import build
 from operators.networks.runtimes import RUNTIMES, Device
 from research.comparison.scoring import network_spec
 from research.comparison.variants import FILTERS
+from training.files import with_block, write_text
 from training.recipe import NetworkRecipe
 
 HEAD = (
@@ -24,10 +24,8 @@ HEAD = (
 
 def put_table(page: Path, name: str, rows: list[str]) -> None:
     """Puts rows between the page's markers of that name; leaves the rest as it is."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, rest = page.read_text(encoding="utf-8").split(begin)
-    text = f"{before}{begin}\n" + "\n".join(rows) + f"\n{end}{rest.split(end)[1]}"
-    write_whole(page, lambda file: file.write(text.encode()))
+    marks, table = (f"<!-- {name} -->", f"<!-- /{name} -->"), "\n".join(rows)
+    write_text(page, with_block(page.read_text(encoding="utf-8"), *marks, f"\n{table}\n"))
 
 
 def table_row(result: dict[str, Any]) -> str:

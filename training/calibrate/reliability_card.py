@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.calibrate.reliability import BINS, Reliability
-from training.files import write_text
+from training.files import with_block, write_text
 
 FILE = "reliability.svg"
 BEGIN, END = "<!-- reliability -->", "<!-- /reliability -->"
@@ -27,8 +27,7 @@ def with_section(card: str, content: str) -> str:
     """Returns the card with `content` between its markers, or appended if it has none."""
     if BEGIN not in card or END not in card:
         return f"{card.rstrip()}\n\n## Probabilities\n\n{BEGIN}\n{content}{END}\n".lstrip()
-    before, rest = card.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{content}{END}{rest.split(END, 1)[1]}"
+    return with_block(card, BEGIN, END, f"\n{content}")
 
 
 def section(found: Mapping[str, Reliability], fitted_on: str) -> str:

@@ -29,23 +29,14 @@ def main(*, peer: Path | None = None, folder: Path | None = None) -> None:
     """Runs Osteon and the peer on the series in a folder, by default a procedural one; prints a table."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        series = folder or made_series(work)
-        ours = run_chain(series, work)
+        series = folder or work / "ct"
+        if folder is None:
+            write_series(phantom_ct(np.random.default_rng(1)).ct, series)
+        command = [*OSTEON, "run", str(series), "-o", str(work / "out")]
+        ours = run_measured(command, work / "chain.log")
         show(ours, json.loads((work / "out" / "report.json").read_text(encoding="utf-8")))
         if peer is not None:
             show_ratio(ours, run_peer(peer, series, work))
-
-
-def made_series(work: Path) -> Path:
-    """Writes a procedural CT of 512x512x274 as DICOM."""
-    write_series(phantom_ct(np.random.default_rng(1)).ct, work / "ct")
-    return work / "ct"
-
-
-def run_chain(series: Path, work: Path) -> ProcessUsage:
-    """Runs `osteon run` as a user does."""
-    command = [*OSTEON, "run", str(series), "-o", str(work / "out")]
-    return run_measured(command, work / "chain.log")
 
 
 def run_peer(python: Path, series: Path, work: Path) -> ProcessUsage:

@@ -21,7 +21,7 @@ from benchmarks.accuracy.metrics import CONFUSED_SHARE
 from benchmarks.accuracy.pictures import chosen, copy_pictures
 from benchmarks.accuracy.plots import write_plots
 from benchmarks.accuracy.rows import Row, Rows
-from benchmarks.accuracy.summary import every_row, summary, unseen_patients
+from benchmarks.accuracy.summary import summary, unseen_patients
 from benchmarks.accuracy.tables import (
     bone_table,
     case_table,
@@ -92,10 +92,12 @@ def write_document(rows: Rows, least: float, pictures: Path, path: Path) -> None
     write_plots(bones, changed, baselines(rows), aims, folder)
     shown = chosen(unseen_patients(rows), rows.of("simulated"), [*changed, *rows.of("positions")])
     captions = copy_pictures(shown, pictures, folder)
-    made_on = "\n".join(f"- {machine}" for machine in sorted({row["made_on"] for row in every_row(rows)}))
+    made_on = "\n".join(f"- {machine}" for machine in sorted({row["made_on"] for row in rows.kept.values()}))
     parts = [INTRODUCTION, *not_run(rows), summary_table(aims), DEFINITIONS, f"Run on:\n\n{made_on}"]
-    parts += [*patient_part(rows), *operating_point_part(rows), *simulated_part(rows)]
-    parts += [*changed_part(rows), *negative_part(rows, least)]
+    parts += [*patient_part(rows), *operating_point_part(rows)]
+    parts += [f"## Simulated CTs\n\n{SIMULATED}", case_table(rows.of("simulated"), "fractures")]
+    parts += changed_part(rows)
+    parts += [f"## Negatives\n\n{NEGATIVES}", negative_table(rows.of("negatives"), least)]
     parts += [*failure_part(rows), *picture_part(captions, folder.name)]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -149,12 +151,6 @@ def both(row: Row, suffix: str) -> dict[str, str]:
     return {f"{name}{suffix}": number(metric([row]), 4) for name, metric in named.items()}
 
 
-def simulated_part(rows: Rows) -> Iterator[str]:
-    """Yields the part on the simulated test set."""
-    yield f"## Simulated CTs\n\n{SIMULATED}"
-    yield case_table(rows.of("simulated"), "fractures")
-
-
 def changed_part(rows: Rows) -> Iterator[str]:
     """Yields the parts on degradations and on positions."""
     simulated = DEGRADED_SIMULATED
@@ -165,12 +161,6 @@ def changed_part(rows: Rows) -> Iterator[str]:
         yield degradation_table(changed, baselines(rows)) if changed else NOT_RUN
         if changed and group == "degradations":
             yield "![IoU against degradation](accuracy/degradations.svg)"
-
-
-def negative_part(rows: Rows, least: float) -> Iterator[str]:
-    """Yields the part on negatives."""
-    yield f"## Negatives\n\n{NEGATIVES}"
-    yield negative_table(rows.of("negatives"), least)
 
 
 def failure_part(rows: Rows) -> Iterator[str]:

@@ -32,7 +32,7 @@ def summary(rows: Rows) -> list[Aim]:
     thick_iou = [
         iou([row for row in thick if row["case"].startswith("patient") is real]) for real in (True, False)
     ]
-    positioned = [row for row in every_row(rows) if "wrong_side" in row]
+    positioned = [row for row in rows.kept.values() if "wrong_side" in row]
     confused = count(metrics.confused(positioned), positioned)
     negatives = rows.of("negatives")
     false_positives = count(found(negatives), negatives)
@@ -52,11 +52,6 @@ def unseen_patients(rows: Rows) -> list[Row]:
 def found(negatives: Sequence[Row]) -> int:
     """Counts the negatives with any segment."""
     return sum(bool(row["segments"]) for row in negatives)
-
-
-def every_row(rows: Rows) -> list[Row]:
-    """Returns the rows of all groups."""
-    return list(rows.kept.values())
 
 
 def count(number: int, rows: Sequence[Row]) -> float | None:

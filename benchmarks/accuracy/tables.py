@@ -76,12 +76,9 @@ def case_name(row: Row) -> str:
     """Returns the case, whether training saw it, and the networks unless they are the shipped ones."""
     if row["group"] != "patients":
         return str(row["case"]) if row["group"] != "simulated" else f"simulated, {row['case']}"
-    return f"{row['case']}, {'seen in training' if row['seen'] else f'unseen ({weights_name(row)})'}"
-
-
-def weights_name(row: Row) -> str:
-    """Names networks: shipped, or by the SHA-256 of their fracture network."""
-    return "shipped" if row["networks"] == "shipped" else f"networks {row['made_by']['fracture'][:8]}"
+    shipped = row["networks"] == "shipped"
+    networks = "shipped" if shipped else f"networks {row['made_by']['fracture'][:8]}"
+    return f"{row['case']}, {'seen in training' if row['seen'] else f'unseen ({networks})'}"
 
 
 def bone_table(rows: Sequence[Row]) -> str:

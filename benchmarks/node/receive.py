@@ -29,7 +29,7 @@ from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.settings import Settings
 from tests.support.dicom import phantoms
-from tests.support.node.node_cases import system_tool
+from tests.support.node.node_cases import storescu, system_tool
 from tests.support.node.node_processes import Orthanc, free_port, until
 from training.command_line import run
 
@@ -119,21 +119,8 @@ def set_aside(folder: Path, *, keep: bool = False) -> None:
 
 def send(folder: Path, port: int) -> None:
     """Sends a folder in one association."""
-    command = [
-        system_tool("storescu"),
-        "-aet",
-        "CT1",
-        "-aec",
-        "OSTEON",
-        "-pdu",
-        "131072",
-        "+sd",
-        "127.0.0.1",
-        str(port),
-        str(folder),
-    ]
-    environment = {**os.environ, "TCP_NODELAY": "1"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    code, text = storescu(port, "-pdu", 131072, "+sd", folder)
+    assert code == 0, text
 
 
 def rate(receiver: Receiver, folders: Sequence[Path], slices: int) -> float:

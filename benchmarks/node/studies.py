@@ -92,7 +92,7 @@ def many(node: Served, pacs: Orthanc, folder: Path, studies: int) -> None:
     memory_mb = []
     for look in range(1, LOOKS + 1):
         until(partial(holds, pacs, len(ALONE) + look * studies // LOOKS), LONGEST_S)
-        memory_mb.append({name: rss_mb(node.part(name)) for name in PARTS})
+        memory_mb.append({name: psutil.Process(node.part(name)).memory_info().rss / 1e6 for name in PARTS})
     took_s = (time.perf_counter() - began) / (studies - before)
     run_s = (run_seconds(node) - before_s) / (studies - before)
     assert sender.wait(60) == 0, "expected storescu to send all"
@@ -127,11 +127,6 @@ def deliveries(node: Served) -> int:
 def measured(node: Served, pattern: str) -> list[float]:
     """Returns the values of the metrics that match a pattern."""
     return [float(value) for value in re.findall(f"^{pattern}$", node.metrics(), re.MULTILINE)]
-
-
-def rss_mb(process: int) -> float:
-    """Returns the current memory of a process."""
-    return float(psutil.Process(process).memory_info().rss / 1e6)
 
 
 if __name__ == "__main__":

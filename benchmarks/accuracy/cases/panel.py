@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import nibabel
-import numpy as np
-
 from benchmarks.accuracy.cases.degradations import cut, noise, thick_slices
 from benchmarks.accuracy.cases.metal import with_metal
-from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan, series_volume
-from benchmarks.accuracy.cases.scan import Scan, boneless_scan, intact_scans, scan_of, simulated_scan
+from benchmarks.accuracy.cases.patients import PATIENTS, patient_scan
+from benchmarks.accuracy.cases.scan import Scan, boneless_scan, intact_scan, intact_scans, simulated_scan
 from benchmarks.accuracy.cases.turns import mirrored, stored, turned
 from benchmarks.panel import PANEL
-from operators.geometry.volume import Grid
-from operators.image_files.label_files import RAS_TO_LPS
 from operators.packages.operating_points import SENSITIVE
 from operators.packages.packages import Label
 from training.phantoms.fractures import FRACTURES
@@ -99,7 +94,8 @@ def panel(source: Source, held_out: Sequence[str]) -> Iterator[Case]:
 
 def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool) -> Iterator[Case]:
     """Yields the cases of one scan, each with one change."""
-    for group, changes in changes_of(labels).items():
+    # Positions must not lower any metric
+    for group, changes in (("positions", positions(labels)), ("degradations", degradations())):
         for name, change in changes.items():
             build = partial(changed, base, change)
             yield Case(group, f"{prefix}: {name}", build, fragments=fragments)
@@ -108,11 +104,6 @@ def degraded(prefix: str, base: Build, labels: Sequence[Label], fragments: bool)
 def changed(base: Build, change: Change) -> Scan:
     """Builds a scan and changes it."""
     return change(base())
-
-
-def changes_of(labels: Sequence[Label]) -> dict[str, dict[str, Change]]:
-    """Returns the changes by group: degradations, and positions, which must not lower any metric."""
-    return {"positions": positions(labels), "degradations": degradations()}
 
 
 def degradations() -> dict[str, Change]:
@@ -150,22 +141,8 @@ def negatives(data: Path, trained_on: set[str]) -> dict[str, Callable[[], Scan]]
     files = [*sorted((data / "leg_ct").glob("*.nii.gz")), *sorted((data / "head_neck_ct").glob("*.nii.gz"))]
     unseen = [path for path in files if str(path.relative_to(data)) not in trained_on]
     found: dict[str, Callable[[], Scan]] = {
-        path.name.split(".")[0]: partial(nifti_scan, path) for path in unseen
+        path.name.split(".")[0]: partial(intact_scan, path) for path in unseen
     }
-    found |= {name: partial(dicom_scan, data / "dicom" / name) for name in DICOM_SERIES}
+    found |= {name: partial(intact_scan, data / "dicom" / name) for name in DICOM_SERIES}
     bodies = range(BONELESS_BODIES)
     return found | {f"body without bones {n + 1}": partial(boneless_scan, n) for n in bodies}
-
-
-def nifti_scan(path: Path) -> Scan:
-    """Reads a CT from a NIfTI file, whose world space is RAS."""
-    image = nibabel.load(path)
-    hu = np.rint(np.asarray(image.dataobj)).astype(np.int16)
-    i, j, k = hu.shape
-    return scan_of(hu, np.zeros(hu.shape, np.uint8), Grid((i, j, k), RAS_TO_LPS @ image.affine))
-
-
-def dicom_scan(folder: Path) -> Scan:
-    """Reads a CT from a DICOM series."""
-    volume = series_volume(folder)
-    return scan_of(volume.hu, np.zeros(volume.grid.shape, np.uint8), volume.grid)

@@ -11,7 +11,6 @@ from benchmarks.panel import PANEL
 from operators.dicom.pixels.volume_reader import read_volume
 from operators.dicom.read.scan import scan as scan_folder
 from operators.geometry.regridding import onto_grid
-from operators.geometry.volume import CtVolume
 from operators.image_files.label_files import read_nifti
 
 PATIENTS = ("001", "002", "003")
@@ -37,13 +36,8 @@ def truth_file(work: Path, patient: str) -> Path:
     return work / patient / "truth.nii.gz"
 
 
-def series_volume(folder: Path) -> CtVolume:
-    """Reads the only series of a folder as the pipeline does."""
-    (series,) = scan_folder(folder).series
-    return read_volume(series)
-
-
 def patient_scan(data: Path, patient: str, work: Path) -> Scan:
     """Returns the series as the pipeline reads it, and its ground truth on the same grid."""
-    volume = series_volume(series_folder(data, patient, work))
+    (series,) = scan_folder(series_folder(data, patient, work)).series
+    volume = read_volume(series)
     return Scan(volume, onto_grid(read_nifti(truth_file(work, patient)), volume.grid))

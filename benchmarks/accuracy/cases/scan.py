@@ -57,9 +57,13 @@ def intact_scans(data: Path, paths: Sequence[str]) -> dict[str, Callable[[], Sca
 
 
 def intact_scan(path: Path) -> Scan:
-    """Reads a CT; its ground truth is empty, as nobody outlined its bones."""
-    ct = read_ct(path)
-    return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)
+    """Reads a CT without ground truth: nobody outlined its bones, or it shows none of them."""
+    return without_truth(read_ct(path))
+
+
+def without_truth(ct: CtVolume) -> Scan:
+    """Returns a CT with an empty ground truth."""
+    return Scan(ct, LabelMap(np.zeros(ct.grid.shape, np.uint8), ct.grid))
 
 
 def simulated_scan(name: str) -> Scan:
@@ -72,5 +76,4 @@ def simulated_scan(name: str) -> Scan:
 def boneless_scan(number: int) -> Scan:
     """Draws a body in which muscle replaces every bone; its ground truth is empty."""
     rng = np.random.default_rng((SEED, len(FRACTURES) + number))
-    ct = boneless_ct(rng)
-    return scan_of(ct.hu, np.zeros(ct.grid.shape, np.uint8), ct.grid)
+    return without_truth(boneless_ct(rng))

@@ -105,7 +105,8 @@ def page(rows: RadiographRows, folder: Path, draws: int) -> Iterator[str]:
     yield description(cases)
     yield CROSS_FITTED.format(false=FALSE_PER_IMAGE)
     yield DEFINITIONS
-    yield f"Run on: {rows.made_on}. Networks, by SHA-256: {weights_text(rows)}."
+    networks = ", ".join(f"{name} `{sha256[:16]}`" for name, sha256 in rows.weights.items())
+    yield f"Run on: {rows.made_on}. Networks, by SHA-256: {networks}."
     yield "## Failures"
     yield failure_list(cases, rows)
     yield f"## Without metal\n\n{METAL}"
@@ -137,11 +138,6 @@ def description(cases: Cases) -> str:
         metal=int(metal_of(cases).sum()),
         draws=cases.draws,
     )
-
-
-def weights_text(rows: RadiographRows) -> str:
-    """Names the networks by the beginnings of their checksums."""
-    return ", ".join(f"{name} `{sha256[:16]}`" for name, sha256 in rows.weights.items())
 
 
 def failure_list(cases: Cases, rows: RadiographRows) -> str:

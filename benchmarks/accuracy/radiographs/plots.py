@@ -43,23 +43,15 @@ def draw_roc(axes: Any, cases: Cases) -> None:
     for number, name in enumerate(cases.thresholds, 1):
         point = point_values(cases, name)
         if point.sensitivity.known and point.specificity.known:
-            wrong = Value(*(1 - each for each in flipped(point.specificity)))
-            draw_point(axes, wrong, point.sensitivity, COLOURS[number], name)
+            right, hit = point.specificity, point.sensitivity
+            wrong = Value(1 - right.value, 1 - right.high, 1 - right.low)
+            place, both = ([wrong.value], [hit.value]), (bars(hit), bars(wrong))
+            axes.errorbar(*place, *both, "o", color=COLOURS[number], capsize=2, label=name)
     axes.set_xlim(0, 1)
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel("sensitivity")
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="lower right")
-
-
-def flipped(value: Value) -> tuple[float, float, float]:
-    """Returns a value and its interval from the upper end to the lower."""
-    return value.value, value.high, value.low
-
-
-def draw_point(axes: Any, x: Value, y: Value, colour: str, name: str) -> None:
-    """Plots a point with both intervals."""
-    axes.errorbar([x.value], [y.value], bars(y), bars(x), "o", color=colour, capsize=2, label=name)
 
 
 def bars(value: Value) -> list[list[float]]:

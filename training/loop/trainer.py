@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -17,7 +18,9 @@ from operators.networks.architectures.architecture_table import build
 from training.device import has_bfloat16, training_device
 from training.files import append_line
 from training.loop.checkpoints import State, resume, save, state_of
-from training.loop.losses import LOSSES, TrainingLoss
+from training.loop.class_loss import ClassLoss
+from training.loop.distance_weighted_loss import DistanceWeightedLoss
+from training.loop.row_losses import InstanceLoss, LevelLoss
 from training.loop.runs import TrainingRun, facts
 from training.loop.starting_weights import starting_weights
 from training.loop.validation import SCORES, Watched
@@ -28,6 +31,11 @@ from training.simulate.patches import Patches, loader
 from training.simulate.row_patches import Patch
 
 KEEP_EVERY = 200
+# What the recipe's negatives do not show, see ClassLoss
+Absent = Sequence[tuple[int, ...]]
+TrainingLoss = ClassLoss | InstanceLoss | LevelLoss
+# The fracture network's class of contact surfaces
+CONTACT = "contact"
 
 
 @dataclass
@@ -92,6 +100,24 @@ def begin(run: TrainingRun) -> Session:
     loss = LOSSES[network.kind](network, absent).to(device)
     half = has_bfloat16(device, network)
     return Session(run, state, device, loss, half, time.monotonic(), facts(run, state.step, device, half))
+
+
+def class_loss(network: NetworkRecipe, absent: Absent) -> ClassLoss:
+    """Returns the loss of a network that tells the class of each voxel."""
+    given = network.class_weights, absent, network.dice_of_absent
+    if network.loss == "distance_weighted":
+        contact = network.classes.index(CONTACT) if CONTACT in network.classes else None
+        return DistanceWeightedLoss(*given, contact)
+    return ClassLoss(*given)
+
+
+# By the kind of network. Some losses depend on how far the training is
+LOSSES: dict[str, Callable[[NetworkRecipe, Absent], TrainingLoss]] = {
+    "anatomy": class_loss,
+    "fracture": class_loss,
+    "instance": lambda network, _: InstanceLoss(network.row),
+    "level": lambda network, _: LevelLoss(network.row.regions),
+}
 
 
 def absent_classes(recipe: Recipe, network: NetworkRecipe) -> tuple[tuple[int, ...], ...]:

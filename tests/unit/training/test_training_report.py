@@ -12,9 +12,9 @@ import pytest
 from tests.support.training.training_cases import tiny_run, write_models
 from training.device import WATTS_A_THREAD, stated_watts
 from training.export import train_and_install
-from training.loop.losses import LOSSES
 from training.loop.report import UNREAD, all_sessions, data_of, licence_of, named_paths
 from training.loop.runs import TrainingRun
+from training.loop.trainer import LOSSES
 from training.recipe import read_recipe
 
 

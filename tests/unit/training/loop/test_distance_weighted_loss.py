@@ -14,7 +14,7 @@ from training.loop.distance_weighted_loss import (
     weighted_dice,
     weighted_entropy,
 )
-from training.loop.losses import LOSSES
+from training.loop.trainer import LOSSES
 from training.recipe import NetworkRecipe, recipe_of
 
 LINE = torch.tensor([0, 2, 1, 1, 1, 0]).reshape(6, 1, 1)

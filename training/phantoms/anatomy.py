@@ -12,7 +12,7 @@ from training.phantoms.shapes import Solid
 from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.structures import BONES, Structure
-from training.phantoms.subject import PhantomSubject, grid_at, model_points, random_subject
+from training.phantoms.subject import PhantomSubject, covering, grid_at, model_points, random_subject
 
 EXTENT_MM = (430.0, 310.0, 274.0)
 LOWEST_Z_MM = -98.0
@@ -48,9 +48,7 @@ def label_array(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
 
 def soft_labels(grid: Grid, subject: PhantomSubject) -> NDArray[np.uint8]:
     """Returns the soft tissue at every voxel: distances drawn at 3 mm and interpolated."""
-    step = max(_SOFT_SPACING_MM, *grid.spacing_mm)
-    extent = [n * s + 2 * step for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
-    coarse = grid_at((step,) * 3, (extent[0], extent[1], extent[2]), float(grid.ijk_to_lps[2, 3]) - step)
+    coarse = covering(grid, max(_SOFT_SPACING_MM, *grid.spacing_mm))
     positions = fine_positions(coarse, grid)
     labels = np.zeros(grid.shape, dtype=np.uint8)
     for solid in soft_tissue(model_points(coarse, subject), subject):

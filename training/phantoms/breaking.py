@@ -21,7 +21,7 @@ from operators.geometry.volume import Grid
 from training.fracturing.bone import components
 from training.fracturing.displacement import rigidly_moved
 from training.fracturing.surfaces import distance_of, unit
-from training.phantoms.fractures import Cut, FracturePlane
+from training.phantoms.fractures import Cut
 from training.phantoms.shapes import Field, Points, Solid
 from training.phantoms.structures import Structure
 
@@ -59,14 +59,12 @@ def break_bone(
 
 def _surface(cut: Cut, p: Points, rng: np.random.Generator) -> Field:
     """Returns the signed distance to a cut, negative in the piece."""
-    distances = [_distance(plane, p) for plane in cut.planes]
+    distances = [
+        distance_of(unit(np.array(plane.normal)).astype(np.float32), plane.point_mm, (p.x, p.y, p.z))
+        for plane in cut.planes
+    ]
     distances[0] = distances[0] + _roughness(p, cut.rough_mm, rng)
     return np.asarray(np.max(np.stack(distances), axis=0), dtype=np.float32)
-
-
-def _distance(plane: FracturePlane, p: Points) -> Field:
-    normal = unit(np.array(plane.normal)).astype(np.float32)
-    return distance_of(normal, plane.point_mm, (p.x, p.y, p.z))
 
 
 def _roughness(p: Points, amplitude_mm: float, rng: np.random.Generator) -> Field:

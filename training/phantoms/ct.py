@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from training.phantoms.shapes import Field, Solid
 from training.phantoms.skeleton.bones import bones
 from training.phantoms.soft_tissue import soft_tissue
 from training.phantoms.structures import Structure
-from training.phantoms.subject import PhantomSubject, grid_at, model_points, supine_subject
+from training.phantoms.subject import PhantomSubject, covering, grid_at, model_points, supine_subject
 
 CT_EXTENT_MM = (409.6, 409.6, 274.0)
 LOWEST_Z_MM = -98.0
@@ -40,18 +40,11 @@ def phantom_ct(
     grid = grid_at(spacing_mm, CT_EXTENT_MM, LOWEST_Z_MM)
     subject = supine_subject(rng)
     wanted = jittered(DEFAULT, rng) if fractures is None else fractures
-    bone_grid = _covering(grid, max(BONE_SPACING_MM, min(spacing_mm)))
+    bone_grid = covering(grid, max(BONE_SPACING_MM, min(spacing_mm)))
     pieces, blood = _pieces(bone_grid, subject, wanted, rng)
-    soft_grid = _covering(grid, max(SOFT_SPACING_MM, *spacing_mm))
+    soft_grid = covering(grid, max(SOFT_SPACING_MM, *spacing_mm))
     soft = _soft_hu(soft_grid, subject, rng, [_on(solid, bone_grid, soft_grid) for solid in blood])
     return rendered(grid, (soft_grid, soft), (bone_grid, pieces), rng)
-
-
-def _covering(grid: Grid, step_mm: float) -> Grid:
-    """Returns a coarse grid that covers the fine one with a margin of one voxel."""
-    extent = [n * s + 2 * step_mm for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
-    lowest = float(grid.ijk_to_lps[2, 3]) - step_mm
-    return grid_at((step_mm,) * 3, (extent[0], extent[1], extent[2]), lowest)
 
 
 def _pieces(
@@ -81,12 +74,7 @@ def _on(solid: Solid, source: Grid, target: Grid) -> Solid:
 def _soft_hu(grid: Grid, subject: PhantomSubject, rng: np.random.Generator, blood: list[Solid]) -> Field:
     """Returns HU of everything but bone, edges softened over one voxel."""
     hu = np.full(grid.shape, np.float32(AIR_HU))
-    for solid in _painted(grid, subject, blood):
+    for solid in chain(soft_tissue(model_points(grid, subject), subject), blood):
         cover = np.clip(0.5 - solid.distance_mm / np.float32(grid.spacing_mm[0]), 0, 1)
         hu[solid.block] += cover * (np.float32(SOFT_HU[solid.structure]) - hu[solid.block])
     return np.where(hu > -140, hu + streaks(grid.shape, rng), hu)
-
-
-def _painted(grid: Grid, subject: PhantomSubject, blood: list[Solid]) -> Iterator[Solid]:
-    yield from soft_tissue(model_points(grid, subject), subject)
-    yield from blood

@@ -52,6 +52,13 @@ def grid_at(spacing_mm: tuple[float, float, float], extent_mm: Point, lowest_z_m
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
+def covering(grid: Grid, step_mm: float) -> Grid:
+    """Returns a coarse grid that covers the fine one with a margin of one voxel."""
+    extent = [n * s + 2 * step_mm for n, s in zip(grid.shape, grid.spacing_mm, strict=True)]
+    lowest = float(grid.ijk_to_lps[2, 3]) - step_mm
+    return grid_at((step_mm,) * 3, (extent[0], extent[1], extent[2]), lowest)
+
+
 def turning(subject: PhantomSubject) -> NDArray[np.float64]:
     """Returns the 3x3 matrix from patient mm to model mm, before the waves."""
     a, b, c = np.radians([subject.tilt_deg, subject.roll_deg, subject.turn_deg])

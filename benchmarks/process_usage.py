@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # The words that begin a command of Osteon, run as a user does
 OSTEON = (sys.executable, "-c", "from app.cli.commands import main; main()")
@@ -22,6 +24,10 @@ class ProcessUsage:
     returncode: int
     output: str
     processor_s: float = 0.0
+
+    def last_json(self) -> Any:
+        """Returns the content of the last line of the output."""
+        return json.loads(self.output.strip().splitlines()[-1])
 
 
 def run_measured(command: list[str], log: Path) -> ProcessUsage:

@@ -12,7 +12,6 @@ Ratios are of one run, each program in its own process including start and loadi
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +87,7 @@ def export(work: Path, peer: Path) -> None:
     folder, volume = folder_of(SMALL, work), whole_ct(work)
     theirs = run_peer(peer, folder, volume)
     ours = run_ours(package_of(folder), volume, ("--instant",))
-    before, after = stages(theirs), stages(ours)
+    before, after = theirs.last_json(), ours.last_json()
     came, went = before["resampling"][0], before["export"][0]
     comes, goes = after["resampling"][0], after["network and export"][0]
     print(
@@ -109,7 +108,7 @@ def large(work: Path, _: Path) -> None:
         ours = run_ours(package, volume, options)
         print(
             f"512x512x{WHOLE_BODY_SLICES}, 25 classes at 2 mm, {name}: {ours.seconds:.1f} s, "
-            f"peak {ours.peak_rss_mb:.0f} MB; {stages(ours)}"
+            f"peak {ours.peak_rss_mb:.0f} MB; {ours.last_json()}"
         )
 
 
@@ -155,7 +154,7 @@ def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
     theirs = run_peer(peer, folder, volume)
     truth = np.load(folder / "labels.npz")["labels"]
     print(f"{title}: nnU-Net v2 {theirs.seconds:.1f} s, {theirs.peak_rss_mb:.0f} MB")
-    print(f"    {stages(theirs)}", flush=True)
+    print(f"    {theirs.last_json()}", flush=True)
     package, exact = package_of(folder), truth
     for name, options in RUNS.items():
         ours = run_ours(package, volume, options)
@@ -167,7 +166,7 @@ def compare(title: str, folder: Path, volume: Path, peer: Path) -> None:
             f"{ours.peak_rss_mb:.0f} MB, {ours.peak_rss_mb / theirs.peak_rss_mb:.0%}; "
             f"lowest Dice to nnU-Net {least_dice(found, truth):.4f}, to exact {least_dice(found, exact):.4f}"
         )
-        print(f"    {stages(ours)}", flush=True)
+        print(f"    {ours.last_json()}", flush=True)
 
 
 def run_peer(peer: Path, folder: Path, volume: Path) -> ProcessUsage:
@@ -182,14 +181,9 @@ def run_ours(package: Path, volume: Path, options: tuple[str, ...]) -> ProcessUs
     return run_checked([*command, str(package / "labels.npz"), *options], package)
 
 
-def stages(done: ProcessUsage) -> dict[str, list[float]]:
-    """Returns the seconds of stages from the last line of a program's output."""
-    return json.loads(done.output.strip().splitlines()[-1])
-
-
 def working(done: ProcessUsage) -> float:
     """Returns the seconds without process start and loading."""
-    return sum(seconds for stage, (seconds, _) in stages(done).items() if stage != "loading")
+    return sum(seconds for stage, (seconds, _) in done.last_json().items() if stage != "loading")
 
 
 def least_dice(found: Labels, other: Labels) -> float:

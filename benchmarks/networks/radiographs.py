@@ -77,7 +77,7 @@ def main(
     common = ["--runs", str(runs + 1), "--threads", str(threads)]
     theirs = run_peer(peer, work, common) if peer else None
     own = [sys.executable, "-m", "benchmarks.networks.radiograph_run", str(series), str(work / "out")]
-    ours = json.loads(last_line(run_checked([*own, "--models", str(copied), *common], work)))
+    ours = run_checked([*own, "--models", str(copied), *common], work).last_json()
     start = [*OSTEON, "run", str(series), "-o", str(work / "cold"), "--models", str(copied)]
     cold = run_checked(start, work)
     print(table(ours, theirs, cold))
@@ -113,7 +113,7 @@ def run_peer(peer: Path, work: Path, common: Sequence[str]) -> list[Cost]:
     folder = write_network(work / NETWORK.name)
     script = Path(__file__).parent / "nnunet_2d_peer.py"
     command = [str(peer), str(script), str(folder), str(path), str(work / "labels.png")]
-    return json.loads(last_line(run_checked([*command, *common], work)))
+    return run_checked([*command, *common], work).last_json()
 
 
 def write_network(folder: Path) -> Path:
@@ -127,11 +127,6 @@ def write_network(folder: Path) -> Path:
         content = json.loads((folder / name).read_text(encoding="utf-8"))
         (folder / name).write_text(json.dumps(content | change), encoding="utf-8")
     return folder
-
-
-def last_line(done: ProcessUsage) -> str:
-    """Returns the last line of a program's output."""
-    return done.output.strip().splitlines()[-1]
 
 
 def table(ours: Sequence[Cost], theirs: Sequence[Cost] | None, cold: ProcessUsage | None) -> str:

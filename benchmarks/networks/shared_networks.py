@@ -211,7 +211,7 @@ def show(tree: Path, count: int, is_run: bool) -> None:
         usage = run_measured(words, Path(folder) / "log")
     if usage.returncode:
         raise subprocess.CalledProcessError(usage.returncode, words, usage.output)
-    found = json.loads(usage.output.splitlines()[-1])
+    found = usage.last_json()
     print(
         f"{tree.name}, {count} packages: {found['networks_s']:.0f} s of processor time in networks and "
         f"{found['own_s']:.0f} s beside them, peak {usage.peak_rss_mb:.0f} MB, patches {found['patches']}, "

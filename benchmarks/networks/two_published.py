@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.networks.published import run_peer, stages, working
+from benchmarks.networks.published import run_peer, working
 from benchmarks.process_usage import run_checked
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.descriptions import Description, describe, read_model, with_shared_fracture
@@ -206,13 +206,13 @@ def main() -> None:
     theirs = [run_peer(options.peer, folder, volume) for folder in folders] if options.peer else []
     for network, done in zip(networks, theirs, strict=False):
         took = f"{done.seconds:.1f} s, {done.processor_s:.0f} s of processor time, {done.peak_rss_mb:.0f} MB"
-        print(f"nnU-Net v2, {network.name}: {took}; {stages(done)}", flush=True)
+        print(f"nnU-Net v2, {network.name}: {took}; {done.last_json()}", flush=True)
     for name in options.run:
         words = ["-m", "benchmarks.networks.two_published", "--measure", *MODES[name]]
         where = ["--work", str(work), "--slices", str(options.slices)]
         ours = run_checked([sys.executable, *words, *where], work)
         took = f"{ours.seconds:.1f} s, {ours.processor_s:.0f} s of processor time, {ours.peak_rss_mb:.0f} MB"
-        print(f"Osteon, {name}: {took}; {stages(ours)}")
+        print(f"Osteon, {name}: {took}; {ours.last_json()}")
         print(f"    {ours.output.strip().splitlines()[-2]}")
         if theirs:
             whole, inside = sum(one.seconds for one in theirs), sum(map(working, theirs))

@@ -59,21 +59,16 @@ def main(
     named = read_structures()[structure].structure(structure, side)
     corners, faces = piece_of(*read_surfaces(mean_of), piece)
     radii_mm = None if named.long_bone is None else named.long_bone.head_radius_mm
-    names, owners = true_places(named, posed_mean(corners, faces, radii_mm))
+    assert named.places is not None
+    landmarks = named.places.landmarks_mm
+    owners = nearest_places(posed_mean(corners, faces, radii_mm), list(landmarks.values()))
     bones, _ = piece_of(*read_surfaces(unseen), piece)
     rng = np.random.default_rng(0)
     found: list[Said] = []
     for path, bone in zip(unseen, bones, strict=True):
         for _ in range(BREAKS):
-            found += broken(bone, faces, named, names, owners, rng)
+            found += broken(bone, faces, named, tuple(landmarks), owners, rng)
         print(path.stem, summary_of(found), flush=True)
-
-
-def true_places(structure: Structure, mean: Points) -> tuple[tuple[str, ...], NDArray[np.int_]]:
-    """Returns the names of the places, and the number of that of each vertex of the mean (N, 3)."""
-    assert structure.places is not None
-    landmarks = structure.places.landmarks_mm
-    return tuple(landmarks), nearest_places(mean, list(landmarks.values()))
 
 
 def broken(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.cases.running import quiet, rounded
+from benchmarks.accuracy.cases.running import rounded
 from benchmarks.accuracy.cases.scan import Scan
 from benchmarks.bodies.cases import SIDES, Cases
 from benchmarks.kept_rows import Row
@@ -23,6 +23,7 @@ from operators.packages.packages import ModelPackage
 from operators.packages.structures import Structures
 from operators.pipelines import several
 from operators.segmentation.segmentation import Segmentation
+from training.calibrate.intact import quiet
 
 Mask = NDArray[np.bool_]
 

@@ -24,6 +24,7 @@ from operators.segmentation.segmentation import Segment, Segmentation
 Mask = NDArray[np.bool_]
 # Smaller parts of a bone in the field of view are not scored
 LEAST_VOXELS = 1000
+OF_A_SCAN = ("identified", "is_right", "is_flagged", "doubled", "skipped", "false_bones", "shifted_unflagged")
 
 
 def run_on(ct: CtVolume, package: ModelPackage, networks: Networks) -> Segmentation | str:
@@ -56,21 +57,8 @@ def score(scan: Scan, names: Sequence[str], made: Segmentation | str) -> Row:
     flagged = isinstance(made, str) or any(flag.code == LEVEL_UNCERTAIN for flag in made.flags)
     steps_mm = scan.grid.ijk_to_lps[:3, :3]
     row = evaluate_row(labels, scan.truth.labels, steps_mm, found, truth, flagged)
-    return rounded(summary_of(row) | {"bones": list(bone_rows(row, scan, labels, truth))})
-
-
-def summary_of(row: RowMetrics) -> Row:
-    """Returns the metrics of a whole scan."""
-    wanted = (
-        "identified",
-        "is_right",
-        "is_flagged",
-        "doubled",
-        "skipped",
-        "false_bones",
-        "shifted_unflagged",
-    )
-    return {name: getattr(row, name) for name in wanted}
+    summary = {name: getattr(row, name) for name in OF_A_SCAN}
+    return rounded(summary | {"bones": list(bone_rows(row, scan, labels, truth))})
 
 
 def bone_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.accuracy.cases.scan import Scan, axis_along, cropped, scan_of
+from benchmarks.accuracy.cases.scan import Scan, axis_along, scan_of
 from operators.geometry.volume import Box, Grid
 
 # Standard deviation in voxels of the image plane: a soft reconstruction filter correlates noise
@@ -66,4 +66,5 @@ def cut(scan: Scan, direction: int, from_far_end: bool, share: float = 1 / 3) ->
         stop[axis] = int(bone[-1]) + 1 - lost
     else:
         start[axis] = int(bone[0]) + lost
-    return cropped(scan, Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])))
+    box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    return scan_of(scan.ct.hu[box.slices], scan.truth.labels[box.slices], scan.grid.crop(box))

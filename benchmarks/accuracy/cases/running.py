@@ -29,6 +29,7 @@ from operators.packages.packages import Label
 from operators.pipelines import coarse_to_fine as pipeline
 from operators.pipelines.shared_networks import look_at
 from operators.segmentation.segmentation import Segment
+from training.calibrate.intact import quiet
 
 SEGMENTED = "segmented"
 
@@ -119,10 +120,6 @@ def run_through_files(series: Path, truth: Path, out: Path) -> Row:
         subprocess.run([*OSTEON, *map(str, command), "--package", PANEL.package], check=True)
     content = json.loads((out / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     return metrics_row(content["cases"][0]["detail"])
-
-
-def quiet(step: str, done: float) -> None:
-    """Ignores progress."""
 
 
 def wrong_side_shares(

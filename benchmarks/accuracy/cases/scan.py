@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.geometry.volume import Box, CtVolume, Grid, LabelMap
+from operators.geometry.volume import CtVolume, Grid, LabelMap
 from training.calibrate.intact import read_ct
 from training.phantoms import boneless_ct, phantom_ct
 from training.phantoms.fractures import FRACTURES, jittered
@@ -37,11 +37,6 @@ class Scan:
 def scan_of(hu: NDArray[Any], labels: NDArray[Any], grid: Grid) -> Scan:
     """Builds a scan from arrays on one grid."""
     return Scan(CtVolume(hu, grid), LabelMap(labels, grid))
-
-
-def cropped(scan: Scan, box: Box) -> Scan:
-    """Returns the part of a scan inside the box."""
-    return scan_of(scan.ct.hu[box.slices], scan.truth.labels[box.slices], scan.grid.crop(box))
 
 
 def axis_along(grid: Grid, direction: int) -> tuple[int, bool]:

@@ -16,6 +16,7 @@ from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.packages.confidence import UNCALIBRATED, log_odds
 from operators.pipelines.coarse_to_fine import resample, segment_anatomy
+from training.calibrate.intact import quiet
 from training.calibrate.reliability import Row
 from training.phantoms import Phantom
 from training.recipe import Recipe
@@ -110,7 +111,7 @@ def found_in(
 ) -> list[tuple[float, bool]]:
     """Returns the score of each bone that was found, and whether it is present."""
     try:
-        anatomy = segment_anatomy(resample(case.ct, package), networks, lambda _stage, _done: None)
+        anatomy = segment_anatomy(resample(case.ct, package), networks, quiet)
     except UnsuitableError:
         return []
     regions = [bone.region for bone in anatomy.bones]

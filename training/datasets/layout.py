@@ -121,17 +121,13 @@ def read_dataset(folder: Path) -> Dataset:
         tables = read_toml(folder / DATASET_FILE, read, "a data set", "dataset_unreadable")
     except ModelError as error:
         raise UnreadableError(str(error), code=error.code) from error
-    for what, values in (("name", [case.name for case in tables.cases]), ("value", values_of(tables))):
+    names, numbers = [case.name for case in tables.cases], [row.value for row in tables.structures]
+    for what, values in (("name", names), ("value", numbers)):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
             text = f"expected each {what} once in {folder.name}/{DATASET_FILE}, got {twice[0]} more than once"
             raise UnreadableError(text, code="dataset_unreadable")
     return Dataset(folder, tables)
-
-
-def values_of(tables: DatasetTables) -> list[int]:
-    """Returns the label values, in the order of the file."""
-    return [structure.value for structure in tables.structures]
 
 
 def write_dataset(folder: Path, tables: DatasetTables) -> Dataset:

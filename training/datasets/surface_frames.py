@@ -44,23 +44,13 @@ class Frame:
         return points @ self.turn.T + self.shift_mm
 
 
-def lps(_: Grid) -> tuple[Points, Points]:
-    """Returns the patient's space itself."""
-    return np.eye(3), np.zeros(3)
-
-
-def ras(_: Grid) -> tuple[Points, Points]:
-    """Returns the space of NIfTI: x to the right, y to anterior."""
-    return np.diag([-1.0, -1.0, 1.0]), np.zeros(3)
-
-
-def along_array(grid: Grid) -> tuple[Points, Points]:
-    """Distances along the image's axes from its first voxel."""
-    return grid.ijk_to_lps[:3, :3] / np.array(grid.spacing_mm), grid.ijk_to_lps[:3, 3]
-
-
 SPACES = {"LPS": "LPS", "RAS": "RAS", "array": "distances from the first voxel"}
-TURNS: dict[str, Callable[[Grid], tuple[Points, Points]]] = {"LPS": lps, "RAS": ras, "array": along_array}
+# The patient's space itself; NIfTI's, x to the right and y to anterior; distances along the image's axes
+TURNS: dict[str, Callable[[Grid], tuple[Points, Points]]] = {
+    "LPS": lambda _: (np.eye(3), np.zeros(3)),
+    "RAS": lambda _: (np.diag([-1.0, -1.0, 1.0]), np.zeros(3)),
+    "array": lambda grid: (grid.ijk_to_lps[:3, :3] / np.array(grid.spacing_mm), grid.ijk_to_lps[:3, 3]),
+}
 
 
 def frame_of(surfaces: Sequence[tuple[Points, Points]], image: CtVolume) -> Frame:

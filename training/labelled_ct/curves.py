@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from training.calibrate.reliability_card import GREY, svg, text
@@ -14,16 +13,10 @@ CURVES_FILE = "curves.svg"
 WIDTH, HEIGHT, GAP, TOP = 320, 160, 56, 30
 # Okabe and Ito's colours, which colour-blind readers tell apart (jfly.uni-koeln.de/color)
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Steps and values of each fold
+Curves = Mapping[int, Sequence[tuple[float, float]]]
 # What is drawn of a log: a row of panels for each
 PANELS = {"loss": "loss, mean since the last point", "score": "Dice on patches of watched patients"}
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One line: steps and values of a fold."""
-
-    fold: int
-    points: tuple[tuple[float, float], ...]
 
 
 def draw_curves(logs: Mapping[str, Mapping[int, Path]], folder: Path) -> Path:
@@ -35,17 +28,17 @@ def draw_curves(logs: Mapping[str, Mapping[int, Path]], folder: Path) -> Path:
     return path
 
 
-def curves(logs: Mapping[int, Path], what: str) -> list[Curve]:
+def curves(logs: Mapping[int, Path], what: str) -> Curves:
     """Returns the lines of a value in the logs of the folds."""
-    found = []
+    found = {}
     for fold, log in logs.items():
         text = log.read_text(encoding="utf-8") if log.is_file() else ""
         rows = [json.loads(line) for line in text.splitlines()]
-        found.append(Curve(fold, tuple((row["step"], row[what]) for row in rows if what in row)))
+        found[fold] = [(row["step"], row[what]) for row in rows if what in row]
     return found
 
 
-def picture(networks: Mapping[str, Mapping[str, Sequence[Curve]]]) -> str:
+def picture(networks: Mapping[str, Mapping[str, Curves]]) -> str:
     """Returns the drawing: a column for each network, a row for each value, a colour for each fold."""
     width, height = len(networks) * (WIDTH + GAP) + GAP, len(PANELS) * (HEIGHT + GAP) + TOP + GAP
     panels = [
@@ -54,7 +47,7 @@ def picture(networks: Mapping[str, Mapping[str, Sequence[Curve]]]) -> str:
         for column, (name, rows) in enumerate(networks.items())
         for row, (what, lines) in enumerate(rows.items())
     ]
-    folds = sorted({line.fold for rows in networks.values() for lines in rows.values() for line in lines})
+    folds = sorted({fold for rows in networks.values() for lines in rows.values() for fold in lines})
     legend = [
         f'<g fill="{colour(fold)}">{text(GAP + 60 * at, height - 18, f"fold {fold}", "start")}</g>'
         for at, fold in enumerate(folds)
@@ -62,18 +55,16 @@ def picture(networks: Mapping[str, Mapping[str, Sequence[Curve]]]) -> str:
     return svg(width, height, "".join([*panels, *legend]))
 
 
-def panel(title: str, lines: Sequence[Curve], top: float | None) -> str:
+def panel(title: str, lines: Curves, top: float | None) -> str:
     """Returns one diagram, steps to the right from 0, values up from 0 to `top` or the highest."""
-    points = [point for line in lines for point in line.points]
+    points = [point for line in lines.values() for point in line]
     last = max((step for step, _ in points), default=1.0) or 1.0
     high = top or max((value for _, value in points), default=1.0) or 1.0
     drawn = [
-        f'<polyline fill="none" stroke="{colour(line.fold)}" points="'
-        + " ".join(
-            f"{WIDTH * step / last:.1f},{HEIGHT * (1 - value / high):.1f}" for step, value in line.points
-        )
+        f'<polyline fill="none" stroke="{colour(fold)}" points="'
+        + " ".join(f"{WIDTH * step / last:.1f},{HEIGHT * (1 - value / high):.1f}" for step, value in line)
         + '"/>'
-        for line in lines
+        for fold, line in lines.items()
     ]
     ticks = "".join(
         text(WIDTH * share, HEIGHT + 14, f"{last * share:.0f}", "middle")

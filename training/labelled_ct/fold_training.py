@@ -132,7 +132,7 @@ class LabelledCtTraining:
     def train_network(self, fold: Fold, name: str) -> None:
         """Trains one network of a fold."""
         run, network = self.run, self.plan.networks[name]
-        start = run.start.get(name)
+        start, count = run.start.get(name), len(self.folds) * len(self.plan.networks)
         training = TrainingRun(
             self.recipe_of(fold.trained, fold.watched),
             network,
@@ -142,18 +142,12 @@ class LabelledCtTraining:
             workers=run.workers,
             steps=run.steps,
             start_from=None if start is None else start.weights,
-            minutes=self.minutes_of_one,
+            minutes=None if run.minutes is None else TRAINING_SHARE * run.minutes / count,
             began=run.began,
             software=run.software,
             shared_cache=self.cache,
         )
         train_and_install(training, self.folder(fold), self.told(fold, name))
-
-    @property
-    def minutes_of_one(self) -> float | None:
-        """The time of one network."""
-        minutes, count = self.run.minutes, len(self.folds) * len(self.plan.networks)
-        return None if minutes is None else TRAINING_SHARE * minutes / count
 
     def told(self, fold: Fold, name: str) -> Tell:
         """Returns the callback of one training: its share of all, and the curves drawn at every reading."""

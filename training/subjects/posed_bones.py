@@ -109,7 +109,9 @@ def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | N
     if taken:
         hinged = {name for pair in joined for name in pair}
         hard = [v for v, n in taken.names.items() if tissue_of(n).bone and without_side(n) not in hinged]
-        owner[np.isin(structures_at(frame, taken), hard)] = OTHER
+        at = places_at(frame.shape, frame.spacing_mm, frame.origin_mm, taken)
+        there = ndimage.map_coordinates(taken.structures, at, order=0, mode="constant", cval=0)
+        owner[np.isin(there, hard)] = OTHER
     for part in parts:
         if part.structure in names:
             may = [n + 1 for n, name in enumerate(names) if joins(part.structure, name, joined)]
@@ -122,12 +124,6 @@ def crossing_mm3(parts: list[Part], joined: set[frozenset[str]], taken: Body | N
 def joins(first: str, second: str, joined: set[frozenset[str]]) -> bool:
     """Returns whether two bones are one or meet in a joint."""
     return first == second or frozenset((without_side(first), without_side(second))) in joined
-
-
-def structures_at(frame: Frame, body: Body) -> NDArray[np.uint8]:
-    """Returns a body's structures at the voxels of a frame that has the body's axes."""
-    at = places_at(frame.shape, frame.spacing_mm, frame.origin_mm, body)
-    return ndimage.map_coordinates(body.structures, at, order=0, mode="constant", cval=0)
 
 
 def bounds(parts: list[Part]) -> Points:

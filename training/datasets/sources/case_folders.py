@@ -61,11 +61,6 @@ class Group:
     masks: list[Found] = field(default_factory=list)
     surfaces: list[Found] = field(default_factory=list)
 
-    @property
-    def is_case(self) -> bool:
-        """Whether there is one image, and something that labels it."""
-        return len(self.images) == 1 and bool(self.masks or self.surfaces)
-
 
 def list_cases(folder: Path) -> Listing:
     """Returns the cases of a folder, and the files that belong to none. Raises UnreadableError."""
@@ -171,7 +166,8 @@ def by_name(
         for kind, rows in (("images", images), ("masks", masks), ("surfaces", surfaces)):
             for each in rows:
                 getattr(groups[key(each)], kind).append(each)
-        cases = [group for group in groups.values() if group.is_case]
+        # One image, and something that labels it
+        cases = [one for one in groups.values() if len(one.images) == 1 and (one.masks or one.surfaces)]
         yield from cases
         taken = {id(each) for group in cases for each in (*group.images, *group.masks, *group.surfaces)}
         images, masks, surfaces = (
@@ -210,18 +206,14 @@ def case_of(group: Group) -> SourceCase:
     masks, surfaces = ([each.path for each in rows] for rows in (group.masks, group.surfaces))
     beside = group.masks[0].words if group.masks and len(group.masks) == 1 else ()
     parts = (*image.folder, *image.words) or beside or (image.path.parent.name,)
-    name = "_".join(dict.fromkeys(parts))
+    name, own = "_".join(dict.fromkeys(parts)), image.series
+    read = partial(read_volume, own) if own else partial(read_volume_file, image.path)
     return SourceCase(
         group.masks[0].place if len(masks) == 1 else image.place,
         name,
-        partial(read_case, reader_of(image), masks, surfaces),
+        partial(read_case, read, masks, surfaces),
         patient_of(image.series),
     )
-
-
-def reader_of(image: Found) -> Callable[[], CtVolume]:
-    """Returns how an image is read."""
-    return partial(read_volume, image.series) if image.series else partial(read_volume_file, image.path)
 
 
 def read_case(

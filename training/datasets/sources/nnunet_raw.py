@@ -106,16 +106,11 @@ def stem_of(path: Path, raw: RawFolder) -> str:
     return path.name[: -len(raw.suffix)]
 
 
-def image_of(raw: RawFolder, stem: str) -> Path:
-    """Returns the image of a case. Raises UnsuitableError if it has several channels."""
+def read_case(raw: RawFolder, stem: str, numbering: Numbering) -> Labelled:
+    """Returns one case. Raises OsteonError, also for an image of several channels."""
     if raw.channels != 1:
         raise UnsuitableError(
             f"expected images of one channel, got {raw.channels}", code="channels_unsupported"
         )
-    return raw.folder / IMAGES / f"{stem}_0000{raw.suffix}"
-
-
-def read_case(raw: RawFolder, stem: str, numbering: Numbering) -> Labelled:
-    """Returns one case. Raises OsteonError."""
-    image = read_volume_file(image_of(raw, stem))
+    image = read_volume_file(raw.folder / IMAGES / f"{stem}_0000{raw.suffix}")
     return label_one(image, raw.folder / LABELS / f"{stem}{raw.suffix}", numbering, raw.name_of)

@@ -8,7 +8,6 @@ from scipy import ndimage
 from training.fracturing.bone import box_of
 from training.sampling import smooth_noise
 from training.subjects.rows.bones import BonesInRow
-from training.subjects.rows.course import Array
 
 
 def burst(rng: np.random.Generator, bones: BonesInRow, number: int) -> None:
@@ -17,7 +16,8 @@ def burst(rng: np.random.Generator, bones: BonesInRow, number: int) -> None:
         return
     value, spacing_mm = bones.values[number], bones.spacing_mm
     mask = bones.structures == value
-    centre = body_index(bones, number)
+    place = bones.course.lps(np.array([[0], [0], [bones.course.levels_mm[number]]], np.float32))
+    centre = place[:, 0].astype(np.float64) / spacing_mm
     away = np.indices(mask.shape) - centre[:, None, None, None]
     near = (np.linalg.norm(away, axis=0) * spacing_mm) < 24
     grown = ndimage.binary_dilation(mask, iterations=max(1, round(rng.uniform(1.5, 3.5) / spacing_mm))) & near
@@ -28,12 +28,6 @@ def burst(rng: np.random.Generator, bones: BonesInRow, number: int) -> None:
         height = height + 2 * smooth_noise(rng, mask.shape, 8) + rng.uniform(-6, 6)
         gap = (np.abs(height) < rng.uniform(0.8, 1.8)) & near
         bones.structures[gap & (bones.structures == value)] = 0
-
-
-def body_index(bones: BonesInRow, number: int) -> Array:
-    """Returns the centre (3,) of the body of a bone, in voxels."""
-    placed = np.array([[0], [0], [bones.course.levels_mm[number]]], np.float32)
-    return bones.course.lps(placed)[:, 0].astype(np.float64) / bones.spacing_mm
 
 
 def fuse(bones: BonesInRow, number: int) -> None:

@@ -45,8 +45,8 @@ def draw_roc(axes: Any, cases: Cases) -> None:
         if point.sensitivity.known and point.specificity.known:
             right, hit = point.specificity, point.sensitivity
             wrong = Value(1 - right.value, 1 - right.high, 1 - right.low)
-            place, both = ([wrong.value], [hit.value]), (bars(hit), bars(wrong))
-            axes.errorbar(*place, *both, "o", color=COLOURS[number], capsize=2, label=name)
+            style = {"color": COLOURS[number], "capsize": 2, "label": name}
+            axes.errorbar([wrong.value], [hit.value], bars(hit), bars(wrong), "o", **style)
     axes.set_xlim(0, 1)
     axes.set_xlabel("1 - specificity")
     axes.set_ylabel("sensitivity")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +29,25 @@ class ProcessUsage:
     def last_json(self) -> Any:
         """Returns the content of the last line of the output."""
         return json.loads(self.output.strip().splitlines()[-1])
+
+
+class StageClock:
+    """Seconds of each stage of this process, and its peak memory in megabytes at the end of each."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.stages: dict[str, tuple[float, int]] = {}
+
+    def ended(self, stage: str) -> None:
+        """Records the stage since the previous one."""
+        now = time.monotonic()
+        self.stages[stage] = (round(now - self.began, 2), round(peak_mb()))
+        self.began = now
+
+
+def peak_mb() -> float:
+    """Returns the peak memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
 
 
 def run_measured(command: list[str], log: Path) -> ProcessUsage:

@@ -10,7 +10,6 @@ highdicom gets its array of segment numbers ready-made, without counting its tim
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.process_usage import peak_mb
 from operators.dicom.seg.seg_writer import make_seg, write_seg
 from operators.segmentation.segmentation import Segmentation
 from tests.support.dicom.seg_cases import bone, grid, provenance, segmentation, series
@@ -83,11 +83,6 @@ def measured(write: Callable[[], object]) -> tuple[float, float]:
     before, began = peak_mb(), time.process_time()
     write()
     return time.process_time() - began, peak_mb() - before
-
-
-def peak_mb() -> float:
-    """Returns the peak memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
 
 
 def ours(made: Segmentation, path: Path, profile: str = "binary") -> tuple[float, float]:

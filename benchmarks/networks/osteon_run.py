@@ -10,13 +10,12 @@ constant, which leaves resampling and export. Prints the seconds of each stage a
 from __future__ import annotations
 
 import json
-import resource
-import time
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from benchmarks.process_usage import StageClock
 from operators.geometry.volume import CtVolume, Grid
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device, Runtime
@@ -55,29 +54,22 @@ def main(
     instant: bool = False,
 ) -> None:
     """Segments one volume."""
-    began = time.monotonic()
+    clock = StageClock()
     keep_large_arrays_apart()
-    stages: dict[str, tuple[float, int]] = {}
-
-    def ended(stage: str) -> None:
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
-        before_s = sum(seconds for seconds, _ in stages.values())
-        stages[stage] = (round(time.monotonic() - began - before_s, 2), round(peak_mb))
-
     content = np.load(volume)
     z, y, x = content["spacing"].tolist()
     hu = content["hu"].transpose(2, 1, 0)
     read = read_package(package / "package.toml")
     assert isinstance(read, NnUNetPackage)
     networks = (Instant if instant else Networks)(Device(precision=precision), mode)
-    ended("loading")
+    clock.ended("loading")
     scan = direct.prepare(CtVolume(hu, Grid(hu.shape, np.diag([x, y, z, 1.0]), "1.2.3")), read)
-    ended("resampling")
+    clock.ended("resampling")
     output = direct.run_networks(scan, networks, lambda *_: None)
-    ended("network and export")
+    clock.ended("network and export")
     np.savez(out, labels=output.found.labels.transpose(2, 1, 0))
     print("\n".join(map(str, output.network_runs)))
-    print(json.dumps(stages))
+    print(json.dumps(clock.stages))
 
 
 if __name__ == "__main__":

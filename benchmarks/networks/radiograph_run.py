@@ -9,7 +9,6 @@ processor seconds and peak memory of each run, and the seconds of its stages.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from app.run.record import StageRecord
 from app.run.series_job import Graph, loaded_graph
 from app.run.stage_clock import silent
 from app.settings import Settings, read_settings
+from benchmarks.process_usage import peak_mb
 from training.command_line import run
 
 
@@ -49,11 +49,10 @@ def run_once(inputs: Inputs, out: Path) -> dict[str, Any]:
     seconds, processor_s = time.monotonic() - began, time.process_time() - before_s
     if done.exit_code != 0:
         sys.exit(f"the run ended with {done.exit_code}: {[record.sentence for record in done.series]}")
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
     return {
         "seconds": seconds,
         "processor_s": processor_s,
-        "peak_mb": peak_mb,
+        "peak_mb": peak_mb(),
         "stages": grouped(seconds, done.series[0].stages),
     }
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +25,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.networks.published import run_peer, working
-from benchmarks.process_usage import run_checked
+from benchmarks.process_usage import StageClock, run_checked
 from operators.geometry.volume import CtVolume, Grid
 from operators.importing.descriptions import Description, describe, read_model, with_shared_fracture
 from operators.importing.install import install
@@ -161,26 +159,20 @@ def install_both(networks: Sequence[Published], work: Path) -> list[Path]:
 def measure(models: Path, volume: Path, mode: str, precision: str) -> None:
     """Segments the CT with both packages; prints the stages, as the peer does, and what was found."""
     keep_large_arrays_apart()
-    began, seconds = time.monotonic(), dict[str, tuple[float, int]]()
-
-    def ended(stage: str) -> None:
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1.024 / 1000
-        before_s = sum(each for each, _ in seconds.values())
-        seconds[stage] = (round(time.monotonic() - began - before_s, 2), round(peak_mb))
-
+    clock = StageClock()
     content, networks = np.load(volume), Answering(Device(precision=precision), mode)
     networks.levels = drawn_hu(published())
     hu = content["hu"].transpose(2, 1, 0)
     packages = read_packages(models)
-    ended("loading")
+    clock.ended("loading")
     parts = several.resample(CtVolume(hu, Grid(hu.shape, np.diag([*SPACING_MM, 1.0]), "1.2.3")), packages)
-    ended("resampling")
+    clock.ended("resampling")
     parts = several.segment_anatomy(parts, networks, lambda *_: None)
-    ended("networks and export")
+    clock.ended("networks and export")
     made = several.segment_fractures(parts, networks, lambda *_: None)
-    ended("fractures")
+    clock.ended("fractures")
     print(", ".join(f"{one.bone} {one.fragment or 'whole'}" for one in made.segments))
-    print(json.dumps(seconds))
+    print(json.dumps(clock.stages))
 
 
 def main() -> None:

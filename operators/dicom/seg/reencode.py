@@ -81,16 +81,15 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
     is_corrected = dataset.ContentLabel == CORRECTED
     correction = Correction(str(dataset.SOPInstanceUID), tracking_uids) if is_corrected else None
-    package = package_of(dataset)
     revision = 1 if is_corrected else int(dataset.SeriesNumber) - SERIES_NUMBER + 1
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
-    series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
+    package = package_of(dataset)
     provenance = ProvenanceOfSeg(
-        series,
+        series_of(dataset, label_map.grid),
         package,
-        made_at(dataset),
-        version,
+        datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime)),
+        str(dataset.SoftwareVersions[0]),
         revision,
         correction=correction,
         tracking_uids=tracking_uids,
@@ -116,11 +115,6 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
     )
 
 
-def made_at(dataset: Dataset) -> datetime:
-    """Returns the creation time of the SEG."""
-    return datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime))
-
-
 def series_of(dataset: Dataset, grid: Grid) -> Series:
     """Recovers the source series, of which a SEG references the slices that hold a segment."""
     source = dataset.ReferencedSeriesSequence[0]
@@ -128,22 +122,11 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
         study_instance_uid=uid((dataset,), "StudyInstanceUID"),
         series_instance_uid=uid((source,), "SeriesInstanceUID"),
         sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
-        modality="",
-        description="",
-        body_part="",
-        orientation=(),
         rows=grid.shape[1],
         columns=grid.shape[0],
         frames=frames_of(dataset, series_by_instance(dataset)),
         grid=grid,
-        fault=None,
         frame_of_reference_uid=grid.frame_of_reference_uid,
-        image_type=(),
-        kernel="",
-        slice_thickness_mm=0.0,
-        transfer_syntax_uid="",
-        part="",
-        warnings=(),
         header=dataset,
     )
 

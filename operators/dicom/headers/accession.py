@@ -12,19 +12,16 @@ UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 def accession_number(folder: Path) -> str:
     """Returns the accession number of any one file below `folder`; '' if there is none."""
-    path = next(folder.rglob("*.dcm"), None)
-    if path is None:
-        return ""
-    try:
-        dataset = dcmread(path, specific_tags=["AccessionNumber"], stop_before_pixels=True)
-        return str(dataset.get("AccessionNumber", "") or "").strip()
-    except (InvalidDicomError, OSError, EOFError, *UNREADABLE):
-        return ""
+    return _texts(folder, {"accession_number": "AccessionNumber"})["accession_number"]
 
 
 def patient_of(folder: Path) -> dict[str, str]:
     """Returns patient_name, patient_id and accession_number of any one file below `folder`, '' if unknown."""
     tags = {"patient_name": "PatientName", "patient_id": "PatientID", "accession_number": "AccessionNumber"}
+    return _texts(folder, tags)
+
+
+def _texts(folder: Path, tags: dict[str, str]) -> dict[str, str]:
     try:
         dataset = dcmread(
             next(folder.rglob("*.dcm")), specific_tags=[*tags.values()], stop_before_pixels=True

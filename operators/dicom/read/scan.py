@@ -61,7 +61,8 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
     """
     files, closed = _files(folder)
     with ThreadPoolExecutor(readers) as pool:
-        batches = pool.map(_read_files, (files[n : n + BATCH] for n in range(0, len(files), BATCH)))
+        starts = range(0, len(files), BATCH)
+        batches = pool.map(lambda n: [_read_file(file) for file in files[n : n + BATCH]], starts)
         found = [content for batch in batches for content in batch]
     planes = [plane for planes in found if isinstance(planes, list) for plane in planes]
     unreadable = (*closed, *(file for file in found if isinstance(file, UnreadableFile)))
@@ -154,10 +155,6 @@ def _printable(path: Path) -> str:
     if name.isprintable():
         return name
     return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def _read_files(files: Sequence[_File]) -> list[list[Plane] | UnreadableFile | OtherFile]:
-    return [_read_file(file) for file in files]
 
 
 def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:

@@ -10,7 +10,7 @@ from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusu
 from operators.dicom.elements.image_classes import is_projection
 from operators.dicom.headers.planes import Plane, SeriesKey, frame_of, series_of
 from operators.dicom.headers.series import Fault, Series
-from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
+from operators.dicom.hounsfield.hounsfield_header import Facts, flags
 from operators.dicom.read.kinds import typical
 from operators.dicom.read.one_scan import Piece, join_pieces
 from operators.dicom.read.projections import projections_of
@@ -117,7 +117,7 @@ def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
     """Returns the doubts that headers leave about the values; the image decides when it is read."""
     first = planes[0]
     pixels = [plane.pixels for plane in planes if plane.pixels]
-    facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
+    facts = Facts.of_planes(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
     return (*_missing_intercepts(planes), *(note.text for note in flags(facts)))
 
 

@@ -25,12 +25,17 @@ def read_published(folder: Path, wanted: Wanted) -> Published:
     for known, read in FORMATS.values():
         if known(folder):
             return read(folder, wanted)
-    inner = sorted(path.name for path in below(folder) if any(known(path) for known, _ in FORMATS.values()))
+    inner = sorted(path.name for path in below(folder) if is_network(path))
     hint = f"; there is one in the subfolder {inner[0]}" if inner else ""
     raise ModelError(
         f"expected a folder of {' or '.join(FORMATS)}, got {folder.name} with none of them{hint}",
         code="no_model",
     )
+
+
+def is_network(folder: Path) -> bool:
+    """Returns whether a folder holds a network in one of the formats."""
+    return any(known(folder) for known, _ in FORMATS.values())
 
 
 def below(folder: Path) -> list[Path]:

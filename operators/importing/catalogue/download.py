@@ -21,7 +21,7 @@ from operators.errors import ModelError, TransientError, reason
 from operators.importing.catalogue.listing import CatalogueNetwork
 
 Tell = Callable[[str, float | None, str], None]
-STAGE = "download"
+STAGE, ROOM = "download", "room for a download"
 CHUNK_BYTES = 1 << 20
 # Tries without a single new byte between them, and the pause before each further one
 TRIES, PAUSE_S = 4, 2.0
@@ -129,7 +129,7 @@ def transfer(task: Download, tell: Tell, open_: Open) -> int:
         have = have if goes_on else 0
         total = size_of(answer, have, goes_on)
         require_size(task, total)
-        require_room(task.part.parent, total - have)
+        require_room(task.part.parent, total - have, ROOM)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         task.note.write_text(json.dumps({"version": version}))
         with task.part.open("ab" if goes_on else "wb") as file:
@@ -169,12 +169,12 @@ def require_size(task: Download, total: int) -> None:
         )
 
 
-def require_room(folder: Path, missing_bytes: int) -> None:
-    """Raises OutputError if the disk has less free space than the rest of the archive needs."""
+def require_room(folder: Path, missing_bytes: int, purpose: str) -> None:
+    """Raises OutputError, which names the `purpose`, if the disk has less free space."""
     free = shutil.disk_usage(folder).free
     if free < missing_bytes:
         full = OSError(errno.ENOSPC, f"{missing_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
-        raise unwritable_folder(folder, "room for a download", full)
+        raise unwritable_folder(folder, purpose, full)
 
 
 def failure_text(error: Exception, task: Download) -> str:
@@ -182,7 +182,7 @@ def failure_text(error: Exception, task: Download) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return answer_text(error, task)
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        raise unwritable_folder(task.part.parent, "room for a download", error) from error
+        raise unwritable_folder(task.part.parent, ROOM, error) from error
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     return f"the transfer broke off: {reason(inner) if isinstance(inner, Exception) else inner}"
 

@@ -149,7 +149,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
     """Returns the transforms of a Compose. Raises ModelError."""
     given = config.get(name)
     if class_name(str(given["_target_"]), "monai.transforms.") != "Compose":
-        unsupported(f"{name}: expected a Compose, got {given['_target_']}", "preprocessing_unsupported")
+        unsupported(f"{name}: expected a Compose, got {given['_target_']}")
     made: list[dict[str, Any]] = given["transforms"]
     return made
 
@@ -157,7 +157,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
 def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
     """Returns the patch and the sliding window. Raises ModelError for another inferer."""
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
-        unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
+        unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}")
     said = require(
         "SlidingWindowInferer",
         {key: given[key] for key in given if key not in ("_target_", "_desc_")},
@@ -178,7 +178,7 @@ def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
     )
     patch = tuple(int(side) for side in three(said["roi_size"]))
     if min(patch) < 1:
-        unsupported(f"SlidingWindowInferer: expected a patch, got {patch}", "preprocessing_unsupported")
+        unsupported(f"SlidingWindowInferer: expected a patch, got {patch}")
     return patch, SlidingWindow(
         overlap=tuple(float(share) for share in three(said["overlap"])),
         weights=said.get("mode", "constant"),

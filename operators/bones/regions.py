@@ -63,7 +63,9 @@ def sides_plane(look: Look, box: Box, package: CoarseToFinePackage) -> MidlinePl
 
     It parts the bones in a `box` of the coarse network's look; the trunk may lie outside.
     """
-    classes = {side: side_classes(package, side) for side in ("left", "right", None)}
+    classes: dict[str | None, set[str]] = {"left": set(), "right": set(), None: set()}
+    for label in package.labels:
+        classes[label.structure.side].add(label.found_by.coarse_class)
     unpaired = classes[None] - classes["left"] - classes["right"] | set(package.sides.middle)
     spec, numbers = look.spec, [look.spec.classes.index(name) for name in unpaired]
     sure = trunk_voxels(look.winner, look.probabilities, look.grid.voxel_volume_mm3, numbers)
@@ -80,11 +82,6 @@ def sides_plane(look: Look, box: Box, package: CoarseToFinePackage) -> MidlinePl
         left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
         plane = midline_plane(left, right, middle)
     return replace(plane, trunk_lps=np.median(trunk, axis=0)) if plane and len(trunk) else plane
-
-
-def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
-    """Returns the coarse classes of the package's bones of one side."""
-    return {label.found_by.coarse_class for label in package.labels if label.structure.side == side}
 
 
 def cloud(winner: NDArray[np.uint8], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from operators.bones.long_bones import end_square_mm
 from operators.measure.measured_bone import MeasuredBone, Rows
-from operators.packages.long_bones import RegionRule
 from operators.segmentation.measurements import (
     FractureRegion,
     HeadSphere,
@@ -80,7 +79,12 @@ def long_bone_region(bone: MeasuredBone) -> FractureRegion | NotMeasurable | Non
     head, neck = bone.head, bone.neck
     # How far it lies from the head's centre along the neck, in radii of the head
     along = None if head is None or neck is None else float((head.centre - fracture) @ neck) / head.radius_mm
-    rows = (row for row in bone.rules.regions if row.segment == segment and is_before(along, row))
+    rows = (
+        row
+        for row in bone.rules.regions
+        if row.segment == segment
+        and (row.along_neck is None or (along is not None and along <= row.along_neck))
+    )
     return next((FractureRegion(row.code, row.meaning) for row in rows), NO_NECK)
 
 
@@ -98,11 +102,6 @@ def segment_at(bone: MeasuredBone, point: Points) -> str | NotMeasurable:
         # The far end is not seen to begin; it is about as large as the other
         return "shaft" if at - heights.min() > square_mm else NO_END
     return "far_end" if at - heights.min() <= end_square_mm(points, line.reversed()) else "shaft"
-
-
-def is_before(along: float | None, row: RegionRule) -> bool:
-    """Returns whether a place along the neck lies before a region ends."""
-    return row.along_neck is None or (along is not None and along <= row.along_neck)
 
 
 def add(field: str, measure: Callable[[MeasuredBone], Any], bone: MeasuredBone, rows: Rows) -> Rows:

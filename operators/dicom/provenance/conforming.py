@@ -103,17 +103,12 @@ def _content(header: Dataset, keyword: str) -> bytes | str | None:
         if value is None:
             return ""
         if isinstance(value, bytes):
-            return value if _may_be_text(element) else None
+            return value if element.VR not in _NEVER_TEXT else None
         if isinstance(value, MultiValue | list | tuple):
             return None if any(isinstance(each, Dataset) for each in value) else "\\".join(map(str, value))
         return None if isinstance(value, Dataset) else str(value)
     except VALUE_ERRORS:
         return None
-
-
-def _may_be_text(element: DataElement | RawDataElement) -> bool:
-    """Returns whether bytes of that VR, which may be wrong, can be text; with None all can."""
-    return element.VR is None or element.VR not in _NEVER_TEXT
 
 
 _NEVER_TEXT = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "OD", "OF", "OL", "OV", "SQ"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,7 @@ class Provenance:
 
     A `revision` above 1 replaces an earlier result, as series number and description then say; `network_runs`
     records how the networks were run. Results of a `correction` have UIDs of their own and say so.
+    `tracking_uids` are those that are known already, by tracking identifier.
     """
 
     series: Series
@@ -50,6 +52,7 @@ class Provenance:
     revision: int = 1
     network_runs: tuple[NetworkRun, ...] = ()
     correction: Correction | None = None
+    tracking_uids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def day_and_hour(self) -> tuple[DA, TM]:
@@ -74,8 +77,9 @@ class Provenance:
 
     def tracking_uid(self, tracking_identifier: str) -> UID:
         """Returns the tracking UID of one bone or fragment, the same in all results."""
-        if self.correction and tracking_identifier in self.correction.tracking_uids:
-            return UID(self.correction.tracking_uids[tracking_identifier])
+        known = self.correction.tracking_uids if self.correction else self.tracking_uids
+        if tracking_identifier in known:
+            return UID(known[tracking_identifier])
         return self.uid("tracking", tracking_identifier)
 
     def series_number(self, first: int) -> int:

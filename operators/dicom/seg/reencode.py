@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.elements.attributes import items, uid
@@ -55,24 +54,13 @@ class PackageOfProjectionSeg(PackageOfSeg):
     reads: ClassVar[str] = "projection"
 
 
-@dataclass(frozen=True, eq=False)
-class ProvenanceOfSeg(Provenance):
-    """The provenance that a SEG states; `tracking_uids` are those of its segments by tracking identifier.
-
-    Its other UIDs are not those of the run that wrote the SEG, which depend on slices without a segment, on
-    the package's options and on how the networks were run: a SEG does not state all of these.
-    """
-
-    tracking_uids: Mapping[str, str] = field(default_factory=dict)
-
-    def tracking_uid(self, tracking_identifier: str) -> UID:
-        """See Provenance: the SEG's own, which the report names too."""
-        return UID(self.tracking_uids[tracking_identifier])
-
-
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     """Returns the segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
     UnsuitableError for a SEG that is not Osteon's, whose algorithm would have to be invented.
+
+    Tracking UIDs are the SEG's own, which the report names too. Other UIDs are not those of the run that
+    wrote the SEG, which depend on slices without a segment, on the package's options and on how the networks
+    were run: a SEG does not state all of these.
     """
     label_map, infos = read_seg(path)
     dataset = dcmread(path, stop_before_pixels=True)
@@ -85,7 +73,7 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
     package = package_of(dataset)
-    provenance = ProvenanceOfSeg(
+    provenance = Provenance(
         series_of(dataset, label_map.grid),
         package,
         datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime)),

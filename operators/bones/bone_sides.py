@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +29,6 @@ NEAREST_SHARE = 0.2
 # The least distance of that part from the midline. Measured in label maps of four adults: 76 to 90 mm at the
 # hip, 140 to 165 mm at the shoulder; children have half of it
 BESIDE_MM = 30.0
-
-
-@dataclass(frozen=True, eq=False)
-class OwnedBones:
-    """The voxels of each label by its name, and a sentence about each bone that got none."""
-
-    masks: Mapping[str, Mask]
-    left_out: tuple[str, ...] = ()
 
 
 def owners_of(
@@ -134,14 +125,13 @@ def owners_by_class(
     classes: Sequence[str],
     labels: Sequence[Label],
     plane: MidlinePlane | None,
-) -> OwnedBones:
-    """Returns which bones belong to each of the labels whose class is shared bone by bone.
+) -> tuple[Mapping[str, Mask], tuple[str, ...]]:
+    """Returns the voxels of each of the labels whose class is shared bone by bone, by its name; and a
+    sentence about each bone that got no label.
 
     `probabilities` has the channels of write_channels: background, `classes`, all others.
     """
-    if not labels:
-        return OwnedBones({})
-    winner = probabilities.argmax(axis=0)
+    winner = probabilities.argmax(axis=0) if labels else np.zeros(0)
     found: dict[str, Mask] = {}
     left_out: tuple[str, ...] = ()
     for name in dict.fromkeys(label.found_by.fine_class for label in labels):
@@ -149,4 +139,4 @@ def owners_by_class(
         owners, said = owners_of(winner == 1 + classes.index(name), grid, own, plane)
         found |= {label.name: owners == number for number, label in enumerate(own, start=1)}
         left_out += said
-    return OwnedBones(found, left_out)
+    return found, left_out

@@ -137,10 +137,10 @@ def bone_regions(
     """
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
-    owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
-    sides = Sides(left, owned.masks, in_row)
+    masks, without_label = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
+    sides = Sides(left, masks, in_row)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
-    left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
+    left_out = (*without_label, *(sideless_classes(probabilities, grid, package) if left is None else ()))
     return BoneRegions(tuple(region for region in found if region is not None), left_out)
 
 

@@ -107,7 +107,7 @@ def make_corrected(
         manufacturer=original.Manufacturer,
         manufacturer_model_name=original.ManufacturerModelName,
         # A list, as pydicom warns of a tuple
-        software_versions=list(original.SoftwareVersions),
+        software_versions=list(original.SoftwareVersions),  # type: ignore[arg-type]
         device_serial_number=original.DeviceSerialNumber,
         **content_attributes(made.made_at, CORRECTED, f"{made.who[: LONG_STRING - 1]}^"),
     )

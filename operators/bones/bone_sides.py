@@ -51,14 +51,10 @@ def owners_of(
         if free:
             owners[bone] = free.pop(0)
         elif (volume_ml := bone.sum() * grid.voxel_volume_mm3 / 1000) >= least_ml:
-            left_out.append(without_label(labels[0], side, volume_ml))
+            name = f"{labels[0].structure.type.meaning}{f', {side}' if side else ' (side unknown)'}"
+            lacking = "for which the package has no label left, was left out."
+            left_out.append(f"{name}: a bone of {volume_ml:.0f} ml, {lacking}")
     return owners, tuple(left_out)
-
-
-def without_label(label: Label, side: Side | None, volume_ml: float) -> str:
-    """Returns the sentence that reports a bone that got no label; `label` is any of its class."""
-    name = f"{label.structure.type.meaning}{f', {side}' if side else ' (side unknown)'}"
-    return f"{name}: a bone of {volume_ml:.0f} ml, for which the package has no label left, was left out."
 
 
 def bones_of(mask: Mask, grid: Grid) -> list[Mask]:

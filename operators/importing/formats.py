@@ -7,15 +7,21 @@ from pathlib import Path
 
 from operators.errors import ModelError
 from operators.importing.monai_bundle.bundle import is_bundle, read_bundle
-from operators.importing.nnunet.nnunet_v1 import is_nnunet_v1, read_nnunet_v1
-from operators.importing.nnunet.nnunet_v2 import is_nnunet_v2, read_nnunet_v2
+from operators.importing.nnunet.nnunet_v1 import read_nnunet_v1
+from operators.importing.nnunet.nnunet_v2 import read_nnunet_v2
 from operators.importing.published import Published, Wanted
 
 Reader = Callable[[Path, Wanted], Published]
 
+
+def _holds(*names: str) -> Callable[[Path], bool]:
+    """Returns whether a folder holds all files of these names."""
+    return lambda folder: all((folder / name).is_file() for name in names)
+
+
 FORMATS: dict[str, tuple[Callable[[Path], bool], Reader]] = {
-    "nnU-Net v2 (plans.json, dataset.json)": (is_nnunet_v2, read_nnunet_v2),
-    "nnU-Net v1 (plans.pkl)": (is_nnunet_v1, read_nnunet_v1),
+    "nnU-Net v2 (plans.json, dataset.json)": (_holds("plans.json", "dataset.json"), read_nnunet_v2),
+    "nnU-Net v1 (plans.pkl)": (_holds("plans.pkl"), read_nnunet_v1),
     "a MONAI bundle (configs/metadata.json, configs/inference.json)": (is_bundle, read_bundle),
 }
 

@@ -40,6 +40,7 @@ from operators.packages.plans import (
     NnUNetFragmentsPackage,
     NnUNetPackage,
     NnUNetPerBonePackage,
+    SplittingRules,
     WeightsOrigin,
 )
 from operators.packages.structures import Structures
@@ -105,14 +106,15 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
         """Returns the package of a folder."""
+        fracture = self.fracture
         return self.make(
             NnUNetPerBonePackage,
             folder,
             structures,
             stages=self.stages(folder),
             bones=tuple(row.value for row in self.labels),
-            fracture=self.fracture.stages(folder),
-            splitting=self.fracture.splitting(),
+            fracture=fracture.stages(folder),
+            splitting=SplittingRules(fracture.blank_hu, fracture.pieces, fracture.minimum_mm3),
         )
 
 

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
@@ -108,7 +108,9 @@ def download(
             failure = failure_text(error, task)
         tries = 0 if task.have_bytes > before else tries + 1
         if tries >= TRIES:
-            give_up(task, failure)
+            there = f"{task.have_bytes / 1e6:.1f} MB are there, and the same command goes on from them"
+            text = f"expected {network.archive}, but {failure}; {there}"
+            raise TransientError(text, code="download_broken")
         tell(STAGE, None, f"{failure}; trying again")
         sleep(PAUSE_S * tries)
     require_listed(task)
@@ -197,12 +199,6 @@ def answer_text(error: urllib.error.HTTPError, task: Download) -> str:
         return said
     text = f"expected the archive at {error.url}, {said}; fetch it by hand and install it with --from"
     raise ModelError(text, code="archive_missing") from error
-
-
-def give_up(task: Download, failure: str) -> NoReturn:
-    """Raises TransientError, which says what is there."""
-    there = f"{task.have_bytes / 1e6:.1f} MB are there, and the same command goes on from them"
-    raise TransientError(f"expected {task.network.archive}, but {failure}; {there}", code="download_broken")
 
 
 def require_listed(task: Download) -> None:

@@ -46,11 +46,6 @@ PARTS = (
 )
 
 
-def is_nnunet_v1(folder: Path) -> bool:
-    """Returns whether a folder holds the files of nnU-Net v1."""
-    return (folder / "plans.pkl").is_file()
-
-
 def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
     """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)

@@ -38,11 +38,6 @@ CONFIGURATION = re.compile(r"\w[\w.-]*")
 SEPARATE: dict[bool | None, Separate] = {None: "auto", True: "always", False: "never"}
 
 
-def is_nnunet_v2(folder: Path) -> bool:
-    """Returns whether a folder holds the files of nnU-Net v2."""
-    return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
-
-
 def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
     """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)

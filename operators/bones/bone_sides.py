@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +31,6 @@ NEAREST_SHARE = 0.2
 BESIDE_MM = 30.0
 
 
-@dataclass(frozen=True, eq=False)
-class OwnedBones:
-    """The voxels of each label by its name, and a sentence about each bone that got none."""
-
-    masks: Mapping[str, Mask]
-    left_out: tuple[str, ...] = ()
-
-
 def owners_of(
     mask: Mask, grid: Grid, labels: Sequence[Label], plane: MidlinePlane | None
 ) -> tuple[Owners, tuple[str, ...]]:
@@ -60,14 +51,10 @@ def owners_of(
         if free:
             owners[bone] = free.pop(0)
         elif (volume_ml := bone.sum() * grid.voxel_volume_mm3 / 1000) >= least_ml:
-            left_out.append(without_label(labels[0], side, volume_ml))
+            name = f"{labels[0].structure.type.meaning}{f', {side}' if side else ' (side unknown)'}"
+            lacking = "for which the package has no label left, was left out."
+            left_out.append(f"{name}: a bone of {volume_ml:.0f} ml, {lacking}")
     return owners, tuple(left_out)
-
-
-def without_label(label: Label, side: Side | None, volume_ml: float) -> str:
-    """Returns the sentence that reports a bone that got no label; `label` is any of its class."""
-    name = f"{label.structure.type.meaning}{f', {side}' if side else ' (side unknown)'}"
-    return f"{name}: a bone of {volume_ml:.0f} ml, for which the package has no label left, was left out."
 
 
 def bones_of(mask: Mask, grid: Grid) -> list[Mask]:
@@ -134,14 +121,13 @@ def owners_by_class(
     classes: Sequence[str],
     labels: Sequence[Label],
     plane: MidlinePlane | None,
-) -> OwnedBones:
-    """Returns which bones belong to each of the labels whose class is shared bone by bone.
+) -> tuple[Mapping[str, Mask], tuple[str, ...]]:
+    """Returns the voxels of each of the labels whose class is shared bone by bone, by its name; and a
+    sentence about each bone that got no label.
 
     `probabilities` has the channels of write_channels: background, `classes`, all others.
     """
-    if not labels:
-        return OwnedBones({})
-    winner = probabilities.argmax(axis=0)
+    winner = probabilities.argmax(axis=0) if labels else np.zeros(0)
     found: dict[str, Mask] = {}
     left_out: tuple[str, ...] = ()
     for name in dict.fromkeys(label.found_by.fine_class for label in labels):
@@ -149,4 +135,4 @@ def owners_by_class(
         owners, said = owners_of(winner == 1 + classes.index(name), grid, own, plane)
         found |= {label.name: owners == number for number, label in enumerate(own, start=1)}
         left_out += said
-    return OwnedBones(found, left_out)
+    return found, left_out

@@ -35,22 +35,6 @@ UNIFORM_BONE_SHARE, RIM_SHARE = 0.1, 0.95
 LOOK_MM = 2.0
 
 
-@dataclass(frozen=True)
-class FarPiece:
-    """A piece that was left out, and its distance from the bone."""
-
-    volume_ml: float
-    distance_mm: float
-
-    @property
-    def sentence(self) -> str:
-        """The sentence that reports the piece, without the bone's name."""
-        return (
-            f"a piece of {self.volume_ml:.1f} ml, {self.distance_mm:.0f} mm from the bone, "
-            "is as uniform as contrast medium or darker than bone, and was left out."
-        )
-
-
 def split_off_mimics(
     bones: Sequence[BoneRegion], confidence: Confidence, hu_on: HounsfieldOn
 ) -> tuple[tuple[BoneRegion, ...], tuple[str, ...]]:
@@ -73,7 +57,11 @@ def split_off_mimics(
         near, pieces = without_mimics(bone, hu_on)
         kept, removed_ml = without_contrast_medium(near, look)
         shown.append(kept)
-        said.extend(f"{bone.label.spoken}: {piece.sentence}" for piece in pieces)
+        said.extend(
+            f"{bone.label.spoken}: a piece of {volume_ml:.1f} ml, {distance_mm:.0f} mm from the bone, "
+            "is as uniform as contrast medium or darker than bone, and was left out."
+            for volume_ml, distance_mm in pieces
+        )
         if removed_ml:
             contrast_ml.setdefault(bone.label.spoken, []).append(removed_ml)
     said.extend(contrast_sentence(name, each) for name, each in contrast_ml.items())
@@ -125,17 +113,19 @@ def without_contrast_medium(region: BoneRegion, look: CoarseLook) -> tuple[BoneR
     return replace(region, margin=margin), float(gone.sum() * region.grid.voxel_volume_mm3 / 1000)
 
 
-def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion, tuple[FarPiece, ...]]:
-    """Removes the distant pieces that do not look like bone; returns the bone and the removed pieces."""
+def without_mimics(region: BoneRegion, hu_on: HounsfieldOn) -> tuple[BoneRegion, list[tuple[float, float]]]:
+    """Removes the distant pieces that do not look like bone; returns the bone, and of each removed piece the
+    volume in ml and the distance from the bone in mm.
+    """
     pieces, count = ndimage.label(region.margin > 0)
     far = dict(far_pieces(pieces, region.grid.spacing_mm)) if count > 1 else {}
     if not far:
-        return region, ()
+        return region, []
     hu, main = hu_on(region.grid), largest(pieces)
     median_hu = float(np.median(hu[pieces == main]))
     gone = [piece for piece in far if not looks_like_bone(hu, pieces == piece, median_hu, region.grid)]
     ml = region.grid.voxel_volume_mm3 / 1000
-    left_out = tuple(FarPiece(float((pieces == piece).sum()) * ml, far[piece]) for piece in gone)
+    left_out = [(float((pieces == piece).sum()) * ml, far[piece]) for piece in gone]
     margin = np.where(np.isin(pieces, gone) & (pieces > 0), -region.margin, region.margin)
     return replace(region, margin=margin), left_out
 

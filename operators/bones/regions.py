@@ -63,7 +63,9 @@ def sides_plane(look: Look, box: Box, package: CoarseToFinePackage) -> MidlinePl
 
     It parts the bones in a `box` of the coarse network's look; the trunk may lie outside.
     """
-    classes = {side: side_classes(package, side) for side in ("left", "right", None)}
+    classes: dict[str | None, set[str]] = {"left": set(), "right": set(), None: set()}
+    for label in package.labels:
+        classes[label.structure.side].add(label.found_by.coarse_class)
     unpaired = classes[None] - classes["left"] - classes["right"] | set(package.sides.middle)
     spec, numbers = look.spec, [look.spec.classes.index(name) for name in unpaired]
     sure = trunk_voxels(look.winner, look.probabilities, look.grid.voxel_volume_mm3, numbers)
@@ -80,11 +82,6 @@ def sides_plane(look: Look, box: Box, package: CoarseToFinePackage) -> MidlinePl
         left, right = (cloud(winner, grid, spec, classes[side]) for side in ("left", "right"))
         plane = midline_plane(left, right, middle)
     return replace(plane, trunk_lps=np.median(trunk, axis=0)) if plane and len(trunk) else plane
-
-
-def side_classes(package: CoarseToFinePackage, side: str | None) -> set[str]:
-    """Returns the coarse classes of the package's bones of one side."""
-    return {label.found_by.coarse_class for label in package.labels if label.structure.side == side}
 
 
 def cloud(winner: NDArray[np.uint8], grid: Grid, spec: NetworkSpec, names: set[str]) -> NDArray[np.float64]:
@@ -140,10 +137,10 @@ def bone_regions(
     """
     left = None if plane is None else plane.left_of(grid.ijk_to_lps, grid.shape)
     by_bone = [label for label in package.labels if label.found_by.is_one_by_one]
-    owned = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
-    sides = Sides(left, owned.masks, in_row)
+    masks, without_label = owners_by_class(probabilities, grid, kept_classes(package), by_bone, plane)
+    sides = Sides(left, masks, in_row)
     found = (bone_region(probabilities, grid, package, label, sides) for label in package.labels)
-    left_out = (*owned.left_out, *(sideless_classes(probabilities, grid, package) if left is None else ()))
+    left_out = (*without_label, *(sideless_classes(probabilities, grid, package) if left is None else ()))
     return BoneRegions(tuple(region for region in found if region is not None), left_out)
 
 

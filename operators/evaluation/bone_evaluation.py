@@ -13,11 +13,11 @@ from operators.evaluation.metrics import Agreement, BoneMetrics, EvaluatedBone, 
 from operators.evaluation.surface_distance import (
     Mask,
     Points,
+    agreement,
     dice,
     fracture_points,
     near,
     radius_mm,
-    surface_distances,
     surface_points,
 )
 
@@ -74,7 +74,7 @@ def _anatomy(crop: BoneCrop) -> Agreement:
     if not common:
         return _missed(surface, truth, crop.steps_mm)
     iou = common / np.count_nonzero(truth | prediction)
-    return _agreement(iou, surface, surface_points(prediction, crop.steps_mm))
+    return agreement(iou, surface, surface_points(prediction, crop.steps_mm))
 
 
 def _fragments(crop: BoneCrop, pairs: overlaps.Overlap) -> tuple[FragmentMetrics, ...]:
@@ -101,15 +101,10 @@ def _match(crop: BoneCrop, pairs: overlaps.Overlap, row: int, surface: Points) -
         return _Match(None, missed)
     iou = float(pairs.iou[row].max())
     matches = [
-        _Match(value, _agreement(iou, surface, surface_points(crop.prediction == value, crop.steps_mm)))
+        _Match(value, agreement(iou, surface, surface_points(crop.prediction == value, crop.steps_mm)))
         for value in candidates
     ]
     return min(matches, key=lambda match: (match.agreement.hd95_mm, match.agreement.assd_mm))
-
-
-def _agreement(iou: float, truth: Points, prediction: Points) -> Agreement:
-    distances = surface_distances(truth, prediction)
-    return Agreement(iou, distances.hd95_mm, distances.assd_mm)
 
 
 def _missed(surface: Points, truth: Mask, steps_mm: Points) -> Agreement:

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation: of a fragment, of a bone, of a case."""
+"""The metrics of an evaluation: of a fragment, of a bone, of a case; and what people changed of a result."""
 
 from __future__ import annotations
 
@@ -89,3 +89,13 @@ class CaseMetrics:
     fractured_iou: float | None
     whole_iou: float | None
     local_dice: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a corrected result changes of one segment: Dice with the prediction, and ml added and removed."""
+
+    segment: str
+    dice: float
+    added_ml: float
+    removed_ml: float

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 from scipy.spatial import cKDTree
+
+from operators.evaluation.metrics import Agreement
 
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
@@ -23,20 +23,15 @@ CONTACT_MM = 3.0
 LOCAL_MM = 20.0
 
 
-@dataclass(frozen=True)
-class SurfaceDistances:
-    """The 95th percentile of distances (the greater of both directions), and the mean of both means."""
-
-    hd95_mm: float
-    assd_mm: float
-
-
-def surface_distances(truth: Points, prediction: Points) -> SurfaceDistances:
-    """Returns exact distances from each surface point to the nearest of the other set; neither is empty."""
+def agreement(iou: float, truth: Points, prediction: Points) -> Agreement:
+    """Returns the agreement of two surfaces, neither of which is empty, from exact distances of each point to
+    the nearest of the other set: the 95th percentile, the greater of both directions, and the mean of both
+    means.
+    """
     there, _ = cKDTree(prediction).query(truth)
     back, _ = cKDTree(truth).query(prediction)
     hd95_mm = max(np.percentile(there, 95), np.percentile(back, 95))
-    return SurfaceDistances(float(hd95_mm), float((there.mean() + back.mean()) / 2))
+    return Agreement(iou, float(hd95_mm), float((there.mean() + back.mean()) / 2))
 
 
 def surface_points(mask: Mask, steps_mm: Points) -> Points:

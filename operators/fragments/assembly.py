@@ -83,7 +83,7 @@ def nearest_fragments(
         best = np.zeros(slab.shape, np.float32)
         for value, own in enumerate(boxes, start=1):
             if own is not None:
-                box = padded_box(own, bone.grid.shape)
+                box = Box.of(own).grow((1, 1, 1), bone.grid.shape)  # there the indicator falls to 0
                 compete(value, box, bone, block.crop(slab), winner[slab.slices], best)
     lost = inside & (winner == 0)
     if lost.any():
@@ -120,13 +120,6 @@ def compete(
     won, before = winner[reached.slices], best[reached.slices]
     better = indicator > before
     won[better], before[better] = value, indicator[better]
-
-
-def padded_box(box: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
-    """Returns a box enlarged by one voxel on all sides, within `shape`: there the indicator falls to 0."""
-    start = [max(side.start - 1, 0) for side in box]
-    stop = [min(side.stop + 1, n) for side, n in zip(box, shape, strict=True)]
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
 def segments_of(

@@ -58,21 +58,14 @@ def patient_box(label_map: LabelMap, longest: int, least_mm: float = 0.0) -> Pat
 
     It has at most `longest` cubes along a side, fewer if they would be smaller than `least_mm`.
     """
-    low_mm, high_mm = _extent_mm(label_map.grid, _labelled_box(label_map))
+    low_mm, high_mm = _extent_mm(
+        label_map.grid, Box.around(label_map.labels) or Box((0, 0, 0), label_map.grid.shape)
+    )
     short_mm = np.maximum(LEAST_EXTENT_MM - (high_mm - low_mm), 2 * MARGIN_MM) / 2
     low_mm, high_mm = low_mm - short_mm, high_mm + short_mm
     step_mm = max(float((high_mm - low_mm).max() / longest), least_mm)
     x, y, z = (int(n) for n in np.ceil((high_mm - low_mm) / step_mm))
     return PatientBox(low_mm + step_mm / 2, step_mm, (x, y, z))
-
-
-def _labelled_box(label_map: LabelMap) -> Box:
-    labels = label_map.labels
-    along = [np.flatnonzero(np.any(labels, axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    if not along[0].size:
-        return Box((0, 0, 0), label_map.grid.shape)
-    i, j, k = ((int(n[0]), int(n[-1]) + 1) for n in along)
-    return Box((i[0], j[0], k[0]), (i[1], j[1], k[1]))
 
 
 def _extent_mm(grid: Grid, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

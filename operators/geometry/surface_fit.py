@@ -68,13 +68,8 @@ def fit_surface(moving: SurfacePoints, target: Target, starts: Sequence[Similari
     for most, points, steps in ROUNDS:
         some = moving.some(points)
         fits = distinct(fits, some.points.mean(axis=0), most)
-        fits = sorted((follow(some, target, fit, steps) for fit in fits), key=misfit)
+        fits = sorted((follow(some, target, fit, steps) for fit in fits), key=lambda fit: fit.misfit_mm)
     return fits[0]
-
-
-def misfit(fit: Similarity) -> float:
-    """Returns the misfit by which fits are compared."""
-    return fit.misfit_mm
 
 
 def distinct(fits: Sequence[Similarity], at: Points, most: int) -> list[Similarity]:

@@ -116,15 +116,23 @@ def read_named_itk(path: Path) -> Named:
 
 def read_nifti(path: Path) -> LabelMap:
     """Reads a NIfTI label map with the file's values and axes."""
+    values, affine = array_of_nifti(path, "a NIfTI label map")
+    return LabelMap(unsigned(values), Grid(_volume_shape(values), affine))
+
+
+def array_of_nifti(path: Path, expected: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Returns the values (i, j, k) and the affine in LPS of a NIfTI image, whose world is RAS.
+
+    Raises UnreadableError for a file that is not what is `expected`.
+    """
     import nibabel  # slow to import, and not needed for DICOM
     from nibabel.filebasedimages import ImageFileError
 
     try:
         image: Any = nibabel.load(path)
-        values = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, ImageFileError) as error:
-        raise UnreadableError(f"expected a NIfTI label map at {path.name}, got: {reason(error)}") from error
-    return LabelMap(unsigned(values), Grid(_volume_shape(values), RAS_TO_LPS @ image.affine))
+        return np.asanyarray(image.dataobj), RAS_TO_LPS @ image.affine
+    except (OSError, ValueError, EOFError, ImageFileError) as error:
+        raise UnreadableError(f"expected {expected} at {path.name}, got: {reason(error)}") from error
 
 
 def array_of_itk(image: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -10,9 +10,9 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
-from operators.errors import UnreadableError, reason
+from operators.errors import UnreadableError
 from operators.geometry.volume import CtVolume, Grid
-from operators.image_files.label_files import RAS_TO_LPS, array_of_itk
+from operators.image_files.label_files import array_of_itk, array_of_nifti
 
 NIFTI, ITK = (".nii", ".nii.gz"), (".nrrd", ".nhdr", ".mha", ".mhd")
 HU = np.iinfo(np.int16)
@@ -29,8 +29,8 @@ def read_volume_file(path: Path) -> CtVolume:
     Such a file does not state that its values are Hounsfield units, so the image is checked for it. Raises
     UnreadableError, and UnsuitableError if the values cannot be Hounsfield units.
     """
-    read = _read_nifti if path.name.lower().endswith(NIFTI) else _read_itk
-    values, affine = read(path)
+    is_nifti = path.name.lower().endswith(NIFTI)
+    values, affine = array_of_nifti(path, "a NIfTI image") if is_nifti else _read_itk(path)
     if values.ndim == 4 and values.shape[3] == 1:
         values = values[..., 0]
     if values.ndim != 3 or values.dtype.kind not in "iuf":
@@ -42,18 +42,6 @@ def read_volume_file(path: Path) -> CtVolume:
     except ValueError as error:
         raise UnreadableError(f"expected an image with a valid geometry, got: {error}") from error
     return check_volume(CtVolume(_hounsfield(values), grid))
-
-
-def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Reads the values and the affine in LPS; NIfTI's world is RAS."""
-    import nibabel  # slow to import, and not needed for DICOM
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        image: Any = nibabel.load(path)
-        return np.asanyarray(image.dataobj), RAS_TO_LPS @ image.affine
-    except (OSError, ValueError, EOFError, ImageFileError) as error:
-        raise UnreadableError(f"expected a NIfTI image at {path.name}, got: {reason(error)}") from error
 
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:

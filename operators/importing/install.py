@@ -15,7 +15,7 @@ import tomlkit
 
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
 from operators.errors import ModelError, UsageError
-from operators.importing.package_tables import Table, model_tables
+from operators.importing.package_tables import TABLES, Table
 from operators.importing.published import Published
 from operators.importing.shared_fracture import SharedFracture
 from operators.networks.architectures.architecture_table import build
@@ -111,22 +111,17 @@ def new_packages(models: Path, names: Sequence[str]) -> Iterator[list[Path]]:
 
 def require_free(models: Path, name: str) -> Path:
     """Returns the folder of a new package. Raises UsageError for a name that is taken or invalid."""
-    target = models / require_name(name)
+    if not NAME.fullmatch(name):
+        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one with --name")
+    target = models / name
     if target.exists():
         raise UsageError(f"expected an unused name, got {name}, which exists; give another with --name")
     return target
 
 
-def require_name(name: str) -> str:
-    """Returns a name that is safe as a folder. Raises UsageError for any other."""
-    if not NAME.fullmatch(name):
-        raise UsageError(f"expected a name of a-z, 0-9, - and _, got {name!r}; give one with --name")
-    return name
-
-
 def write(model: Published, new: NewPackage, models: Path, folder: Path) -> None:
     """Writes the weights and the package file."""
-    tables = model_tables(model, new.orientation, folder)
+    tables = TABLES[type(model)](model, new.orientation, folder)
     if new.shared is not None and any(map(new.shared.splits, new.labels)):
         tables["networks"] = {"fracture": new.shared.network(models, folder)}
         tables |= new.shared.package(new.labels)

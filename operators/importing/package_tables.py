@@ -19,11 +19,6 @@ from operators.packages.plans import SplittingRules
 Table = dict[str, Any]
 
 
-def model_tables(model: Published, orientation: str, folder: Path) -> Table:
-    """Returns `kind` and all tables, with the weights in `folder`; one fold is held in memory at a time."""
-    return TABLES[type(model)](model, orientation, folder)
-
-
 def nnunet_tables(model: PublishedModel, orientation: str, folder: Path) -> Table:
     """Returns the tables of an nnU-Net, of its previous stage, and of the network that splits its bones."""
     kind = "nnunet" if model.fracture is None else "nnunet_per_bone"
@@ -48,7 +43,8 @@ def bundle_tables(model: PublishedBundle, _: str, folder: Path) -> Table:
     }
 
 
-# The function that makes the tables of each kind of published model
+# The function that makes `kind` and all tables of each kind of published model, with its weights in a folder;
+# one fold is held in memory at a time
 TABLES: dict[type[Published], Callable[[Any, str, Path], Table]] = {
     PublishedModel: nnunet_tables,
     PublishedBundle: bundle_tables,

@@ -170,7 +170,7 @@ def require_no_previous(wanted: Wanted, configuration: str) -> None:
         raise UsageError(f"expected --previous only for a cascade, got it for {configuration}")
 
 
-def unsupported(what: str, code: str) -> NoReturn:
+def unsupported(what: str, code: str = "preprocessing_unsupported") -> NoReturn:
     """Raises ModelError for a property that models may have but Osteon does not support."""
     raise ModelError(what, code=code)
 

@@ -11,7 +11,7 @@ import numpy as np
 from operators.geometry.value_notes import VALUE_MEANINGS
 from operators.geometry.volume import CtVolume
 from operators.measure.projection_flags import PROJECTION_MEANINGS
-from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_circle_mm2, grow_box
+from operators.measure.scan_border import CUT_MM2, area_on_border_mm2, area_on_circle_mm2
 from operators.measure.whole_bones import WholeBone, whole_bones
 from operators.packages.confidence import percent
 from operators.packages.structures import SIDES
@@ -92,7 +92,7 @@ def is_cut(bone: WholeBone, segmentation: Segmentation, volume: CtVolume) -> boo
 
 def flag_metal(bone: WholeBone, volume: CtVolume) -> Iterator[Flag]:
     """Yields a flag for metal in the bone or beside it."""
-    block = grow_box(bone.box, AROUND_MM, volume.grid)
+    block = bone.box.grow_mm(AROUND_MM, volume.grid.spacing_mm, volume.grid.shape)
     found_mm3 = np.count_nonzero(volume.hu[block.slices] >= METAL_HU) * volume.grid.voxel_volume_mm3
     if found_mm3 >= METAL_MM3:
         found = f"{found_mm3 / 1000:.1f} ml of metal"

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.bones.long_bones import end_square_mm
-from operators.bones.neck_axes import NECK_AXES
 from operators.measure.measured_bone import MeasuredBone, Rows
-from operators.packages.long_bones import RegionRule
 from operators.segmentation.measurements import (
     FractureRegion,
     HeadSphere,
@@ -51,10 +49,9 @@ def neck_shaft_angle(bone: MeasuredBone) -> Measured | NotMeasurable:
         return NO_HEAD
     if bone.shaft is None:
         return NO_SHAFT
-    neck = NECK_AXES[bone.rules.neck](bone.surface, bone.head, bone.shaft)
-    if neck is None:
+    if bone.neck is None:
         return NO_NECK
-    angle_deg = 180 - degrees(np.arccos(np.clip(neck @ bone.shaft.direction, -1, 1)))
+    angle_deg = 180 - degrees(np.arccos(np.clip(bone.neck @ bone.shaft.direction, -1, 1)))
     end_mm = hypot(max(bone.label_map.grid.spacing_mm) / 2, bone.head.residual_mm)
     of_neck = atan2(end_mm, bone.head.radius_mm)
     of_shaft = atan2(bone.shaft.residual_mm, bone.shaft.length_mm / 2)
@@ -79,8 +76,15 @@ def long_bone_region(bone: MeasuredBone) -> FractureRegion | NotMeasurable | Non
     segment = segment_at(bone, fracture)
     if isinstance(segment, NotMeasurable):
         return segment
-    along = along_neck(bone, fracture)
-    rows = (row for row in bone.rules.regions if row.segment == segment and is_before(along, row))
+    head, neck = bone.head, bone.neck
+    # How far it lies from the head's centre along the neck, in radii of the head
+    along = None if head is None or neck is None else float((head.centre - fracture) @ neck) / head.radius_mm
+    rows = (
+        row
+        for row in bone.rules.regions
+        if row.segment == segment
+        and (row.along_neck is None or (along is not None and along <= row.along_neck))
+    )
     return next((FractureRegion(row.code, row.meaning) for row in rows), NO_NECK)
 
 
@@ -98,19 +102,6 @@ def segment_at(bone: MeasuredBone, point: Points) -> str | NotMeasurable:
         # The far end is not seen to begin; it is about as large as the other
         return "shaft" if at - heights.min() > square_mm else NO_END
     return "far_end" if at - heights.min() <= end_square_mm(points, line.reversed()) else "shaft"
-
-
-def along_neck(bone: MeasuredBone, point: Points) -> float | None:
-    """Returns how far a point (3,) lies from the head's centre along the neck, in radii of the head."""
-    if bone.rules is None or bone.head is None or bone.shaft is None:
-        return None
-    neck = NECK_AXES[bone.rules.neck](bone.surface, bone.head, bone.shaft)
-    return None if neck is None else float((bone.head.centre - point) @ neck) / bone.head.radius_mm
-
-
-def is_before(along: float | None, row: RegionRule) -> bool:
-    """Returns whether a place along the neck lies before a region ends."""
-    return row.along_neck is None or (along is not None and along <= row.along_neck)
 
 
 def add(field: str, measure: Callable[[MeasuredBone], Any], bone: MeasuredBone, rows: Rows) -> Rows:

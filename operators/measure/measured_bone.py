@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from operators.bones.long_bones import Line, shaft_of
+from operators.bones.neck_axes import NECK_AXES
 from operators.geometry.meshes import Mesh
 from operators.geometry.spheres import Sphere, find_sphere
 from operators.geometry.surface_points import SurfacePoints, surface_points
@@ -109,6 +110,13 @@ class MeasuredBone:
         if self.rules is None or self.head is None:
             return None
         return shaft_of(self.surface, self.head, self.rules.shaft_squares)
+
+    @cached_property
+    def neck(self) -> NDArray[np.float64] | None:
+        """The unit vector along its neck to the head; None where head, shaft or neck are not in view."""
+        if self.rules is None or self.head is None or self.shaft is None:
+            return None
+        return NECK_AXES[self.rules.neck](self.surface, self.head, self.shaft)
 
     @cached_property
     def is_cut(self) -> bool:

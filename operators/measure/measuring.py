@@ -6,7 +6,7 @@ Each package names the rows for its bones, as `measurements` of package.toml.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -47,11 +47,11 @@ def measure_segments(segmentation: Segmentation, volume: CtVolume | None = None)
     bones = [list(group) for _, group in groupby(found, key=lambda each: each[0].bone)]
     bodies: dict[str, Any] = {}
     measured = [measure_bone(bone, found, segmentation, volume, bodies) for bone in bones]
-    named = {segment.value: segment for each in measured for segment in each.segments}
+    named = {segment.value: segment for _, segments in measured for segment in segments}
     return replace(
         segmentation,
         segments=tuple(named.get(segment.value, segment) for segment in segmentation.segments),
-        measurements=tuple(row for each in measured for row in each.rows),
+        measurements=tuple(row for rows, _ in measured for row in rows),
     )
 
 
@@ -77,17 +77,9 @@ def extent_mm(direction: NDArray[np.float64], grid: Grid) -> float:
     return float(np.abs(direction @ grid.ijk_to_lps[:3, :3]).sum())
 
 
-@dataclass(frozen=True, eq=False)
-class NamedRows:
-    """The rows of one bone, and its segments with their names."""
-
-    rows: Rows
-    segments: list[Segment]
-
-
 def measure_bone(
     bone: Found, found: Found, segmentation: Segmentation, volume: CtVolume | None, bodies: dict[str, Any]
-) -> NamedRows:
+) -> tuple[Rows, list[Segment]]:
     """Returns the rows of one bone with the measurements of its package, and its segments' names."""
     rows = [row for _, row in bone]
     name = bone[0][0].bone
@@ -97,7 +89,7 @@ def measure_bone(
     measured = MeasuredBone(bone, found, segmentation.label_map, structure, package, volume, bodies)
     for row in package.measurements:
         rows = MEASUREMENTS[row](measured, rows)
-    return NamedRows(rows, NAMES[package.names](measured, rows))
+    return rows, NAMES[package.names](measured, rows)
 
 
 def add_gaps(bone: MeasuredBone, rows: Rows) -> Rows:

@@ -43,12 +43,6 @@ class EndFrame:
     top_mm: float
     depth_mm: float
 
-    def turns_deg(self, points: Points) -> Points:
-        """Returns the angle (N,) of points (N, 3) about the shaft, from the head to the front, 0 to 360."""
-        across = self.shaft.across(points)
-        turns: Points = np.degrees(np.arctan2(across @ self.to_front, across @ self.to_head)) % 360
-        return turns
-
 
 def from_class(bone: MeasuredBone, rows: Rows) -> list[Segment]:
     """Returns the segments of a bone as they are: fragments are numbered by their size."""
@@ -120,7 +114,9 @@ def part_areas_mm2(bone: MeasuredBone, number: int, parts: tuple[PartRule, ...],
     on_head = (off_mm <= ON_HEAD_MM) & ((points - frame.head.centre) @ frame.to_head > 0)
     below = frame.top_mm - frame.shaft.heights_mm(points) > frame.depth_mm
     places = {"head": on_head, "shaft": below & ~on_head, "between": ~on_head & ~below}
-    turns = frame.turns_deg(points)
+    # About the shaft, from the head to the front, 0 to 360
+    across = frame.shaft.across(points)
+    turns = np.degrees(np.arctan2(across @ frame.to_front, across @ frame.to_head)) % 360
     inside = [
         places[part.place] & (turns >= part.turn_deg[0]) & (turns <= part.turn_deg[1]) for part in parts
     ]

@@ -35,7 +35,7 @@ def area_on_border_mm2(mask: Mask, box: Box, grid: Grid) -> float:
 
 def area_on_circle_mm2(mask: Mask, box: Box, volume: CtVolume) -> float:
     """Returns the area where the bone meets pixels that are the same padding on every slice."""
-    around = grow_box(box, BORDER_MM, volume.grid)
+    around = box.grow_mm(BORDER_MM, volume.grid.spacing_mm, volume.grid.shape)
     i, j, _ = around.slices
     highest = volume.hu[i, j, :].max(axis=2)
     padding = (highest <= PADDING_HU) & (highest == volume.hu[i, j, :].min(axis=2))
@@ -45,12 +45,3 @@ def area_on_circle_mm2(mask: Mask, box: Box, volume: CtVolume) -> float:
     own = [slice(a - b, a - b + n) for a, b, n in zip(box.start, around.start, box.shape, strict=True)]
     voxels = np.count_nonzero(mask & near[own[0], own[1], None]) / layers
     return voxels * volume.grid.voxel_volume_mm3 / side_mm
-
-
-def grow_box(box: Box, by_mm: float, grid: Grid) -> Box:
-    """Returns the block grown by `by_mm` on all sides, within the grid."""
-    steps = [ceil(by_mm / spacing) for spacing in grid.spacing_mm]
-    i, j, k = (max(start - step, 0) for start, step in zip(box.start, steps, strict=True))
-    ends = zip(box.stop, steps, grid.shape, strict=True)
-    to_i, to_j, to_k = (min(stop + step, n) for stop, step, n in ends)
-    return Box((i, j, k), (to_i, to_j, to_k))

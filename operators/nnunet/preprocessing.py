@@ -55,7 +55,8 @@ def preprocess(volume: CtVolume, stage: Stage, before: Labels | None = None) -> 
     turn = turn_to(volume.grid, recipe.orientation, recipe.transpose)
     turned = turn.apply(volume.hu)
     spacing_mm = turn.reorder(volume.grid.spacing_mm)
-    network_mm = spacing_of(spec, spacing_mm)
+    # A network of two dimensions keeps the distance of slices
+    network_mm = spec.spacing_mm if spec.dimensions == 3 else (spacing_mm[0], *spec.spacing_mm)
     box = box_of_content(turned)
     content = turned[box]
     guide = None if before is None else guide_of(turn.apply(before), content, box, recipe)
@@ -64,20 +65,15 @@ def preprocess(volume: CtVolume, stage: Stage, before: Labels | None = None) -> 
     elif spec.normalisation.scheme in POINTWISE:
 
         def read(plane: NDArray[np.generic]) -> Array:
-            return normalise(single(plane), spec)
+            return normalise(plane.astype(np.float32), spec)
 
         image = resampled(content, spacing_mm, network_mm, recipe, read)
     else:
         mask = inside_of(content, guide) if spec.normalisation.masked else None
-        image = resampled(normalise(single(content), spec, mask), spacing_mm, network_mm, recipe)
+        image = resampled(normalise(content.astype(np.float32), spec, mask), spacing_mm, network_mm, recipe)
     labels = None if guide is None else guide_at(guide, image.shape, spacing_mm, network_mm, recipe)
     channels = Channels(image, labels, stage.guide_values)
     return PreprocessedImage(channels, turn, turned.shape, box, spacing_mm, network_mm)
-
-
-def spacing_of(spec: NetworkSpec, spacing_mm: Spacing) -> Spacing:
-    """Returns the network's spacing; a network of two dimensions keeps the distance of slices."""
-    return spec.spacing_mm if spec.dimensions == 3 else (spacing_mm[0], *spec.spacing_mm)
 
 
 def box_of_content(image: NDArray[np.generic]) -> tuple[slice, ...]:
@@ -122,11 +118,6 @@ def guide_at(
     axis = separate_axis(spacing_mm, wanted_mm, recipe.guide)
     labels: Labels = np.maximum(zoomed_labels(guide, shape, axis, recipe.guide), 0).astype(np.uint8)
     return labels
-
-
-def single(image: NDArray[np.generic]) -> Array:
-    """Returns a copy in single precision."""
-    return image.astype(np.float32)
 
 
 def resampled(

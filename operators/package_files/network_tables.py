@@ -11,7 +11,7 @@ from operators.geometry.components import Largest
 from operators.package_files.package_checks import guide_values
 from operators.package_files.tables import ArchitectureTable, FoldTable, Table, WeightsTable
 from operators.packages.packages import NetworkSpec, Normalisation
-from operators.packages.plans import NnUNetPlans, SplittingRules, Stage
+from operators.packages.plans import NnUNetPlans, Stage
 
 
 class NetworkTable(ArchitectureTable):
@@ -78,7 +78,3 @@ class FractureTables(StageTables):
     """Classes of which each component is a fragment."""
     minimum_mm3: float = 0.0
     """Fragments smaller than this are merged into the nearest one."""
-
-    def splitting(self) -> SplittingRules:
-        """Returns how a bone is cut out, and how classes become fragments."""
-        return SplittingRules(self.blank_hu, self.pieces, self.minimum_mm3)

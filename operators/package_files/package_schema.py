@@ -40,6 +40,7 @@ from operators.packages.plans import (
     NnUNetFragmentsPackage,
     NnUNetPackage,
     NnUNetPerBonePackage,
+    SplittingRules,
     WeightsOrigin,
 )
 from operators.packages.structures import Structures
@@ -80,8 +81,7 @@ class CoarseToFineTables(PackageTables):
         """Returns the package of a folder."""
         require_networks(self.networks)
         networks: dict[str, Any] = {name: row.spec(name, row, folder) for name, row in self.networks.items()}
-        labels = tuple(row.label(structures) for row in self.labels)
-        return self.make(CoarseToFinePackage, folder, labels=labels, **networks)
+        return self.make(CoarseToFinePackage, folder, structures, **networks)
 
 
 class NnUNetTables(PackageTables, StageTables):
@@ -93,8 +93,7 @@ class NnUNetTables(PackageTables, StageTables):
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPackage:
         """Returns the package of a folder."""
-        labels = tuple(row.label(structures) for row in self.labels)
-        return self.make(NnUNetPackage, folder, labels=labels, stages=self.stages(folder))
+        return self.make(NnUNetPackage, folder, structures, stages=self.stages(folder))
 
 
 class NnUNetPerBoneTables(PackageTables, StageTables):
@@ -107,14 +106,15 @@ class NnUNetPerBoneTables(PackageTables, StageTables):
 
     def package(self, folder: Path, structures: Structures) -> NnUNetPerBonePackage:
         """Returns the package of a folder."""
+        fracture = self.fracture
         return self.make(
             NnUNetPerBonePackage,
             folder,
-            labels=tuple(row.label(structures) for row in self.labels),
+            structures,
             stages=self.stages(folder),
             bones=tuple(row.value for row in self.labels),
-            fracture=self.fracture.stages(folder),
-            splitting=self.fracture.splitting(),
+            fracture=fracture.stages(folder),
+            splitting=SplittingRules(fracture.blank_hu, fracture.pieces, fracture.minimum_mm3),
         )
 
 
@@ -134,7 +134,7 @@ class NnUNetFragmentsTables(PackageTables, StageTables):
         return self.make(
             NnUNetFragmentsPackage,
             folder,
-            labels=tuple(row.label(structures) for row in self.labels),
+            structures,
             stages=self.stages(folder),
             bones=tuple(row.value for row in self.labels),
             fracture=self.networks["fracture"].spec("fracture", self.networks["fracture"], folder),
@@ -158,7 +158,7 @@ class MonaiBundleTables(PackageTables):
         return self.make(
             MonaiBundlePackage,
             folder,
-            labels=tuple(row.label(structures) for row in self.labels),
+            structures,
             network=self.network.spec(self.network.name, self.network, folder),
             steps=tuple(map(step_of, self.steps)),
         )

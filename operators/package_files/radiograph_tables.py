@@ -74,7 +74,6 @@ class RadiographTables(IdentityTables):
 
     def package(self, folder: Path, structures: Structures) -> RadiographPackage:
         """Returns the package of a folder."""
-        del structures
         folds = tuple(self.network.spec(fold, folder) for fold in self.folds)
         accepts = self.accepts.acceptance(self.body_part_terms)
-        return self.make(RadiographPackage, folder, accepts=accepts, labels=(), folds=folds)
+        return self.make(RadiographPackage, folder, structures, accepts=accepts, folds=folds)

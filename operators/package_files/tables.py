@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from operators.packages.packages import ModelPackage
+from operators.packages.structures import Structures
 
 Package = TypeVar("Package", bound=ModelPackage)
 
@@ -30,8 +31,11 @@ class IdentityTables(Table):
     algorithm_name: str
     """Algorithm name in DICOM results."""
 
-    def make(self, kind: type[Package], folder: Path, **made: Any) -> Package:
-        """Returns a package of a kind with what is `made` for it; the rest stands in the file as it is."""
+    def make(self, kind: type[Package], folder: Path, structures: Structures, **made: Any) -> Package:
+        """Returns a package of a kind with its labels, if the file has any, and with what is `made` for it;
+        the rest stands in the file as it is.
+        """
+        made["labels"] = tuple(row.label(structures) for row in getattr(self, "labels", ()))
         same = {field.name for field in fields(kind)} & set(type(self).model_fields) - set(made)
         return kind(folder=folder, **{name: getattr(self, name) for name in same}, **made)
 

@@ -94,9 +94,9 @@ def least_odds(line: tuple[float, ...], least: float = LIKELY) -> float:
     return max(missing / factor, 0.0) if factor else 0.0
 
 
-def percent(probability: float | None, nothing: str = "–") -> str:
-    """Returns a stated probability as text, `nothing` if it is unknown; none is said to be certain."""
+def percent(probability: float | None) -> str:
+    """Returns a stated probability as text, "–" if it is unknown; none is said to be certain."""
     if probability is None:
-        return nothing
+        return "–"
     text = f"{probability:.0%}"
     return {"100%": "over 99%", "0%": "under 1%"}.get(text, text)

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from operators.geometry.volume import CtVolume
 from operators.networks.monai_bundle.bundle_output import run_bundle
 from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.monai_bundle.bundle_steps import prepare as prepare_volume
 from operators.networks.registry import Networks
 from operators.packages.monai_bundle import MonaiBundlePackage
-from operators.pipelines.network_output import NetworkOutput
+from operators.pipelines.network_output import NetworkOutput, PreparedScan
 from operators.process.progress import Progress
 
-
-@dataclass(frozen=True, eq=False)
-class PreparedBundleScan:
-    """A source volume, and its preprocessed form."""
-
-    source: CtVolume
-    prepared: PreparedBundleImage
-    package: MonaiBundlePackage
+Prepared = PreparedScan[PreparedBundleImage, MonaiBundlePackage]
 
 
-def prepare(volume: CtVolume, package: MonaiBundlePackage) -> PreparedBundleScan:
+def prepare(volume: CtVolume, package: MonaiBundlePackage) -> Prepared:
     """Preprocesses a scan. Raises UnsuitableError if nothing of it is left."""
-    return PreparedBundleScan(volume, prepare_volume(volume, package.steps), package)
+    return PreparedScan(volume, prepare_volume(volume, package.steps), package)
 
 
-def run_network(
-    scan: PreparedBundleScan, networks: Networks, progress: Progress
-) -> NetworkOutput[MonaiBundlePackage]:
+def run_network(scan: Prepared, networks: Networks, progress: Progress) -> NetworkOutput[MonaiBundlePackage]:
     """Runs the network on the scan."""
     package = scan.package
     run = networks.get(package.network)

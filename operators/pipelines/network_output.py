@@ -15,6 +15,16 @@ from operators.segmentation.segmentation import NetworkRun, Segmentation
 from operators.segmentation.segments import segment_of
 
 Package = TypeVar("Package", bound=ModelPackage)
+Image = TypeVar("Image")
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScan(Generic[Image, Package]):
+    """A source volume, and its form preprocessed for the first network."""
+
+    source: CtVolume
+    prepared: Image
+    package: Package
 
 
 @dataclass(frozen=True, eq=False)

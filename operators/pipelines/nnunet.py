@@ -5,8 +5,7 @@ The network's output is never held completely: finished rows become labels at on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
@@ -14,28 +13,19 @@ from operators.networks.windows.nnunet_stages import run_stages
 from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.preprocessing import preprocess as prepare_volume
 from operators.packages.plans import NnUNetPackage
-from operators.pipelines.network_output import NetworkOutput
+from operators.pipelines.network_output import NetworkOutput, PreparedScan
 from operators.process.progress import Progress
 
 Package = TypeVar("Package", bound=NnUNetPackage)
 
 
-@dataclass(frozen=True, eq=False)
-class PreparedScan(Generic[Package]):
-    """A source volume, and its form preprocessed for the first stage."""
-
-    source: CtVolume
-    prepared: PreprocessedImage
-    package: Package
-
-
-def prepare(volume: CtVolume, package: Package) -> PreparedScan[Package]:
+def prepare(volume: CtVolume, package: Package) -> PreparedScan[PreprocessedImage, Package]:
     """Preprocesses a scan. Raises UnsuitableError if it is 0 everywhere."""
     return PreparedScan(volume, prepare_volume(volume, package.stages[0]), package)
 
 
 def run_networks(
-    scan: PreparedScan[Package], networks: Networks, progress: Progress
+    scan: PreparedScan[PreprocessedImage, Package], networks: Networks, progress: Progress
 ) -> NetworkOutput[Package]:
     """Runs every stage on the scan, each with the labels of the previous one."""
     package = scan.package

@@ -13,17 +13,17 @@ from operators.fragments.per_bone import Pieces, cut_out_bone, pieces_of, write_
 from operators.geometry.volume import Box, LabelMap, Labels, background
 from operators.networks.registry import Networks
 from operators.networks.windows.nnunet_stages import part_of, run_stages
-from operators.nnunet.preprocessing import preprocess
+from operators.nnunet.preprocessing import PreprocessedImage, preprocess
 from operators.packages.packages import Label
 from operators.packages.plans import NnUNetPerBonePackage
-from operators.pipelines.network_output import NetworkOutput, not_found
-from operators.pipelines.nnunet import PreparedScan
+from operators.pipelines.network_output import NetworkOutput, PreparedScan, not_found
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segment, Segmentation
 from operators.segmentation.segments import segment_of
 
 Anatomy = NetworkOutput[NnUNetPerBonePackage]
+BoneBlock = PreparedScan[PreprocessedImage, NnUNetPerBonePackage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def found_bones(anatomy: Anatomy) -> list[FoundBone]:
     return bones
 
 
-def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePackage] | None:
+def block_of(bone: FoundBone, anatomy: Anatomy) -> BoneBlock | None:
     """Returns one bone, cut out of the CT; None if it is not to be split, or if the block is empty."""
     package = anatomy.package
     if len(bone.label.values) == 1:
@@ -94,7 +94,7 @@ def block_of(bone: FoundBone, anatomy: Anatomy) -> PreparedScan[NnUNetPerBonePac
 
 def fragments_of(
     bone: FoundBone,
-    block: PreparedScan[NnUNetPerBonePackage],
+    block: BoneBlock,
     networks: Networks,
     progress: Callable[[float], None],
 ) -> Fragmented:

@@ -109,7 +109,7 @@ def outline_once(
 ) -> Iterator[tuple[int, BoneRegions]]:
     """Yields the bones in each region, and its number; of a package without a region there is none."""
     there = [(number, region) for number, region in enumerate(regions) if region is not None]
-    groups = group_by(there, lambda one, other: shares_outline(one[1], other[1]))
+    groups = group_by([region for _, region in there], shares_outline)
     for number, group in enumerate(groups):
         inside = [there[n] for n in group]
         here = part_of(progress, number, len(groups))

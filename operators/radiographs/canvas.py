@@ -61,9 +61,9 @@ def canvas_zoom(shape: tuple[int, ...], size: Shape) -> float:
     return min(max(size) / max(shape), min(size) / min(shape))
 
 
-def shrunk(grey: Floats, longest_pixels: int = LONGEST_PIXELS) -> Floats:
-    """Returns the image downsampled to a longest side of at most that many pixels, by area means."""
-    scale = longest_pixels / max(grey.shape)
+def shrunk(grey: Floats) -> Floats:
+    """Returns the image downsampled to a longest side of at most LONGEST_PIXELS, by area means."""
+    scale = LONGEST_PIXELS / max(grey.shape)
     if scale >= 1:
         return grey
     rows, columns = (max(round(n * scale), 1) for n in grey.shape)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from operators.geometry.volume import CtVolume
+from operators.geometry.volume import Box, CtVolume
 from operators.render.preview import colours_of, cut_plane
 from operators.render.surface_view import Labels, Picture
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -56,8 +56,8 @@ def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segment
 
     If it faces none, this is the slice in which it is largest.
     """
-    i, j, k = box
-    wide = (widen_window(i), widen_window(j), k)
+    # Wider by the distance at which fragments face each other
+    wide = Box.of(box).grow((NEAR_VOXELS, NEAR_VOXELS, 0), labels.shape).slices
     block = labels[wide]
     own = block == segment.value
     values = [each.value for each in segments if each.bone == segment.bone and each is not segment]
@@ -65,12 +65,7 @@ def best_slice(labels: Labels, box: tuple[slice, ...], segment: Segment, segment
     reach = ndimage.binary_dilation(others, in_slice_cross(), iterations=NEAR_VOXELS)
     facing = np.count_nonzero(own & reach, axis=(0, 1))
     counts = facing if facing.any() else np.count_nonzero(own, axis=(0, 1))
-    return int(k.start + counts.argmax())
-
-
-def widen_window(side: slice) -> slice:
-    """Widens a range by the distance at which fragments face each other."""
-    return slice(max(side.start - NEAR_VOXELS, 0), side.stop + NEAR_VOXELS)
+    return int(box[2].start + counts.argmax())
 
 
 def in_slice_cross() -> NDArray[np.bool_]:

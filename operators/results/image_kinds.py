@@ -19,7 +19,6 @@ from operators.dicom.seg.seg_writer import write_seg
 from operators.dicom.sr.report_check import check_projection_report, check_report
 from operators.dicom.sr.report_writer import write_report
 from operators.errors import OutputError
-from operators.geometry.volume import CtVolume
 from operators.measure.flags import flag_result
 from operators.measure.measuring import measure_segments
 from operators.measure.projection_flags import measure_and_flag
@@ -63,14 +62,6 @@ class ImageKind:
     check_picture: Callable[[Path, Series], ResultName]
 
 
-def _measure_volume(volume: CtVolume, segmentation: Segmentation) -> Segmentation:
-    return flag_result(measure_segments(segmentation, volume), volume)
-
-
-def _preview_volume(volume: CtVolume, segmentation: Segmentation) -> Picture:
-    return draw_preview(volume, segmentation.label_map, segmentation.segments)
-
-
 def _write_key_slices(
     pictures: tuple[FracturePicture, ...] | None, provenance: Provenance, path: Path
 ) -> None:
@@ -79,22 +70,18 @@ def _write_key_slices(
     write_key_objects(pictures, provenance, path)
 
 
-def _write_views(segmentation: Segmentation, provenance: Provenance, path: Path) -> list[Path]:
-    return write_turntable(draw_turntable(segmentation), provenance, path)
-
-
 # By what a package reads
 IMAGE_KINDS: dict[str, ImageKind] = {
     "volume": ImageKind(
-        measure_and_flag=_measure_volume,
-        draw_preview=_preview_volume,
+        measure_and_flag=lambda volume, made: flag_result(measure_segments(made, volume), volume),
+        draw_preview=lambda volume, made: draw_preview(volume, made.label_map, made.segments),
         preview_among=None,
         draw_pictures=fracture_pictures,
         write_seg=write_seg,
         write_report=write_report,
         write_pictures=write_pictures,
         write_key_objects=_write_key_slices,
-        write_turntable=_write_views,
+        write_turntable=lambda made, source, path: write_turntable(draw_turntable(made), source, path),
         page_figures=fracture_figures,
         fallbacks=FALLBACK_ENCODINGS,
         check_seg=check_seg,

@@ -10,9 +10,28 @@ from operators.packages.levels import LevelEvidence
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import PackageOutcome, SeenStructure
 from operators.packages.structures import Code
-from operators.segmentation.levels import LevelName
 from operators.segmentation.measurements import SegmentMeasurements
 from operators.segmentation.radiograph_answer import RadiographAnswer
+
+
+@dataclass(frozen=True)
+class LevelName:
+    """How one bone of a row was named, and the `probability` that all bones of the row are named rightly.
+
+    `is_certain`: the naming is used; otherwise the bone is numbered. `likeliest` is its level in that naming
+    either way, `own_probability` that of this level alone. `runner_up` is its level in the next likely
+    naming, of `runner_up_probability`. `missing_below`: by the naming a bone below it was not outlined.
+    `shown` is what people read.
+    """
+
+    likeliest: str
+    is_certain: bool
+    probability: float
+    own_probability: float
+    runner_up: str
+    runner_up_probability: float
+    missing_below: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True)

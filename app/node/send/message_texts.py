@@ -10,7 +10,7 @@ from app.node.queue.job import job_folder
 from app.node.send.message_outbox import Message
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.messages import PATIENT_FIELDS, Event
-from operators.dicom.headers.accession import patient_of
+from operators.dicom.headers.study_identity import patient_of
 
 FOOTER = "Found by AI, not for diagnosis."
 JOB = "{ae_title}: {what}\n{sentence}\nStudy {study}\nJob {job}\n{time}"

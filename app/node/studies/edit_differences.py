@@ -11,7 +11,7 @@ from operators.dicom.read.scan import scan
 from operators.dicom.seg.seg_difference import seg_differences
 from operators.dicom.seg.seg_files import referenced_instances
 from operators.errors import OsteonError, UnreadableError
-from operators.evaluation.changes import Change
+from operators.evaluation.metrics import Change
 from operators.geometry.volume import Grid
 
 

@@ -24,7 +24,7 @@ from app.printable import printable
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.seg.seg_files import SEG_SOP_CLASS_UIDS, SegIdentity, read_identity
 from operators.errors import UnreadableError, UsageError
-from operators.evaluation.changes import Change
+from operators.evaluation.metrics import Change
 
 log = structlog.get_logger()
 RECEIVED, DRAWN = "received", "drawn"

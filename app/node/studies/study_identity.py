@@ -9,9 +9,9 @@ from pathlib import Path
 
 from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_state import study_of
-from operators.dicom.headers.accession import accession_number
 from operators.dicom.headers.headers import read_header
 from operators.dicom.headers.planes import series_key
+from operators.dicom.headers.study_identity import accession_number
 from operators.errors import OsteonError
 
 

@@ -8,7 +8,6 @@ from itertools import groupby
 from app.run.html.content import NONE, colour_of, meanings
 from operators.packages.confidence import percent
 from operators.segmentation.body_words import LOW_HU
-from operators.segmentation.levels import LevelName
 from operators.segmentation.measurements import (
     BodyHeights,
     HeightLoss,
@@ -16,7 +15,7 @@ from operators.segmentation.measurements import (
     SegmentMeasurements,
     VertebralBody,
 )
-from operators.segmentation.segmentation import Segment, Segmentation
+from operators.segmentation.segmentation import LevelName, Segment, Segmentation
 from operators.segmentation.summary import bone_name, level_words
 
 

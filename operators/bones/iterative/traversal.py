@@ -101,7 +101,8 @@ def walk(row: Row) -> list[Instance]:
         if instance is not None:
             # What is no bone is remembered too: the network would outline it again in place of the next
             mark(instance, memory)
-            take_away(remaining, instance, row)
+            box = instance.box.grow_mm(EDGE_MM, row.grid.spacing_mm, remaining.shape)
+            remaining[box.slices] &= distances_mm(instance, box, row) > EDGE_MM
     found = sorted(found, key=lambda each: -each.centre[2])
     found = [*found, *followed(row, found, row.end)]
     return [*reversed(followed(row, found[::-1], row.begin)), *found]
@@ -140,12 +141,6 @@ def next_place(remaining: Mask, row: Row) -> NDArray[np.float64] | None:
     middle[2] += low
     placed: NDArray[np.float64] = middle + around.start
     return placed
-
-
-def take_away(remaining: Mask, found: Instance, row: Row) -> None:
-    """Removes a bone with its edge from what remains to be outlined, in place."""
-    box = found.box.grow_mm(EDGE_MM, row.grid.spacing_mm, remaining.shape)
-    remaining[box.slices] &= distances_mm(found, box, row) > EDGE_MM
 
 
 def distances_mm(found: Instance, box: Box, row: Row) -> NDArray[np.float64]:

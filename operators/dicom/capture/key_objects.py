@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.elements.attributes import items
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, ResultSeries, complete
 from operators.dicom.provenance.source_references import nearest
-from operators.dicom.sr.report_writer import anonymous_evidence, observer_device
+from operators.dicom.sr.report_writer import frame_evidence, observer_device
 from operators.packages.structures import Code
 from operators.render.fracture_pictures import FracturePicture
 
-SERIES_NUMBER = 9900  # after the pictures'
+SERIES = ResultSeries("key object", 9900, "key slices")  # after the pictures'
 OF_INTEREST = Code("113000", "DCM", "Of Interest")  # PS3.16 CID 7010
 
 
@@ -31,15 +29,14 @@ def write_key_objects(pictures: tuple[FracturePicture, ...], provenance: Provena
     path.unlink(missing_ok=True)
     if pictures:
         dataset = make_key_objects(pictures, provenance)
-        write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+        write_dataset(path, dataset)
 
 
 def make_key_objects(
     pictures: tuple[FracturePicture, ...], provenance: Provenance
 ) -> KeyObjectSelectionDocument:
     """Builds the document without writing it; the same input gives the same UIDs."""
-    series, header = provenance.series, decode_texts(provenance.series.header)
-    frames = list(dict.fromkeys(nearest(series, picture.k) for picture in pictures))
+    frames = list(dict.fromkeys(nearest(provenance.series, picture.k) for picture in pictures))
     shown = "; ".join(picture.title for picture in pictures)
     # An instance is listed once, and its frames in the reference
     named = {frame.sop_instance_uid: slice_of(frame, provenance) for frame in frames}
@@ -53,25 +50,15 @@ def make_key_objects(
     dataset = KeyObjectSelectionDocument(
         evidence=list(named.values()),
         content=content,
-        series_instance_uid=provenance.uid("key object series"),
-        series_number=provenance.series_number(SERIES_NUMBER),
-        series_description=provenance.description("key slices"),
-        sop_instance_uid=provenance.uid("key objects"),
-        instance_number=1,
-        specific_character_set="ISO_IR 192",
-        **equipment(provenance),
+        **SERIES.attributes(provenance) | {"sop_instance_uid": provenance.uid("key objects")},
     )
-    copy_identity(header, dataset)
-    mark(dataset, provenance)
-    set_dates(dataset, provenance)
+    complete(dataset, provenance)
     return dataset
 
 
 def slice_of(frame: Frame, provenance: Provenance) -> Dataset:
     """Returns the attributes of a slice that highdicom needs."""
-    item, series = anonymous_evidence(provenance), provenance.series
-    item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
-    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
+    item = frame_evidence(frame, provenance)
     item.Rows = item.Columns = 1  # that it is an image
     return item
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
@@ -14,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.valuerep import DA, DT, TM
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.elements.instance_identity import read_outgoing
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.provenance.coded_concepts import concept
@@ -40,7 +39,7 @@ def write_rejection_note(
     except READ_ERRORS as error:
         raise unlike("results that can be read", "one that cannot") from error
     dataset = make_rejection_note(headers, at, software_version)
-    write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    write_dataset(path, dataset)
     return ResultName(*read_outgoing(path))
 
 

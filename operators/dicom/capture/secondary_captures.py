@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from highdicom.sc import SCImage
 from pydicom import dcmread
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
-from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import (
-    MANUFACTURER,
-    NOT_FOR_DIAGNOSIS,
-    Provenance,
-    equipment,
-    mark,
-    set_dates,
-)
+from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, ResultSeries, complete
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_headers import stated_orientation
 from operators.dicom.provenance.source_references import nearest, reference
@@ -35,18 +25,9 @@ from operators.render.turntable import DIRECTIONS, View, letters, right_of
 DrawnPicture = FracturePicture | ProjectionPicture
 
 
-@dataclass(frozen=True)
-class CaptureKind:
-    """A series of pictures: its name in UIDs, its number, and its description for people."""
-
-    name: str
-    series_number: int
-    description: str
-
-
 # After the report's
-PICTURES = CaptureKind("picture", 9700, "pictures")
-TURNTABLE = CaptureKind("turntable", 9800, "from all around")
+PICTURES = ResultSeries("picture", 9700, "pictures")
+TURNTABLE = ResultSeries("turntable", 9800, "from all around")
 
 
 def write_pictures(pictures: Sequence[DrawnPicture], provenance: Provenance, folder: Path) -> list[Path]:
@@ -63,10 +44,7 @@ def write_alone(made: list[SCImage], folder: Path) -> list[Path]:
     """Writes numbered files, and removes others of the folder."""
     for former in folder.glob("*.dcm"):
         former.unlink()
-    return [
-        write_whole(folder / f"{number}.dcm", partial(dataset.save_as, enforce_file_format=True))
-        for number, dataset in enumerate(made, start=1)
-    ]
+    return [write_dataset(folder / f"{number}.dcm", dataset) for number, dataset in enumerate(made, start=1)]
 
 
 def make_view(view: View, provenance: Provenance, number: int) -> SCImage:
@@ -95,13 +73,12 @@ def make_picture(picture: DrawnPicture, provenance: Provenance, number: int) -> 
 
 
 def secondary_capture(
-    rgb: Picture, provenance: Provenance, kind: CaptureKind, number: int, orientation: list[str]
+    rgb: Picture, provenance: Provenance, series: ResultSeries, number: int, orientation: list[str]
 ) -> SCImage:
-    """Builds an image of RGB (rows, columns, 3) in a series of that kind.
+    """Builds an image of RGB (rows, columns, 3) of a series.
 
     `orientation` gives the directions of rows and columns, empty if they are unknown.
     """
-    own = {key: value for key, value in equipment(provenance).items() if key != "manufacturer"}
     dataset = SCImage(
         pixel_array=rgb,
         photometric_interpretation="RGB",
@@ -109,19 +86,10 @@ def secondary_capture(
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
         study_instance_uid=provenance.series.study_instance_uid,
-        series_instance_uid=provenance.uid(f"{kind.name} series"),
-        series_number=provenance.series_number(kind.series_number),
-        series_description=provenance.description(kind.description),
-        sop_instance_uid=provenance.uid(kind.name, str(number)),
-        instance_number=number,
-        manufacturer=MANUFACTURER,
-        specific_character_set="ISO_IR 192",
-        **own,
+        **series.attributes(provenance, number),
     )
     dataset.PatientOrientation = orientation  # highdicom accepts one letter for each, if it is known
-    copy_identity(decode_texts(provenance.series.header), dataset)
-    mark(dataset, provenance)
-    set_dates(dataset, provenance)
+    complete(dataset, provenance)
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = provenance.day_and_hour
     if "Laterality" not in dataset:
         dataset.Laterality = ""  # type 2C (PS3.3 C.7.3.1): a picture may show both sides

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from highdicom.base import SOPClass
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import PersonName
 
-from operators.dicom.capture.secondary_captures import CaptureKind, secondary_capture
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.capture.secondary_captures import secondary_capture
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.elements.attributes import hint
 from operators.dicom.headers.headers import READ_ERRORS
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.identity import copy_identity, decode_texts
-from operators.dicom.provenance.provenance import NOT_FOR_DIAGNOSIS, Provenance, equipment, mark, set_dates
+from operators.dicom.provenance.identity import decode_texts
+from operators.dicom.provenance.provenance import (
+    NOT_FOR_DIAGNOSIS,
+    PlainInstance,
+    Provenance,
+    ResultSeries,
+    complete,
+)
 from operators.dicom.provenance.result_check import ResultName, checked, unlike
 from operators.dicom.provenance.source_references import referenced_instances
 from operators.dicom.sr.text_report import write_text_report
@@ -36,8 +40,8 @@ from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOT_RULED_OUT, finder
 
 # Between the report's and the pictures'
-SUMMARY = CaptureKind("summary page", 9600, "summary")
-PDF = CaptureKind("summary pdf", 9650, "summary PDF")
+SUMMARY = ResultSeries("summary page", 9600, "summary")
+PDF = ResultSeries("summary pdf", 9650, "summary PDF")
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")  # PS3.16 CID 7021, as of the report
 NOTICE = "AI, NOT FOR DIAGNOSIS"
 # Names and IDs in letters that the page cannot draw correctly; DICOM's header has them as they are
@@ -47,14 +51,6 @@ DATE_LENGTH = 8
 PDF_BEGINS, PDF_ENDS = b"%PDF-", b"%%EOF"
 
 
-class EncapsulatedPdf(SOPClass):
-    """The SOP instance of a PDF, for which highdicom has no class."""
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(sop_class_uid=EncapsulatedPDFStorage, modality="DOC", **given)
-        self._add_contributing_equipment(None)
-
-
 def write_summary(
     made: Segmentation, pictures: Sequence[Captioned], provenance: Provenance, path: Path
 ) -> Path:
@@ -62,13 +58,12 @@ def write_summary(
     rgb = draw_page(summary_page(made, pictures, provenance))
     dataset = secondary_capture(rgb, provenance, SUMMARY, 1, [])
     dataset.ImageComments = f"Summary on one page. {NOT_FOR_DIAGNOSIS}."
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    return write_dataset(path, dataset)
 
 
 def write_pdf(made: Segmentation, pictures: Sequence[Captioned], provenance: Provenance, path: Path) -> Path:
     """Writes the page as an Encapsulated PDF (PS3.3 A.45.1); raises OutputError."""
-    dataset = make_pdf(summary_page(made, pictures, provenance), provenance)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    return write_dataset(path, make_pdf(summary_page(made, pictures, provenance), provenance))
 
 
 # By kind of result; text has no pictures
@@ -143,24 +138,18 @@ def footer_of(provenance: Provenance) -> tuple[str, ...]:
     )
 
 
-def make_pdf(page: Page, provenance: Provenance) -> EncapsulatedPdf:
+def make_pdf(page: Page, provenance: Provenance) -> PlainInstance:
     """Builds the data set around the PDF, not yet written; the same input gives the same UIDs and bytes."""
-    dataset = EncapsulatedPdf(
+    dataset = PlainInstance(
+        sop_class_uid=EncapsulatedPDFStorage,
+        modality="DOC",
         study_instance_uid=provenance.series.study_instance_uid,
-        series_instance_uid=provenance.uid(f"{PDF.name} series"),
-        series_number=provenance.series_number(PDF.series_number),
-        sop_instance_uid=provenance.uid(PDF.name),
-        instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        series_description=provenance.description(PDF.description),
-        specific_character_set="ISO_IR 192",
-        **equipment(provenance),
+        **PDF.attributes(provenance),
     )
-    copy_identity(decode_texts(provenance.series.header), dataset)
-    mark(dataset, provenance)
+    complete(dataset, provenance)
     encapsulate(page_as_pdf(page), page.title, dataset)
     dataset.SourceInstanceSequence = referenced_instances(provenance.series)
-    set_dates(dataset, provenance)
     return dataset
 
 

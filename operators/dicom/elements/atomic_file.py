@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from operators.errors import OutputError, UnwritableError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
@@ -27,6 +31,11 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
             f"expected a writable folder for {path.name}, got: {error.strerror or error}"
         ) from error
     return path
+
+
+def write_dataset(path: Path, dataset: Dataset) -> Path:
+    """Writes a data set as a DICOM file like `write_whole`."""
+    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
 
 
 def make_folder(folder: Path, purpose: str) -> None:

@@ -39,7 +39,8 @@ class CharacterSet:
         terms = [_defined_term(value.strip()) for value in values]
         known = [term for term in terms if term is not None]
         if len(known) > 1:  # PS3.3 C.12.1.1.2: some must not be combined
-            known = known[:1] if known[0] in STAND_ALONE_ENCODINGS else _extensions(known)
+            extensions = [term for term in known if term not in STAND_ALONE_ENCODINGS]
+            known = known[:1] if known[0] in STAND_ALONE_ENCODINGS else extensions
         self.is_known = known == [value.strip() for value in values]
         self.encodings = convert_encodings(known) if known else [default_encoding]
 
@@ -111,7 +112,3 @@ def _defined_term(value: str) -> str | None:
         mended = f"{'ISO 2022 IR' if found[1] else 'ISO_IR'} {int(found[2])}"
         return mended if mended in python_encoding else None
     return None
-
-
-def _extensions(terms: Sequence[str]) -> list[str]:
-    return [term for term in terms if term not in STAND_ALONE_ENCODINGS]

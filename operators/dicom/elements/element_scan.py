@@ -28,9 +28,7 @@ LIMITS = ScanLimits()
 Values = dict[int, bytes]
 
 
-def scan_elements(
-    content: bytes, *, explicit: bool, wanted: frozenset[int], limits: ScanLimits = LIMITS
-) -> Values | None:
+def scan_elements(content: bytes, *, explicit: bool, wanted: frozenset[int]) -> Values | None:
     """Returns values by tag, cut as in `scan_data_set`; little endian only.
 
     Returns None if `content` ends before the last wanted tag or contains what cannot be skipped. Raises
@@ -47,7 +45,7 @@ def scan_elements(
             if end > len(content):
                 return None
             if tag in wanted:
-                _keep(found, tag, content[start : min(end, start + limits.value_bytes + 1)])
+                _keep(found, tag, content[start : min(end, start + LIMITS.value_bytes + 1)])
     except struct.error:
         return None
     return None
@@ -74,19 +72,17 @@ def elements(content: bytes, *, explicit: bool, at: int = 0) -> Iterator[tuple[i
         at += length
 
 
-def scan_data_set(
-    read_at: ReadAt, at: int, encoding: Encoding, wanted: frozenset[int], limits: ScanLimits = LIMITS
-) -> Values:
+def scan_data_set(read_at: ReadAt, at: int, encoding: Encoding, wanted: frozenset[int]) -> Values:
     """Returns the values of the wanted elements by tag, from `at` on, each cut one byte after
-    `limits.value_bytes`.
+    `LIMITS.value_bytes`.
 
     Ends at the first tag above the last wanted one, or with the content. Raises UnreadableError for content
-    that is not a data set, exceeds `limits`, or has a wanted element twice with different values.
+    that is not a data set, exceeds LIMITS, or has a wanted element twice with different values.
     """
-    walk, found, last = ElementWalk(read_at, encoding, limits), Values(), max(wanted)
+    walk, found, last = ElementWalk(read_at, encoding, LIMITS), Values(), max(wanted)
     while (element := walk.head(at)) and element.tag <= last:
         if element.tag in wanted and element.length != UNDEFINED:
-            count = min(element.length, limits.value_bytes + 1)
+            count = min(element.length, LIMITS.value_bytes + 1)
             value = read_at(element.start, count)
             if len(value) < count:
                 raise UnreadableError("expected a complete data set, got a truncated one")

@@ -17,34 +17,25 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+_RADIOGRAPHS = frozenset(
+    (
+        ComputedRadiographyImageStorage,
+        DigitalXRayImageStorageForPresentation,
+        DigitalXRayImageStorageForProcessing,
+    )
+)
+# Pictures of one or several frames that may show anything
+CAPTURES = frozenset(
+    (
+        SecondaryCaptureImageStorage,
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    )
+)
 # New instances of these classes create a job. No result of Osteon has one of these classes.
-SEGMENTABLE = frozenset(
-    map(
-        str,
-        (
-            CTImageStorage,
-            EnhancedCTImageStorage,
-            LegacyConvertedEnhancedCTImageStorage,
-            ComputedRadiographyImageStorage,
-            DigitalXRayImageStorageForPresentation,
-            DigitalXRayImageStorageForProcessing,
-        ),
-    )
-)
-# Images of which each may be a separate radiograph; a secondary capture may show anything
-PROJECTIONS = frozenset(
-    map(
-        str,
-        (
-            ComputedRadiographyImageStorage,
-            DigitalXRayImageStorageForPresentation,
-            DigitalXRayImageStorageForProcessing,
-            SecondaryCaptureImageStorage,
-            MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-            MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-        ),
-    )
-)
+SEGMENTABLE = _RADIOGRAPHS | {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
+# Images of which each may be a separate radiograph
+PROJECTIONS = _RADIOGRAPHS | CAPTURES
 # PS3.6 annex A names the SOP classes with Pixel Data "... Image Storage"; some of these are screen captures.
 _IMAGE, _CAPTURE = "Image Storage", "Secondary Capture"
 

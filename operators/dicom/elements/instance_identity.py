@@ -78,7 +78,8 @@ class Instance:
 def read_instance(path: Path) -> Instance:
     """Identifies the instance of a file. Raises UnreadableError if one of the four UIDs is not valid."""
     try:
-        return _from_file(path)
+        with path.open("rb", buffering=0) as file:
+            return _quickly(file.read(_HEAD_BYTES)) or _in_full(file_reader(file.fileno()))
     except OSError as error:
         raise UnreadableError("expected a readable file, got one that cannot be opened") from error
 
@@ -104,11 +105,6 @@ def read_outgoing(path: Path) -> tuple[str, str, str]:
         _required_uid(meta.text(SOP_INSTANCE), "MediaStorageSOPInstanceUID"),
         _required_uid(meta.text(SYNTAX), "TransferSyntaxUID"),
     )
-
-
-def _from_file(path: Path) -> Instance:
-    with path.open("rb", buffering=0) as file:
-        return _quickly(file.read(_HEAD_BYTES)) or _in_full(file_reader(file.fileno()))
 
 
 def _quickly(head: bytes) -> Instance | None:

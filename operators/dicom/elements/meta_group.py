@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operators.dicom.elements.element_walk import UNDEFINED, ElementWalk, Encoding, ReadAt, ScanLimits, is_vr
 from operators.errors import UnreadableError
 
-_MAGIC, MAGIC_AT, META_AT = b"DICM", 128, 132
+MAGIC, MAGIC_AT, META_AT = b"DICM", 128, 132
 GROUP = 0x0002
 MAXIMUM_META_BYTES = 1 << 16
 _LIMITS = ScanLimits(elements=1000, depth=4, value_bytes=256)
@@ -38,7 +38,7 @@ class MetaGroup:
 
 def read_meta_group(read_at: ReadAt) -> MetaGroup:
     """Reads the group. Raises UnreadableError if the file has none or an invalid one."""
-    if read_at(MAGIC_AT, len(_MAGIC)) != _MAGIC:
+    if read_at(MAGIC_AT, len(MAGIC)) != MAGIC:
         raise UnreadableError("expected a DICOM file, got one without the letters DICM")
     meta = _group(read_at, META_AT, explicit=True)
     if meta.end == META_AT:
@@ -50,7 +50,7 @@ def find_meta_group(read_at: ReadAt) -> MetaGroup:
     """Finds the group of a file that breaks the rules: one without a preamble (which DCMTK and pydicom accept
     too), without a group, or with implicit VRs. Raises UnreadableError for a group that is too long.
     """
-    begin = META_AT if read_at(MAGIC_AT, len(_MAGIC)) == _MAGIC else 0
+    begin = META_AT if read_at(MAGIC_AT, len(MAGIC)) == MAGIC else 0
     return _group(read_at, begin, explicit=is_vr(read_at(begin + 4, 2)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import BinaryIO
 
 from operators.errors import UnreadableError
@@ -30,6 +31,12 @@ class Span:
 
     offset: int
     length: int
+
+    def read(self, path: Path) -> bytes:
+        """Returns its bytes, fewer if the file ends before. Raises OSError."""
+        with path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.length)
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,11 @@ from operators.dicom.elements.inflation import (
     header_bytes,
     open_inflated,
 )
-from operators.dicom.elements.meta_group import SYNTAX, MetaGroup, find_meta_group
+from operators.dicom.elements.meta_group import MAGIC, MAGIC_AT, META_AT, SYNTAX, MetaGroup, find_meta_group
 from operators.dicom.elements.pixel_element import PIXEL_TAGS, PixelElement, locate
 from operators.dicom.headers.fast.quick_header import quick_dataset
 from operators.errors import UnreadableError, shortage
 
-# PS3.10 7.1: 128 bytes of preamble, then "DICM"; the file meta group starts at 132.
-_MAGIC, _MAGIC_AT, _META_AT = b"DICM", 128, 132
 # A data set without file meta begins with group 0008 in little or big endian (PS3.5 7.1); a file without
 # preamble, which DCMTK and pydicom accept too, with group 0002 in explicit VR little endian.
 _BARE_STARTS = (b"\x08\x00", b"\x00\x08")
@@ -98,7 +96,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def _looks_like_dicom(head: bytes) -> bool:
-    if head[_MAGIC_AT:_META_AT] == _MAGIC or head[:6] in _META_STARTS:
+    if head[MAGIC_AT:META_AT] == MAGIC or head[:6] in _META_STARTS:
         return True
     return head[:2] in _BARE_STARTS and len(head) > 8 and (head[4:6].isalpha() or head[5:8] == b"\0\0\0")
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from operators.dicom.elements import attributes
 from operators.dicom.elements.attributes import Sources, items
+from operators.dicom.headers.anatomy import body_part
 from operators.dicom.headers.headers import Header
-from operators.dicom.headers.series import StoredPixels
+from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.headers.stored_pixels import FrameSpans, spans_of, stored_pixels
 from operators.errors import UnreadableError
+from operators.geometry.volume import Grid
 
 Vector = tuple[float, ...]
 
@@ -73,6 +77,39 @@ class Plane:
     def order(self) -> tuple[str, int]:
         """A sort key that depends only on the planes' own identity."""
         return self.origin.sop_instance_uid, self.origin.frame_number or 0
+
+
+# A position that is not known
+NOWHERE = (math.nan,) * 3
+
+
+def frame_of(plane: Plane, k: float, position: Vector | None = None) -> Frame:
+    """Returns a plane as the slice of a series at index `k`, at a position in LPS mm if that is known."""
+    x, y, z = position or NOWHERE
+    origin = plane.origin
+    uid, number, series_uid = origin.sop_instance_uid, origin.frame_number, origin.key.series_instance_uid
+    return Frame(origin.path, uid, number, (x, y, z), float(k), plane.pixels, series_uid)
+
+
+def series_of(key: SeriesKey, first: Plane, fault: Fault | None, grid: Grid | None, **own: Any) -> Series:
+    """Returns a series with what its header says in the plane `first`, and with what is its `own`."""
+    return Series(
+        study_instance_uid=key.study_instance_uid,
+        series_instance_uid=key.series_instance_uid,
+        sop_class_uid=key.sop_class_uid,
+        modality=key.modality,
+        description=attributes.hint(first.sources, "SeriesDescription"),
+        body_part=body_part(first.sources),
+        rows=first.rows,
+        columns=first.columns,
+        grid=None if fault else grid,
+        fault=fault,
+        frame_of_reference_uid=first.frame_of_reference_uid,
+        image_type=first.image_type,
+        transfer_syntax_uid=first.transfer_syntax_uid,
+        header=first.sources[-1],
+        **own,
+    )
 
 
 def series_key(header: Header) -> SeriesKey:

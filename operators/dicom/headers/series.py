@@ -78,23 +78,23 @@ class Series:
     study_instance_uid: str
     series_instance_uid: str
     sop_class_uid: str
-    modality: str
-    description: str
-    body_part: str
-    orientation: tuple[float, ...]
     rows: int
     columns: int
     frames: tuple[Frame, ...]
     grid: Grid | None
-    fault: Fault | None
     frame_of_reference_uid: str
-    image_type: tuple[str, ...]
-    kernel: str
-    slice_thickness_mm: float
-    transfer_syntax_uid: str
-    part: str
-    warnings: tuple[str, ...]
     header: Dataset
+    modality: str = ""
+    description: str = ""
+    body_part: str = ""
+    orientation: tuple[float, ...] = ()
+    fault: Fault | None = None
+    image_type: tuple[str, ...] = ()
+    kernel: str = ""
+    slice_thickness_mm: float = 0.0
+    transfer_syntax_uid: str = ""
+    part: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_projection(self) -> bool:

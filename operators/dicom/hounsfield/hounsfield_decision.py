@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from operators.dicom.headers.series import Series
-from operators.dicom.hounsfield.hounsfield_header import CT, Facts, flags
+from operators.dicom.hounsfield.hounsfield_header import Facts, flags
 from operators.dicom.hounsfield.hounsfield_mends import with_pixels
 from operators.errors import UnsuitableError
 from operators.geometry.value_notes import (
@@ -49,11 +49,6 @@ class Decision:
     again: Series | None = None
 
 
-def is_checked(series: Series) -> bool:
-    """Returns whether the values of a series are checked: only those of a CT are Hounsfield units."""
-    return series.modality == CT
-
-
 def read_checked(series: Series, read: Callable[[Series], CtVolume]) -> CtVolume:
     """Reads a series with `read`, once more if the image shows that it must be read differently, and adds
     notes on its values.
@@ -88,7 +83,10 @@ def decide(series: Series, found: Finding) -> Decision:
     if found.kind is Kind.PROVED or any(note.code == CONE_BEAM for note in doubts):
         return Decision((*doubts, *_cut_off(found)))
     if found.kind is Kind.OFFSET and found.offset in OFFSETS:
-        return Decision((*doubts, _moved(found)), _moved_series(series, found.offset))
+        moved = with_pixels(
+            series, lambda p: replace(p, intercept=p.intercept - found.offset, has_intercept=True)
+        )
+        return Decision((*doubts, _moved(found)), moved)
     _require_possible(found)
     _require_shown(found, doubts, _without_intercept(series))
     if _without_intercept(series) and found.kind in (Kind.UNKNOWN, Kind.CUT_OFF):
@@ -146,10 +144,6 @@ def _step_hu(series: Series) -> float:
 
 def _without_intercept(series: Series) -> bool:
     return any(frame.pixels and not frame.pixels.has_intercept for frame in series.frames)
-
-
-def _moved_series(series: Series, offset: int) -> Series:
-    return with_pixels(series, lambda p: replace(p, intercept=p.intercept - offset, has_intercept=True))
 
 
 def _moved(found: Finding) -> Note:

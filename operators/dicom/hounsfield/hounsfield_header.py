@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 
 from pydicom.dataset import Dataset
 
@@ -80,7 +81,18 @@ class Facts:
     def of(cls, series: Series) -> Facts:
         """Collects the facts of a series."""
         pixels = (frame.pixels for frame in series.frames if frame.pixels)
-        return cls(series.modality, series.image_type, _kinds(pixels), series.header)
+        return cls.of_planes(series.modality, series.image_type, pixels, series.header)
+
+    @classmethod
+    def of_planes(
+        cls, modality: str, image_type: Sequence[str], pixels: Iterable[StoredPixels], header: Dataset
+    ) -> Facts:
+        """Collects the facts of planes that do not form a series yet: one frame for each form of storage."""
+        form = attrgetter(
+            "bits_allocated", "bits_stored", "high_bit", "slope", "has_intercept", "rescale_type", "has_lut"
+        )
+        kinds = {form(each): each for each in pixels}
+        return cls(modality, tuple(image_type), frozenset(kinds.values()), header)
 
 
 @dataclass(frozen=True)
@@ -123,22 +135,6 @@ def _from_120_kv(series: Series) -> int:
         return round(abs(float(text) - _LIKE_120_KV_KEV)) if text else 0
     except (ValueError, OverflowError):
         return 0
-
-
-def _kinds(pixels: Iterable[StoredPixels]) -> frozenset[StoredPixels]:
-    """Returns one frame for each distinct form of storage."""
-    kinds = {
-        (p.bits_allocated, p.bits_stored, p.high_bit, p.slope, p.has_intercept, p.rescale_type, p.has_lut): p
-        for p in pixels
-    }
-    return frozenset(kinds.values())
-
-
-def facts_of(
-    modality: str, image_type: Sequence[str], pixels: Iterable[StoredPixels], header: Dataset
-) -> Facts:
-    """Collects the facts of planes that do not form a series yet."""
-    return Facts(modality, tuple(image_type), _kinds(pixels), header)
 
 
 def _found(facts: Facts, outcome: RuleOutcome) -> Iterable[Note]:

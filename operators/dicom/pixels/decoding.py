@@ -69,7 +69,7 @@ def decode(path: Path, pixels: StoredPixels, inflated: Inflate) -> Stored:
     """Decodes one frame; returns stored values (rows, columns). Raises UnreadableError."""
     order = _BYTE_ORDER.get(pixels.transfer_syntax_uid)
     if order is None:
-        return _decoded(pixels, b"".join(_bytes(path, span) for span in pixels.spans))
+        return _decoded(pixels, b"".join(span.read(path) for span in pixels.spans))
     (span,) = pixels.spans
     kind = "i" if pixels.signed else "u"
     dtype = np.dtype(f"{order}{kind}{pixels.bits_allocated // 8}")
@@ -91,10 +91,10 @@ def decode_colour(path: Path, pixels: StoredPixels, *, planar: bool, inflated: I
     Raises UnreadableError.
     """
     if pixels.transfer_syntax_uid not in _BYTE_ORDER:
-        content = b"".join(_bytes(path, span) for span in pixels.spans)
+        content = b"".join(span.read(path) for span in pixels.spans)
         return _decoded(pixels, content, samples_per_pixel=3, planar_configuration=int(planar), raw=False)
     (span,) = pixels.spans
-    content = inflated(path, span) if pixels.transfer_syntax_uid == DEFLATED else _bytes(path, span)
+    content = inflated(path, span) if pixels.transfer_syntax_uid == DEFLATED else span.read(path)
     count = pixels.rows * pixels.columns * 3
     if len(content) < count:
         raise UnreadableError("expected as many pixels as announced, got fewer", code="truncated_file")
@@ -104,12 +104,6 @@ def decode_colour(path: Path, pixels: StoredPixels, *, planar: bool, inflated: I
     if pixels.photometric == "RGB":
         return values
     return np.asarray(convert_color_space(values, "YBR_FULL", "RGB"))
-
-
-def _bytes(path: Path, span: Span) -> bytes:
-    with path.open("rb") as file:
-        file.seek(span.offset)
-        return file.read(span.length)
 
 
 def _require_size(content: bytes, pixels: StoredPixels) -> None:

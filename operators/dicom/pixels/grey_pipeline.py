@@ -95,7 +95,9 @@ def _of_presentation(levels: GreyLevels, pixels: StoredPixels, header: Dataset) 
     notes = list(modality.notes)
     grey = _windowed(modality, pixels, header, notes)
     given = grey is not None
-    if grey is None and _is_identity(pixels, header):
+    # Values without a window may be grey already (PS3.3 C.11.6: P-values)
+    shaped = bool(code_string((header,), "PresentationLUTShape"))
+    if grey is None and (shaped or pixels.bits_stored <= SHOWN_BITS):
         grey = (modality.values - modality.low) / (modality.high - modality.low)
     if grey is None or is_flat(np.clip(grey, 0, 1), levels):
         grey = stretched(modality.values, levels)
@@ -110,11 +112,6 @@ def _stretched_note(given: bool) -> Note:
         text = "The window of the header shows next to nothing: the contrast is chosen from the values."
         return Note(WINDOW_IGNORED, text)
     return Note(STRETCHED, "The header has no usable window: the contrast is chosen from the values.")
-
-
-def _is_identity(pixels: StoredPixels, header: Dataset) -> bool:
-    """Returns whether values without a window are grey already (PS3.3 C.11.6: P-values)."""
-    return pixels.bits_stored <= SHOWN_BITS or bool(code_string((header,), "PresentationLUTShape"))
 
 
 def _modality(levels: GreyLevels, pixels: StoredPixels, header: Dataset) -> Modality:

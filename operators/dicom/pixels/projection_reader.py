@@ -91,7 +91,8 @@ def require_projection(series: Series) -> StoredPixels:
     if not supported(pixels.transfer_syntax_uid):
         text = f"expected a supported transfer syntax, got {pixels.transfer_syntax_uid}"
         raise UnreadableError(text, code="unsupported_transfer_syntax")
-    return replace(pixels, bits_stored=_bits(pixels))
+    # BitsStored, or all that are allocated where it is none that can be
+    return pixels if pixels.bits_stored >= 1 else replace(pixels, bits_stored=pixels.bits_allocated)
 
 
 def _require_photometric(pixels: StoredPixels) -> None:
@@ -101,11 +102,6 @@ def _require_photometric(pixels: StoredPixels) -> None:
     if pixels.photometric not in wanted:
         text = f"expected grey in one sample, got {pixels.samples} in {pixels.photometric or 'nothing named'}"
         raise UnreadableError(text, code="bad_photometric_interpretation")
-
-
-def _bits(pixels: StoredPixels) -> int:
-    """BitsStored, or all that are allocated where it is none that can be."""
-    return pixels.bits_stored if pixels.bits_stored >= 1 else pixels.bits_allocated
 
 
 def _decoded(frame: Frame, pixels: StoredPixels, series: Series) -> Stored:

@@ -141,11 +141,8 @@ def is_same(first: Dataset, second: Dataset, tag: BaseTag) -> bool:
     if tag not in first or tag not in second:
         return False
     one, other = first.get_item(tag), second.get_item(tag)
-    if one.value == other.value and one.VR == other.VR and has_same_charset(first, second):
+    # The same bytes are the same text only in the same character set
+    same_charset = first.get("SpecificCharacterSet") == second.get("SpecificCharacterSet")
+    if one.value == other.value and one.VR == other.VR and same_charset:
         return True
     return bool(first[tag].value == second[tag].value)
-
-
-def has_same_charset(first: Dataset, second: Dataset) -> bool:
-    """Returns whether the same bytes are the same text in both."""
-    return bool(first.get("SpecificCharacterSet") == second.get("SpecificCharacterSet"))

@@ -16,7 +16,8 @@ from operators.dicom.elements.inflation import read_inflated_span
 from operators.dicom.elements.pixel_element import Span
 from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.hounsfield.hounsfield import to_hu
-from operators.dicom.hounsfield.hounsfield_decision import is_checked, read_checked
+from operators.dicom.hounsfield.hounsfield_decision import read_checked
+from operators.dicom.hounsfield.hounsfield_header import CT
 from operators.dicom.hounsfield.hounsfield_mends import mend_storage
 from operators.dicom.pixels.decoding import Inflate, Stored, decode, supported
 from operators.errors import UnreadableError
@@ -48,7 +49,7 @@ def read_volume(series: Series, workers: int = 4) -> CtVolume:
     UnsuitableError if they are not Hounsfield units.
     """
     require_readable(series)
-    if not is_checked(series):
+    if series.modality != CT:
         return _read(series, workers)
     reader = _Reader(series, np.empty((0, 0, 0), np.int16), _inflate(series.frames, workers))
     mended = mend_storage(series, reader.stored)

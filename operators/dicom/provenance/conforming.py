@@ -47,13 +47,8 @@ class ConformingHeader:
 
 
 @dataclass(frozen=True)
-class Bad:
-    """A value that does not conform."""
-
-
-@dataclass(frozen=True)
 class Found:
-    """A conforming value, and what was done to make it conform ('' for nothing)."""
+    """A conforming value, and what was done to make it conform ('' for nothing); any other is None."""
 
     value: str | list[str] | int | float | list[Dataset]
     note: str = ""
@@ -65,7 +60,7 @@ def conforming_header(header: Dataset) -> ConformingHeader:
     copied, notes = Dataset(), [] if character_set.is_known else [(CHARACTER_SET, UNKNOWN)]
     for row in (row for tag, row in _BY_TAG.items() if tag in header):
         found = _found(header, row, character_set)
-        if isinstance(found, Bad):
+        if found is None:
             notes.append((row.keyword, row.otherwise.value))
             found = Found("")
         elif found.note:
@@ -85,19 +80,19 @@ def sentences(notes: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     )
 
 
-def _found(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | Bad:
+def _found(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | None:
     vr = dictionary_VR(row.keyword)
     if vr == "SQ":
         return _items(header, row, character_set)
     if vr in _BINARY:
         return _number(header, row.keyword, vr)
     if vr not in TEXT:
-        return Bad()
+        return None
     content = _content(header, row.keyword)
     if content is None:
-        return Bad()
+        return None
     decoded = _decoded(content, vr, character_set)
-    return decoded if isinstance(decoded, Bad) else _checked(decoded, row, vr)
+    return decoded and _checked(decoded, row, vr)
 
 
 def _content(header: Dataset, keyword: str) -> bytes | str | None:
@@ -108,7 +103,7 @@ def _content(header: Dataset, keyword: str) -> bytes | str | None:
         if value is None:
             return ""
         if isinstance(value, bytes):
-            return value if _may_be_text(element) else None
+            return value if element.VR not in _NEVER_TEXT else None
         if isinstance(value, MultiValue | list | tuple):
             return None if any(isinstance(each, Dataset) for each in value) else "\\".join(map(str, value))
         return None if isinstance(value, Dataset) else str(value)
@@ -116,15 +111,10 @@ def _content(header: Dataset, keyword: str) -> bytes | str | None:
         return None
 
 
-def _may_be_text(element: DataElement | RawDataElement) -> bool:
-    """Returns whether bytes of that VR, which may be wrong, can be text; with None all can."""
-    return element.VR is None or element.VR not in _NEVER_TEXT
-
-
 _NEVER_TEXT = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "OD", "OF", "OL", "OV", "SQ"})
 
 
-def _decoded(content: bytes | str, vr: str, character_set: CharacterSet) -> Found | Bad:
+def _decoded(content: bytes | str, vr: str, character_set: CharacterSet) -> Found | None:
     """Decodes a text, in another character set if it does not fit; names may keep replacement characters."""
     if isinstance(content, str):
         text, fits = content, True
@@ -133,13 +123,13 @@ def _decoded(content: bytes | str, vr: str, character_set: CharacterSet) -> Foun
     elif content.isascii():
         text, fits = content.decode("ascii"), True
     else:
-        return Bad()
+        return None
     if REPLACEMENT in text:
-        return Found(text, REPLACED) if vr == "PN" else Bad()
+        return Found(text, REPLACED) if vr == "PN" else None
     return Found(text, "" if fits else OTHERWISE_DECODED)
 
 
-def _checked(found: Found, row: CopiedAttribute, vr: str) -> Found | Bad:
+def _checked(found: Found, row: CopiedAttribute, vr: str) -> Found | None:
     text = str(found.value).rstrip(_PADDING)
     parts = [text] if vr in PARAGRAPHS else text.split("\\")
     if vr in FREE_TEXT or vr in ("CS", "DS", "IS"):
@@ -149,11 +139,11 @@ def _checked(found: Found, row: CopiedAttribute, vr: str) -> Found | Bad:
         odd = not counted or any(is_too_long(vr, part) for part in parts)
         return Found(_one_or_many(parts), KEPT if odd else found.note)
     if not counted:
-        return Bad()
+        return None
     return _each_conforms(parts, row, vr, found.note)
 
 
-def _each_conforms(parts: list[str], row: CopiedAttribute, vr: str, note: str) -> Found | Bad:
+def _each_conforms(parts: list[str], row: CopiedAttribute, vr: str, note: str) -> Found | None:
     fine = [part if _conforms(part, row, vr) else None for part in parts]
     if None not in fine:
         return Found(_one_or_many(parts), note)
@@ -161,7 +151,7 @@ def _each_conforms(parts: list[str], row: CopiedAttribute, vr: str, note: str) -
         rewrite_value(vr, part) if good is None else good for good, part in zip(fine, parts, strict=True)
     ]
     whole = [part for part in written if part is not None and _conforms(part, row, vr)]
-    return Found(_one_or_many(whole), REWRITTEN) if len(whole) == len(parts) else Bad()
+    return Found(_one_or_many(whole), REWRITTEN) if len(whole) == len(parts) else None
 
 
 def _conforms(part: str, row: CopiedAttribute, vr: str) -> bool:
@@ -184,14 +174,14 @@ def _one_or_many(parts: list[str]) -> str | list[str]:
     return parts[0] if len(parts) == 1 else parts
 
 
-def _number(header: Dataset, keyword: str, vr: str) -> Found | Bad:
+def _number(header: Dataset, keyword: str, vr: str) -> Found | None:
     """Reads one binary number, which must have its own VR."""
     try:
         element = header.get_item(keyword)
         value = None if element is None else element.value
         if isinstance(value, bytes) and isinstance(element, RawDataElement):
             if element.VR not in (vr, None):
-                return Bad()
+                return None
             order = "<" if element.is_little_endian else ">"
             (value,) = struct.unpack(order + _BINARY[vr], value) if value else ("",)
         if value is None or value == "":
@@ -199,10 +189,10 @@ def _number(header: Dataset, keyword: str, vr: str) -> Found | Bad:
         struct.pack(_BINARY[vr], value)
         return Found(value)
     except (*VALUE_ERRORS, struct.error):
-        return Bad()
+        return None
 
 
-def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | Bad:
+def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -> Found | None:
     """Copies the items of a sequence that conform entirely."""
     try:
         alone = Dataset()  # pydicom stores converted values in the data set that it reads them from
@@ -210,7 +200,7 @@ def _items(header: Dataset, row: CopiedAttribute, character_set: CharacterSet) -
         given = alone[row.keyword].value
         found = [_item(item, character_set) for item in given or ()]
     except VALUE_ERRORS:
-        return Bad()
+        return None
     kept = [item for item in found if item is not None]
     if len(kept) == len(found):
         return Found(kept)
@@ -223,7 +213,7 @@ def _item(item: Dataset, character_set: CharacterSet) -> Dataset | None:
     copied = Dataset()
     for keyword in _keywords(item):
         found = _found(item, CopiedAttribute(keyword, Otherwise.OMITTED), own)
-        if isinstance(found, Bad) or found.note:
+        if found is None or found.note:
             return None
         copied.add(_element(keyword, found.value))
     return copied

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,14 @@ from pydicom.valuerep import DA, DT, TM
 from operators.dicom.elements.attributes import hint
 from operators.dicom.headers.series import Series
 from operators.dicom.provenance.coded_concepts import ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT, concept
-from operators.dicom.provenance.identity import decode_texts, derived_uid, fingerprint, weights_serial, whose
+from operators.dicom.provenance.identity import (
+    copy_identity,
+    decode_texts,
+    derived_uid,
+    fingerprint,
+    weights_serial,
+    whose,
+)
 from operators.errors import UnsuitableError
 from operators.packages.packages import ModelPackage
 from operators.segmentation.merging import network_runs_of
@@ -34,6 +42,7 @@ class Provenance:
 
     A `revision` above 1 replaces an earlier result, as series number and description then say; `network_runs`
     records how the networks were run. Results of a `correction` have UIDs of their own and say so.
+    `tracking_uids` are those that are known already, by tracking identifier.
     """
 
     series: Series
@@ -43,6 +52,7 @@ class Provenance:
     revision: int = 1
     network_runs: tuple[NetworkRun, ...] = ()
     correction: Correction | None = None
+    tracking_uids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def day_and_hour(self) -> tuple[DA, TM]:
@@ -67,8 +77,9 @@ class Provenance:
 
     def tracking_uid(self, tracking_identifier: str) -> UID:
         """Returns the tracking UID of one bone or fragment, the same in all results."""
-        if self.correction and tracking_identifier in self.correction.tracking_uids:
-            return UID(self.correction.tracking_uids[tracking_identifier])
+        known = self.correction.tracking_uids if self.correction else self.tracking_uids
+        if tracking_identifier in known:
+            return UID(known[tracking_identifier])
         return self.uid("tracking", tracking_identifier)
 
     def series_number(self, first: int) -> int:
@@ -128,20 +139,46 @@ def network_run_text(run: NetworkRun) -> str:
 
 def equipment(provenance: Provenance) -> dict[str, Any]:
     """Returns the equipment as highdicom's arguments for images."""
+    package = provenance.package
     return {
         "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": provenance.package.algorithm_name[:LONG_STRING],
-        "software_versions": versions(provenance),
-        "device_serial_number": weights_serial(provenance.package),
+        "manufacturer_model_name": package.algorithm_name[:LONG_STRING],
+        "software_versions": [
+            provenance.software_version,
+            f"{package.name} {package.version}"[:LONG_STRING],
+        ],
+        "device_serial_number": weights_serial(package),
     }
 
 
-def versions(provenance: Provenance) -> list[str]:
-    """Returns the versions of the program and of the package."""
-    return [
-        provenance.software_version,
-        f"{provenance.package.name} {provenance.package.version}"[:LONG_STRING],
-    ]
+@dataclass(frozen=True)
+class ResultSeries:
+    """A series of results: its name in UIDs, its number, and its description for people."""
+
+    name: str
+    number: int
+    description: str
+
+    def attributes(self, provenance: Provenance, instance: int | None = None) -> dict[str, Any]:
+        """Returns its only instance, or the n-th of several, as highdicom's arguments."""
+        own = () if instance is None else (str(instance),)
+        return {
+            "series_instance_uid": provenance.uid(f"{self.name} series"),
+            "series_number": provenance.series_number(self.number),
+            "series_description": provenance.description(self.description),
+            "sop_instance_uid": provenance.uid(self.name, *own),
+            "instance_number": instance or 1,
+            "specific_character_set": "ISO_IR 192",
+            **equipment(provenance),
+        }
+
+
+class PlainInstance(SOPClass):
+    """The SOP instance of a class that highdicom lacks."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._add_contributing_equipment(None)
 
 
 def device_uid(package: ModelPackage) -> UID:
@@ -149,8 +186,10 @@ def device_uid(package: ModelPackage) -> UID:
     return derived_uid("device", package.name, package.version, weights_serial(package))
 
 
-def set_dates(dataset: SOPClass, provenance: Provenance) -> None:
-    """Sets date and time of series and content, which highdicom takes from the clock."""
+def complete(dataset: SOPClass, provenance: Provenance) -> None:
+    """Adds patient, study and algorithm, and replaces the times of highdicom's clock."""
+    copy_identity(decode_texts(provenance.series.header), dataset)
+    mark(dataset, provenance)
     day, hour = provenance.day_and_hour
     dataset.ContentDate = dataset.SeriesDate = day
     dataset.ContentTime = dataset.SeriesTime = hour

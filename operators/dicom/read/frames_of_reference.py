@@ -11,7 +11,7 @@ import numpy as np
 
 from operators.dicom.headers.planes import Plane
 from operators.dicom.read.acquisition import acquired_alike
-from operators.dicom.read.geometry import lay_out
+from operators.dicom.read.geometry import Layout, lay_out
 from operators.dicom.read.kinds import by_kind, stack_of
 from operators.dicom.read.phases import SAME_POSITION_MM
 
@@ -45,6 +45,16 @@ def in_one_frame(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str, ...]]
     return list(planes), ()
 
 
+def even_layout(planes: Sequence[Plane]) -> Layout | None:
+    """Returns the layout of slices at even distances and different positions; None if they are not."""
+    stack = stack_of(planes)
+    if np.diff(np.sort(stack.depths_mm)).min() <= SAME_POSITION_MM:
+        return None
+    layout = lay_out(stack)
+    even = not layout.fault and not layout.aside and np.allclose(layout.k, np.rint(layout.k))
+    return layout if even else None
+
+
 def _with_frame(planes: Sequence[Plane], uid: str) -> list[Plane]:
     return [replace(plane, frame_of_reference_uid=uid) for plane in planes]
 
@@ -54,17 +64,14 @@ def _fill_gaps(planes: Sequence[Plane]) -> bool:
     kinds = by_kind(_with_frame(planes, ""))
     if len(kinds) > 1 or not next(iter(kinds)).position_given:
         return False
-    stack = stack_of(planes)
-    if np.diff(np.sort(stack.depths_mm)).min() <= SAME_POSITION_MM:
+    if even_layout(planes) is None:
         return False
-    layout = lay_out(stack)
-    even = not layout.fault and not layout.aside and np.allclose(layout.k, np.rint(layout.k))
     depths: dict[str, list[float]] = {}
     firsts: dict[str, Plane] = {}
-    for plane, depth_mm in zip(planes, stack.depths_mm.tolist(), strict=True):
+    for plane, depth_mm in zip(planes, stack_of(planes).depths_mm.tolist(), strict=True):
         depths.setdefault(plane.frame_of_reference_uid, []).append(depth_mm)
         firsts.setdefault(plane.frame_of_reference_uid, plane)
     ranges = [(min(each), max(each)) for each in depths.values()]
     between = any(a[0] < b[1] and b[0] < a[1] for a, b in combinations(ranges, 2))
     first, *others = firsts.values()
-    return even and between and all(acquired_alike(first, other) for other in others)
+    return between and all(acquired_alike(first, other) for other in others)

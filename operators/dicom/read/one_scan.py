@@ -20,9 +20,9 @@ import numpy as np
 
 from operators.dicom.headers.planes import Plane, SeriesKey
 from operators.dicom.read.acquisition import OF_A_SCAN, acquired_alike, complete_each_other, value_of
-from operators.dicom.read.geometry import ONE_SLICE, Layout, lay_out
+from operators.dicom.read.frames_of_reference import even_layout
+from operators.dicom.read.geometry import ONE_SLICE
 from operators.dicom.read.kinds import by_kind, stack_of
-from operators.dicom.read.phases import SAME_POSITION_MM
 from operators.dicom.read.splitting import SeriesPart
 from operators.geometry.volume import Grid
 
@@ -90,21 +90,11 @@ def _union_of_singles(group: Sequence[Piece]) -> Piece | None:
     planes = tuple(plane for piece in group for plane in piece.part.planes)
     if len(planes) < FEWEST_SINGLES or len(by_kind(planes)) > 1:
         return None
-    layout = _even_layout(planes)
+    layout = even_layout(planes)
     if layout is None or layout.grid is None or layout.grid.shape[2] > len(planes):
         return None
     key = min(piece.key for piece in group)
     return Piece(key, SeriesPart(planes, layout, "", (_under_several(planes), *layout.warnings)))
-
-
-def _even_layout(planes: Sequence[Plane]) -> Layout | None:
-    """Returns the layout of slices at even distances and different positions; None if they are not."""
-    stack = stack_of(planes)
-    if np.diff(np.sort(stack.depths_mm)).min() <= SAME_POSITION_MM:
-        return None
-    layout = lay_out(stack)
-    even = not layout.fault and not layout.aside and np.allclose(layout.k, np.rint(layout.k))
-    return layout if even else None
 
 
 def _grid(piece: Piece) -> Grid:
@@ -153,7 +143,7 @@ def _are_near(one: Piece, other: Piece) -> bool:
 def _union(one: Piece, other: Piece) -> Piece | None:
     """Returns both pieces as one; None if they are not one scan."""
     planes = (*one.part.planes, *other.part.planes)
-    layout = _even_layout(planes)
+    layout = even_layout(planes)
     if layout is None:
         return None
     place = dict(zip(layout.kept, layout.k, strict=True))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from operators.dicom.elements.attributes import hint, is_unusual, whole
 from operators.dicom.elements.inflation import read_inflated_span
-from operators.dicom.elements.pixel_element import Span
-from operators.dicom.headers.anatomy import body_part
-from operators.dicom.headers.planes import Plane
+from operators.dicom.headers.planes import Plane, frame_of, series_of
 from operators.dicom.headers.projection_spacing import projection_spacing
-from operators.dicom.headers.series import Fault, Frame, Series
+from operators.dicom.headers.series import Fault, Series
 from operators.dicom.read.series_groups import Group
 from operators.errors import UnreadableError, shortage
 from operators.geometry.projection import projection_grid
 
-NOWHERE = (float("nan"),) * 3
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _DOUBLE = "the image was found more than once and counts once"
 
@@ -53,27 +49,14 @@ def _projection(
     unique = list({plane.origin.frame_number: plane for plane in reversed(planes)}.values())[::-1]
     double = len(planes) - len(unique)
     first = unique[0]
-    header = first.sources[-1]
     fault = _fault(planes, unique)
-    spacing, _ = projection_spacing(header)
-    return Series(
-        study_instance_uid=group.key.study_instance_uid,
-        series_instance_uid=group.key.series_instance_uid,
-        sop_class_uid=group.key.sop_class_uid,
-        modality=group.key.modality,
-        description=hint(first.sources, "SeriesDescription"),
-        body_part=body_part(first.sources),
-        orientation=(),
-        rows=first.rows,
-        columns=first.columns,
-        frames=tuple(_frame(plane, k) for k, plane in enumerate(planes if double and fault else unique)),
-        grid=None if fault else projection_grid(first.rows, first.columns, spacing),
-        fault=fault,
-        frame_of_reference_uid=first.frame_of_reference_uid,
-        image_type=first.image_type,
-        kernel="",
-        slice_thickness_mm=0.0,
-        transfer_syntax_uid=first.transfer_syntax_uid,
+    spacing, _ = projection_spacing(first.sources[-1])
+    return series_of(
+        group.key,
+        first,
+        fault,
+        None if fault else projection_grid(first.rows, first.columns, spacing),
+        frames=tuple(frame_of(plane, k) for k, plane in enumerate(planes if double and fault else unique)),
         part=", ".join(filter(None, (group.label, part))),
         warnings=(
             *group.warnings,
@@ -82,7 +65,6 @@ def _projection(
             *_number_warnings(first),
             *damaged.get(group.key.series_instance_uid, ()),
         ),
-        header=header,
     )
 
 
@@ -95,18 +77,6 @@ def _fault(planes: Sequence[Plane], unique: Sequence[Plane]) -> Fault | None:
     if unique[0].pixels is None or unique[0].rows < 1 or unique[0].columns < 1:
         return Fault("no_image", "expected images, got instances without pixels")
     return None
-
-
-def _frame(plane: Plane, k: int) -> Frame:
-    return Frame(
-        plane.origin.path,
-        plane.origin.sop_instance_uid,
-        plane.origin.frame_number,
-        NOWHERE,
-        float(k),
-        plane.pixels,
-        plane.origin.key.series_instance_uid,
-    )
 
 
 def _number_warnings(plane: Plane) -> tuple[str, ...]:
@@ -143,17 +113,10 @@ def _stored(plane: Plane) -> bytes:
     """Returns the stored bytes of a frame; b"" if they cannot be read. Raises TransientError."""
     spans = plane.pixels.spans if plane.pixels else ()
     try:
-        return b"".join(_bytes(plane.origin.path, plane.transfer_syntax_uid, span) for span in spans)
+        path, deflated = plane.origin.path, plane.transfer_syntax_uid == DEFLATED
+        return b"".join(read_inflated_span(path, span) if deflated else span.read(path) for span in spans)
     except (OSError, UnreadableError) as error:
         short = shortage(error)
         if short is not None:
             raise short from error
         return b""
-
-
-def _bytes(path: Path, transfer_syntax_uid: str, span: Span) -> bytes:
-    if transfer_syntax_uid == DEFLATED:
-        return read_inflated_span(path, span)
-    with path.open("rb") as file:
-        file.seek(span.offset)
-        return file.read(span.length)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from operators.dicom.elements.meta_group import MAGIC, MAGIC_AT, META_AT
 from operators.dicom.headers.headers import read_header
 from operators.dicom.headers.planes import Plane, SeriesKey, planes_of, series_key
 from operators.dicom.headers.series import Series
@@ -61,7 +62,8 @@ def scan(folder: Path, readers: int = READERS) -> Scan:
     """
     files, closed = _files(folder)
     with ThreadPoolExecutor(readers) as pool:
-        batches = pool.map(_read_files, (files[n : n + BATCH] for n in range(0, len(files), BATCH)))
+        starts = range(0, len(files), BATCH)
+        batches = pool.map(lambda n: [_read_file(file) for file in files[n : n + BATCH]], starts)
         found = [content for batch in batches for content in batch]
     planes = [plane for planes in found if isinstance(planes, list) for plane in planes]
     unreadable = (*closed, *(file for file in found if isinstance(file, UnreadableFile)))
@@ -156,10 +158,6 @@ def _printable(path: Path) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _read_files(files: Sequence[_File]) -> list[list[Plane] | UnreadableFile | OtherFile]:
-    return [_read_file(file) for file in files]
-
-
 def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
     """Returns the planes of a file, or the reason why it has none."""
     key = NO_SERIES
@@ -204,15 +202,13 @@ _MARKS = (
 )
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
-# PS3.10 7.1; a DICOM file that is not an instance is a DICOMDIR.
-_MAGIC, _MAGIC_AT = b"DICM", 128
 
 
 def kind_of(path: Path) -> str:
     """Returns the kind of a file in words such as "a ZIP archive"; '' if it is unknown."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC:
+    if head[MAGIC_AT:META_AT] == MAGIC:  # a DICOM file that is not an instance
         return "a DICOMDIR"
     if head.startswith(_GZIP):
         return "a compressed NIfTI image" if ".nii" in path.suffixes else "a gzip archive"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 from operators.dicom.headers.planes import Plane, SeriesKey
 
@@ -50,27 +50,20 @@ def _spelled_alike(counted: Counter[SeriesKey]) -> dict[SeriesKey, SeriesKey]:
     """Returns the representative key of each: missing values and other spellings count as the usual value."""
     leaders: list[SeriesKey] = []
     keys: dict[SeriesKey, SeriesKey] = {}
-    for key in sorted(counted, key=lambda key: (-_stated_count(key), -counted[key], key)):
+    for key in sorted(counted, key=lambda key: (-sum(map(bool, astuple(key))), -counted[key], key)):
         leader = next((each for each in leaders if _may_be(key, each)), key)
         if leader is key:
             leaders.append(key)
         keys[key] = leader
     several = len(leaders) > 1
-    return {key: key if several and not _same(key, leader) else leader for key, leader in keys.items()}
-
-
-def _stated_count(key: SeriesKey) -> int:
-    return sum(bool(getattr(key, field.name)) for field in fields(key))
+    # A key that only states less than its leader may be that of any of several
+    return {key: key if several and not _may_be(leader, key) else leader for key, leader in keys.items()}
 
 
 def _may_be(key: SeriesKey, other: SeriesKey) -> bool:
     """Returns whether `key` agrees with `other` in everything that it states."""
-    pairs = [(getattr(key, field.name), getattr(other, field.name)) for field in fields(key)]
+    pairs = zip(astuple(key), astuple(other), strict=True)
     return all(not one or _plain(one) == _plain(two) for one, two in pairs)
-
-
-def _same(key: SeriesKey, other: SeriesKey) -> bool:
-    return _may_be(key, other) and _may_be(other, key)
 
 
 def _plain(value: str) -> str:

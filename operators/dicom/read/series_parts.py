@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from operators.dicom.elements.attributes import Sources, decimal, hint, is_unusual
 from operators.dicom.elements.image_classes import is_projection
-from operators.dicom.headers.anatomy import body_part
-from operators.dicom.headers.planes import Plane, SeriesKey
-from operators.dicom.headers.series import Fault, Frame, Series
-from operators.dicom.hounsfield.hounsfield_header import facts_of, flags
+from operators.dicom.headers.planes import Plane, SeriesKey, frame_of, series_of
+from operators.dicom.headers.series import Fault, Series
+from operators.dicom.hounsfield.hounsfield_header import Facts, flags
 from operators.dicom.read.kinds import typical
 from operators.dicom.read.one_scan import Piece, join_pieces
 from operators.dicom.read.projections import projections_of
@@ -63,24 +62,16 @@ def _series(key: SeriesKey, part: SeriesPart, damaged: Mapping[str, Sequence[str
     fault = _fault(part, first)
     uids = sorted({plane.origin.key.series_instance_uid for plane in planes})
     warnings = [text for uid in uids for text in damaged.get(uid, ())]
-    return Series(
-        study_instance_uid=key.study_instance_uid,
-        series_instance_uid=key.series_instance_uid,
-        sop_class_uid=key.sop_class_uid,
-        modality=key.modality,
-        description=hint(first.sources, "SeriesDescription"),
-        body_part=body_part(first.sources),
+    places = part.layout.k or map(float, range(len(planes)))
+    return series_of(
+        key,
+        first,
+        fault,
+        part.layout.grid,
         orientation=first.orientation or (),
-        rows=first.rows,
-        columns=first.columns,
-        frames=_frames(planes, part.layout.k),
-        grid=None if fault else part.layout.grid,
-        fault=fault,
-        frame_of_reference_uid=first.frame_of_reference_uid,
-        image_type=first.image_type,
+        frames=tuple(frame_of(plane, k, plane.position) for plane, k in zip(planes, places, strict=True)),
         kernel=hint(first.sources, "ConvolutionKernel"),
         slice_thickness_mm=_thickness_mm(first.sources),
-        transfer_syntax_uid=first.transfer_syntax_uid,
         part=part.label,
         warnings=(
             *part.warnings,
@@ -89,7 +80,6 @@ def _series(key: SeriesKey, part: SeriesPart, damaged: Mapping[str, Sequence[str
             *_number_warnings(first),
             *warnings,
         ),
-        header=first.sources[-1],
     )
 
 
@@ -102,28 +92,6 @@ def _fault(part: SeriesPart, first: Plane) -> Fault | None:
     if first.pixels is None:
         return Fault("no_image", "expected images, got instances without pixels")
     return None
-
-
-def _frames(planes: Sequence[Plane], k: tuple[float, ...]) -> tuple[Frame, ...]:
-    nowhere = (float("nan"),) * 3
-    indices = k or tuple(map(float, range(len(planes))))
-    return tuple(
-        Frame(
-            plane.origin.path,
-            plane.origin.sop_instance_uid,
-            plane.origin.frame_number,
-            _triple(plane.position or nowhere),
-            index,
-            plane.pixels,
-            plane.origin.key.series_instance_uid,
-        )
-        for plane, index in zip(planes, indices, strict=True)
-    )
-
-
-def _triple(position: tuple[float, ...]) -> tuple[float, float, float]:
-    x, y, z = position
-    return x, y, z
 
 
 def _thickness_mm(sources: Sources) -> float:
@@ -149,7 +117,7 @@ def _rescale_warnings(planes: Sequence[Plane]) -> tuple[str, ...]:
     """Returns the doubts that headers leave about the values; the image decides when it is read."""
     first = planes[0]
     pixels = [plane.pixels for plane in planes if plane.pixels]
-    facts = facts_of(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
+    facts = Facts.of_planes(first.origin.key.modality, first.image_type, pixels, first.sources[-1])
     return (*_missing_intercepts(planes), *(note.text for note in flags(facts)))
 
 

@@ -47,7 +47,8 @@ def split_series(planes: Sequence[Plane]) -> list[SeriesPart]:
     for n, (kind, members) in enumerate(sorted(kinds.items(), key=lambda pair: pair[0]), 1):
         label = f"part {n} of {len(kinds)} by {names}" if names else ""
         others = sum(len(each) for key, each in kinds.items() if key != kind and not key.localizer)
-        found = _located_parts(members, label) if kind.position_given else [_unlocated(members, label)]
+        unlocated = None if kind.position_given else _missing(members[0])
+        found = [_faulty(members, label, unlocated)] if unlocated else _located_parts(members, label)
         parts += [with_warnings(part, _loss(others, names)) for part in found]
     return [with_warnings(part, (*warnings, *of_frames)) for part in parts]
 
@@ -89,10 +90,6 @@ def _without_duplicates(planes: Sequence[Plane]) -> tuple[list[Plane], tuple[str
         unique.setdefault(plane.order, plane)
     double = len(ordered) - len(unique)
     return list(unique.values()), (f"{double} images were found more than once and count once",)
-
-
-def _unlocated(planes: Sequence[Plane], label: str) -> SeriesPart:
-    return _faulty(planes, label, _missing(planes[0]))
 
 
 def _faulty(planes: Sequence[Plane], label: str, fault: tuple[str, str]) -> SeriesPart:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from highdicom.base import SOPClass
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -17,13 +14,14 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
 from scipy import ndimage
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import copy_identity, decode_texts
 from operators.dicom.provenance.provenance import (
     LONG_STRING,
     NOT_FOR_DIAGNOSIS,
+    PlainInstance,
     Provenance,
     algorithm,
     equipment,
@@ -45,14 +43,6 @@ DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 CONTOUR_DATA = Tag(0x3006, 0x0050)
 
 
-class StructureSet(SOPClass):
-    """The SOP instance of an RT Structure Set, for which highdicom has no class."""
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(sop_class_uid=RTStructureSetStorage, modality="RTSTRUCT", **given)
-        self._add_contributing_equipment(None)
-
-
 @dataclass(frozen=True, eq=False)
 class Contour:
     """A closed outline (N, 3), LPS in mm, on one of the series' frames."""
@@ -64,10 +54,10 @@ class Contour:
 def write_structures(segmentation: Segmentation, provenance: Provenance, path: Path) -> Path:
     """Writes an RT Structure Set (PS3.3 A.19). Raises OutputError, or UnsuitableError without voxels."""
     dataset = make_structures(segmentation, provenance)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    return write_dataset(path, dataset)
 
 
-def make_structures(segmentation: Segmentation, provenance: Provenance) -> StructureSet:
+def make_structures(segmentation: Segmentation, provenance: Provenance) -> PlainInstance:
     """Returns the structure set without writing it; the same input gives the same UIDs."""
     series = provenance.series
     if series.is_projection:
@@ -78,7 +68,9 @@ def make_structures(segmentation: Segmentation, provenance: Provenance) -> Struc
     segments = [segment for segment in segmentation.segments if contours[segment.value]]
     if not segments:
         raise UnsuitableError("expected at least one labelled voxel, got none", code="nothing_found")
-    dataset = StructureSet(
+    dataset = PlainInstance(
+        sop_class_uid=RTStructureSetStorage,
+        modality="RTSTRUCT",
         study_instance_uid=series.study_instance_uid,
         series_instance_uid=provenance.uid("series", "structures"),
         series_number=provenance.series_number(SERIES_NUMBER),
@@ -121,7 +113,7 @@ def contours_of(segmentation: Segmentation, series: Series) -> dict[int, list[Co
     return found
 
 
-def describe_structures(dataset: StructureSet, provenance: Provenance) -> None:
+def describe_structures(dataset: PlainInstance, provenance: Provenance) -> None:
     """Sets the label and dates, and marks the structure set as unapproved."""
     day, hour = provenance.day_and_hour
     dataset.SeriesDate = dataset.StructureSetDate = day

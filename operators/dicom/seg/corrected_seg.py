@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from highdicom.color import CIELabColor
@@ -105,7 +104,11 @@ def make_corrected(
         series_description="Corrected segments (not for diagnosis)",
         instance_number=1,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **equipment_of(original),
+        manufacturer=original.Manufacturer,
+        manufacturer_model_name=original.ManufacturerModelName,
+        # A list, as pydicom warns of a tuple
+        software_versions=list(original.SoftwareVersions),  # type: ignore[arg-type]
+        device_serial_number=original.DeviceSerialNumber,
         **content_attributes(made.made_at, CORRECTED, f"{made.who[: LONG_STRING - 1]}^"),
     )
     copy_identity(header, dataset)
@@ -114,17 +117,6 @@ def make_corrected(
     dataset.ContentQualification = "RESEARCH"
     name_dimensions(dataset, made.uid("dimensions"))
     return dataset
-
-
-def equipment_of(original: Dataset) -> dict[str, Any]:
-    """Returns the equipment that made the original as highdicom's arguments."""
-    return {
-        "manufacturer": original.Manufacturer,
-        "manufacturer_model_name": original.ManufacturerModelName,
-        # A list, as pydicom warns of a tuple
-        "software_versions": list(original.SoftwareVersions),
-        "device_serial_number": original.DeviceSerialNumber,
-    }
 
 
 def describe_splits(items: Sequence[Dataset], made: Corrected) -> dict[int, Dataset]:

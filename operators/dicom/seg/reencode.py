@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from operators.dicom.elements.attributes import items, uid
@@ -55,24 +54,13 @@ class PackageOfProjectionSeg(PackageOfSeg):
     reads: ClassVar[str] = "projection"
 
 
-@dataclass(frozen=True, eq=False)
-class ProvenanceOfSeg(Provenance):
-    """The provenance that a SEG states; `tracking_uids` are those of its segments by tracking identifier.
-
-    Its other UIDs are not those of the run that wrote the SEG, which depend on slices without a segment, on
-    the package's options and on how the networks were run: a SEG does not state all of these.
-    """
-
-    tracking_uids: Mapping[str, str] = field(default_factory=dict)
-
-    def tracking_uid(self, tracking_identifier: str) -> UID:
-        """See Provenance: the SEG's own, which the report names too."""
-        return UID(self.tracking_uids[tracking_identifier])
-
-
 def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     """Returns the segmentation of a SEG, without volumes, and its provenance. Raises UnreadableError, or
     UnsuitableError for a SEG that is not Osteon's, whose algorithm would have to be invented.
+
+    Tracking UIDs are the SEG's own, which the report names too. Other UIDs are not those of the run that
+    wrote the SEG, which depend on slices without a segment, on the package's options and on how the networks
+    were run: a SEG does not state all of these.
     """
     label_map, infos = read_seg(path)
     dataset = dcmread(path, stop_before_pixels=True)
@@ -81,16 +69,15 @@ def read_provenance(path: Path) -> tuple[Segmentation, Provenance]:
     tracking_uids = {item.TrackingID: item.TrackingUID for item in dataset.SegmentSequence}
     is_corrected = dataset.ContentLabel == CORRECTED
     correction = Correction(str(dataset.SOPInstanceUID), tracking_uids) if is_corrected else None
-    package = package_of(dataset)
     revision = 1 if is_corrected else int(dataset.SeriesNumber) - SERIES_NUMBER + 1
     number = SOURCE_NUMBER.search(str(dataset.SeriesDescription))
     dataset.SeriesNumber = number[1] if number else None  # as in the source's own header
-    series, version = series_of(dataset, label_map.grid), str(dataset.SoftwareVersions[0])
-    provenance = ProvenanceOfSeg(
-        series,
+    package = package_of(dataset)
+    provenance = Provenance(
+        series_of(dataset, label_map.grid),
         package,
-        made_at(dataset),
-        version,
+        datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime)),
+        str(dataset.SoftwareVersions[0]),
         revision,
         correction=correction,
         tracking_uids=tracking_uids,
@@ -116,11 +103,6 @@ def package_of(dataset: Dataset) -> PackageOfSeg:
     )
 
 
-def made_at(dataset: Dataset) -> datetime:
-    """Returns the creation time of the SEG."""
-    return datetime.combine(DA(dataset.ContentDate), TM(dataset.ContentTime))
-
-
 def series_of(dataset: Dataset, grid: Grid) -> Series:
     """Recovers the source series, of which a SEG references the slices that hold a segment."""
     source = dataset.ReferencedSeriesSequence[0]
@@ -128,22 +110,11 @@ def series_of(dataset: Dataset, grid: Grid) -> Series:
         study_instance_uid=uid((dataset,), "StudyInstanceUID"),
         series_instance_uid=uid((source,), "SeriesInstanceUID"),
         sop_class_uid=uid((source.ReferencedInstanceSequence[0],), "ReferencedSOPClassUID"),
-        modality="",
-        description="",
-        body_part="",
-        orientation=(),
         rows=grid.shape[1],
         columns=grid.shape[0],
         frames=frames_of(dataset, series_by_instance(dataset)),
         grid=grid,
-        fault=None,
         frame_of_reference_uid=grid.frame_of_reference_uid,
-        image_type=(),
-        kernel="",
-        slice_thickness_mm=0.0,
-        transfer_syntax_uid="",
-        part="",
-        warnings=(),
         header=dataset,
     )
 

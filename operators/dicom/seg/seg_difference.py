@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from operators.dicom.seg.seg_reader import SegmentInfo, read_seg_on, read_segments
-from operators.evaluation.changes import Change
+from operators.evaluation.metrics import Change
 from operators.geometry.volume import Grid
 
 

@@ -42,23 +42,22 @@ def is_rtstruct(path: Path) -> bool:
 
 def referenced_series(path: Path) -> str:
     """Returns the series instance UID of the images that a SEG was made from, '' if it does not say."""
-    try:
-        dataset = dcmread(path, stop_before_pixels=True)
-        series = items(dataset, "ReferencedSeriesSequence")
-    except READ_ERRORS:
-        return ""
+    series = _referenced(path)
     return str(series[0].get("SeriesInstanceUID", "")) if series else ""
 
 
 def referenced_instances(path: Path) -> frozenset[str]:
     """Returns the SOP instance UIDs of the images that a SEG was made from; none if it does not say."""
-    try:
-        dataset = dcmread(path, stop_before_pixels=True)
-        series = items(dataset, "ReferencedSeriesSequence")
-        named = [each for one in series for each in items(one, "ReferencedInstanceSequence")]
-    except READ_ERRORS:
-        return frozenset()
+    named = (each for one in _referenced(path) for each in items(one, "ReferencedInstanceSequence"))
     return frozenset(str(each.get("ReferencedSOPInstanceUID", "")) for each in named)
+
+
+def _referenced(path: Path) -> tuple[Dataset, ...]:
+    """Returns the series that a SEG refers to; none if it does not say."""
+    try:
+        return items(dcmread(path, stop_before_pixels=True), "ReferencedSeriesSequence")
+    except READ_ERRORS:
+        return ()
 
 
 @dataclass(frozen=True)

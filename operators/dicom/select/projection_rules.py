@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pydicom.uid import (
-    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    SecondaryCaptureImageStorage,
-)
-
 from operators.dicom.elements.attributes import code_string, hint, items, values
+from operators.dicom.elements.image_classes import CAPTURES
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.grey_pipeline import is_for_processing
 from operators.dicom.pixels.projection_reader import require_projection
@@ -27,16 +22,6 @@ OTHER_KINDS = {
     "RF": "fluoroscopy",
     "XA": "angiography",
 }
-CAPTURES = frozenset(
-    map(
-        str,
-        (
-            SecondaryCaptureImageStorage,
-            MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-            MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-        ),
-    )
-)
 # PS3.3 C.8.6.1, C.7.3.1.1.1: the modality of a secondary capture is what acquired its data in the first place
 X_RAY = ("CR", "DX", "RG")
 # PS3.3 C.8.6.1, Conversion Type: films and images that were scanned, and what came by a digital interface

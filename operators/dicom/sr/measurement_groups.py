@@ -25,10 +25,12 @@ from operators.dicom.provenance.provenance import MANUFACTURER, Provenance, para
 from operators.dicom.provenance.source_references import nearest
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.dicom.sr.measurement_items import (
-    certainty_items,
-    count_item,
+    COUNT,
+    FRAGMENT_COUNT,
+    FRAGMENTS,
+    certainty,
     flag_item,
-    fracture_certainty_items,
+    number,
     place_items,
     segment_items,
     whole_bone_evaluations,
@@ -37,7 +39,7 @@ from operators.dicom.sr.measurement_items import (
 from operators.errors import OutputError
 from operators.geometry.volume import LabelMap
 from operators.packages.structures import Code
-from operators.segmentation.measurements import SegmentMeasurements
+from operators.segmentation.measurements import Measured, SegmentMeasurements
 from operators.segmentation.segmentation import Flag, Segment, Segmentation
 
 # PS3.16 CID 100
@@ -136,7 +138,7 @@ def segment_group(
         measurements=[
             *segment_items(found.row),
             *(whole_bone_items(found.row) if segment.fragment is None else ()),
-            *certainty_items(segment),
+            *certainty(segment.confidence),
         ],
         qualitative_evaluations=[
             *(whole_bone_evaluations(found.row) if segment.fragment is None else ()),
@@ -158,9 +160,9 @@ def bone_group(
         finding_sites=[site(first)],
         algorithm_id=algorithm_of(provenance, first.bone),
         measurements=[
-            count_item(len(fragments)),
+            number(FRAGMENT_COUNT, Measured(len(fragments)), FRAGMENTS, COUNT),
             *whole_bone_items(row),
-            *fracture_certainty_items(first),
+            *certainty(first.fracture_probability),
         ],
         qualitative_evaluations=whole_bone_evaluations(row) or None,
     )

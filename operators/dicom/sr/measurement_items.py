@@ -5,7 +5,6 @@ from __future__ import annotations
 from zlib import crc32
 
 from highdicom.sr import Measurement, MeasurementProperties, QualitativeEvaluation
-from pydicom.dataset import Dataset
 
 from operators.dicom.provenance.coded_concepts import concept
 from operators.measure.flags import MEANINGS
@@ -23,7 +22,7 @@ from operators.segmentation.measurements import (
     SegmentMeasurements,
     VertebralBody,
 )
-from operators.segmentation.segmentation import Flag, Segment
+from operators.segmentation.segmentation import Flag
 
 # For concepts without a code among those of DICOM, SNOMED CT and IBSI that pydicom 3.0.2 holds
 PRIVATE = "99OSTEON"
@@ -89,18 +88,8 @@ def segment_items(row: SegmentMeasurements) -> list[Measurement]:
     ]
 
 
-def certainty_items(segment: Segment) -> list[Measurement]:
-    """Returns the probability that a bone is present, or a fragment separate, if it is calibrated."""
-    return certainty(segment.confidence)
-
-
-def fracture_certainty_items(segment: Segment) -> list[Measurement]:
-    """Returns the probability that a segment's bone is fractured; nothing if it is not calibrated."""
-    return certainty(segment.fracture_probability)
-
-
 def certainty(probability: float | None) -> list[Measurement]:
-    """Returns a stated probability in percent; nothing if it is unknown."""
+    """Returns a stated probability in percent; nothing if it is unknown, as it is not calibrated."""
     if probability is None:
         return []
     return [number(CERTAINTY, Measured(probability * 100), PERCENT, CALIBRATED, digits=0)]
@@ -130,36 +119,14 @@ def displacement_items(moved: Displacement) -> list[Measurement]:
 
 def whole_bone_items(row: SegmentMeasurements) -> list[Measurement]:
     """Returns what could be measured of a whole bone, on its first segment."""
-    return [*long_bone_items(row), *body_items(row)]
-
-
-def whole_bone_evaluations(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
-    """Returns what was told of a whole bone in words, on its first segment."""
-    return [*region_items(row), *grade_items(row)]
-
-
-def long_bone_items(row: SegmentMeasurements) -> list[Measurement]:
-    """Returns what could be measured of a whole long bone, on its first segment."""
-    bone = row.long_bone or LongBone()
+    bone, body = row.long_bone or LongBone(), row.vertebral_body or VertebralBody()
     radius = bone.head.radius_mm if isinstance(bone.head, HeadSphere) else None
+    heights = body.heights_mm if isinstance(body.heights_mm, BodyHeights) else None
+    loss = Measured(100 * body.loss.share) if isinstance(body.loss, HeightLoss) else None
     found = (
         (HEAD_RADIUS, radius, MM, SPHERE),
         (NECK_SHAFT_ANGLE, bone.neck_shaft_deg, DEGREE, AXES),
         (BONE_LENGTH, bone.length_mm, MM, FARTHEST),
-    )
-    return [
-        number(name, value, unit, method, digits=1)
-        for name, value, unit, method in found
-        if isinstance(value, Measured)
-    ]
-
-
-def body_items(row: SegmentMeasurements) -> list[Measurement]:
-    """Returns what could be measured of a vertebral body, on its bone's first segment."""
-    body = row.vertebral_body or VertebralBody()
-    heights = body.heights_mm if isinstance(body.heights_mm, BodyHeights) else None
-    loss = Measured(100 * body.loss.share) if isinstance(body.loss, HeightLoss) else None
-    found = (
         *((name, getattr(heights, part, None), MM, COLUMNS) for part, name in BODY_HEIGHTS.items()),
         (HEIGHT_LOSS, loss, PERCENT, NEIGHBOURS),
         (TRABECULAR_HU, body.trabecular_hu, HOUNSFIELD, UNCORRECTED),
@@ -172,22 +139,17 @@ def body_items(row: SegmentMeasurements) -> list[Measurement]:
     ]
 
 
-def grade_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
-    """Returns Genant's grade of a deformed vertebral body; nothing at grade 0."""
-    loss = row.vertebral_body.loss if row.vertebral_body else None
-    if not isinstance(loss, HeightLoss) or not loss.grade:
-        return []
-    meaning = f"Grade {loss.grade}, {loss.form}"
-    code = Code(f"genant_{loss.grade}_{loss.form}", PRIVATE, meaning)
-    return [QualitativeEvaluation(concept(GENANT), concept(code))]
-
-
-def region_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
-    """Returns the region of a bone's fracture; nothing where it is not known."""
+def whole_bone_evaluations(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
+    """Returns the region of a bone's fracture, if known, and Genant's grade of a deformed vertebral body."""
     region = row.long_bone.region if row.long_bone else None
-    if not isinstance(region, FractureRegion):
-        return []
-    return [QualitativeEvaluation(concept(REGION), concept(Code(region.code, PRIVATE, region.meaning)))]
+    loss = row.vertebral_body.loss if row.vertebral_body else None
+    found = []
+    if isinstance(region, FractureRegion):
+        found.append((REGION, Code(region.code, PRIVATE, region.meaning)))
+    if isinstance(loss, HeightLoss) and loss.grade:
+        code, meaning = f"genant_{loss.grade}_{loss.form}", f"Grade {loss.grade}, {loss.form}"
+        found.append((GENANT, Code(code, PRIVATE, meaning)))
+    return [QualitativeEvaluation(concept(name), concept(code)) for name, code in found]
 
 
 def place_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
@@ -199,11 +161,6 @@ def place_items(row: SegmentMeasurements) -> list[QualitativeEvaluation]:
 def place_code(name: str) -> Code:
     """Returns a code of a place; a name may be longer than a code value (SH, 16 characters)."""
     return Code(f"place_{crc32(name.encode()):08x}", PRIVATE, name.capitalize())
-
-
-def count_item(fragments: int) -> Measurement:
-    """Returns the number of a bone's fragments."""
-    return number(FRAGMENT_COUNT, Measured(fragments), FRAGMENTS, COUNT)
 
 
 def number(
@@ -222,11 +179,7 @@ def number(
         else MeasurementProperties(upper_measurement_uncertainty=error, lower_measurement_uncertainty=error),
     )
     for part in item[0].get("ContentSequence", ()):
-        give_unit(part, unit)
+        for value in part.get("MeasuredValueSequence", ()):
+            # highdicom 0.28 writes "no units" for an error
+            value.MeasurementUnitsCodeSequence = [concept(unit)]
     return item
-
-
-def give_unit(part: Dataset, unit: Code) -> None:
-    """Gives an error the unit of its number; highdicom 0.28 writes "no units"."""
-    for value in part.get("MeasuredValueSequence", ()):
-        value.MeasurementUnitsCodeSequence = [concept(unit)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from highdicom.sr import (
@@ -21,22 +20,20 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
+from operators.dicom.headers.series import Frame
 from operators.dicom.provenance.coded_concepts import concept
 from operators.dicom.provenance.identity import (
     REQUIRED_PERHAPS_EMPTY,
-    copy_identity,
-    decode_texts,
     weights_serial,
 )
 from operators.dicom.provenance.provenance import (
     LONG_STRING,
     MANUFACTURER,
     Provenance,
+    ResultSeries,
+    complete,
     device_uid,
-    equipment,
-    mark,
-    set_dates,
 )
 from operators.dicom.sr.measurement_groups import CT_PROCEDURE, Group, volume_groups
 from operators.dicom.sr.measurement_items import PRIVATE
@@ -55,18 +52,8 @@ NAMES = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SegmentSequence"
 Report = Comprehensive3DSR | EnhancedSR
 
 
-@dataclass(frozen=True)
-class Document:
-    """A kind of report: its SOP class, what its UIDs are derived from, and how its series is called."""
-
-    sop_class: type[Comprehensive3DSR] | type[EnhancedSR]
-    name: str
-    series_number: int
-    description: str
-
-
 # After the SEG's
-MEASURES = Document(Comprehensive3DSR, "report", 9500, "measures")
+MEASURES = ResultSeries("report", 9500, "measures")
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ def write_report(segmentation: Segmentation, provenance: Provenance, seg: Path, 
     """
     header = dcmread(seg, stop_before_pixels=True, specific_tags=NAMES) if seg.is_file() else None
     dataset = make_report(segmentation, provenance, header)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    return write_dataset(path, dataset)
 
 
 def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset | None) -> Report:
@@ -94,31 +81,21 @@ def make_report(segmentation: Segmentation, provenance: Provenance, seg: Dataset
     groups = kind.groups(segmentation, provenance, seg)
     content = assemble_content(groups, kind.procedure, summary(segmentation), provenance)
     evidence = kind.evidence(provenance) + ([] if seg is None else [evidence_of(seg, provenance)])
-    dataset = assemble_report(MEASURES, content, evidence, provenance)
-    dataset.CodingSchemeIdentificationSequence = [scheme(PRIVATE, "Osteon's own codes")]
+    dataset = assemble_report(Comprehensive3DSR, MEASURES, content, evidence, provenance)
+    dataset.CodingSchemeIdentificationSequence = [own_scheme()]
     return dataset
 
 
 def assemble_report(
-    kind: Document, content: MeasurementReport | Dataset, evidence: list[Dataset], provenance: Provenance
+    sop_class: type[Comprehensive3DSR] | type[EnhancedSR],
+    series: ResultSeries,
+    content: MeasurementReport | Dataset,
+    evidence: list[Dataset],
+    provenance: Provenance,
 ) -> Report:
     """Builds a report with that content on the instances `evidence`."""
-    header = decode_texts(provenance.series.header)
-    dataset = kind.sop_class(
-        evidence=evidence,
-        content=content,
-        series_instance_uid=provenance.uid(f"{kind.name} series"),
-        series_number=provenance.series_number(kind.series_number),
-        series_description=provenance.description(kind.description),
-        sop_instance_uid=provenance.uid(kind.name),
-        instance_number=1,
-        is_complete=True,
-        specific_character_set="ISO_IR 192",
-        **equipment(provenance),
-    )
-    copy_identity(header, dataset)
-    mark(dataset, provenance)
-    set_dates(dataset, provenance)
+    dataset = sop_class(evidence=evidence, content=content, is_complete=True, **series.attributes(provenance))
+    complete(dataset, provenance)
     return dataset
 
 
@@ -139,16 +116,18 @@ def anonymous_evidence(provenance: Provenance) -> Dataset:
     return item
 
 
+def frame_evidence(frame: Frame, provenance: Provenance) -> Dataset:
+    """Returns the UIDs of the instance of a frame, without the patient."""
+    item, series = anonymous_evidence(provenance), provenance.series
+    item.SeriesInstanceUID = frame.series_instance_uid or series.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = series.sop_class_uid, frame.sop_instance_uid
+    return item
+
+
 def source_evidence(provenance: Provenance) -> list[Dataset]:
     """Returns the UIDs of the images, without the patient."""
-    found = []
-    for series_instance_uid, frames in provenance.series.frames_by_series().items():
-        for frame in frames:
-            item = anonymous_evidence(provenance)
-            item.SeriesInstanceUID = series_instance_uid
-            item.SOPClassUID, item.SOPInstanceUID = provenance.series.sop_class_uid, frame.sop_instance_uid
-            found.append(item)
-    return found
+    by_series = provenance.series.frames_by_series().values()
+    return [frame_evidence(frame, provenance) for frames in by_series for frame in frames]
 
 
 def assemble_content(
@@ -156,7 +135,8 @@ def assemble_content(
 ) -> MeasurementReport:
     """Returns the content of a report: the observer, its groups, and a summary in words."""
     report = MeasurementReport(
-        observation_context=observer(provenance),
+        # The observer is a device that changes with the weights
+        observation_context=ObservationContext(observer_device_context=observer_device(provenance)),
         procedure_reported=concept(procedure),
         title=concept(TITLE),
         imaging_measurements=groups,
@@ -164,11 +144,6 @@ def assemble_content(
     text = TextContentItem(concept(SUMMARY), "\n".join(sentences), RelationshipTypeValues.CONTAINS)
     report[0].ContentSequence.append(text)
     return report
-
-
-def observer(provenance: Provenance) -> ObservationContext:
-    """Returns the observer: a device that changes with the weights."""
-    return ObservationContext(observer_device_context=observer_device(provenance))
 
 
 def observer_device(provenance: Provenance) -> ObserverContext:
@@ -183,11 +158,11 @@ def observer_device(provenance: Provenance) -> ObserverContext:
     return ObserverContext(codes.DCM.Device, device)
 
 
-def scheme(designator: str, name: str) -> Dataset:
-    """Returns an unregistered coding scheme (PS3.3 8.3)."""
+def own_scheme() -> Dataset:
+    """Returns Osteon's own coding scheme, which is not registered (PS3.3 8.3)."""
     item = Dataset()
-    item.CodingSchemeDesignator = designator
-    item.CodingSchemeName = name
+    item.CodingSchemeDesignator = PRIVATE
+    item.CodingSchemeName = "Osteon's own codes"
     item.CodingSchemeResponsibleOrganization = MANUFACTURER
     return item
 

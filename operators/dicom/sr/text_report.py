@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from highdicom.sr import (
@@ -19,10 +18,10 @@ from highdicom.sr import (
 from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 
-from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.elements.atomic_file import write_dataset
 from operators.dicom.provenance.coded_concepts import concept
-from operators.dicom.provenance.provenance import LONG_STRING, Provenance, device_uid
-from operators.dicom.sr.report_writer import Document, assemble_report, source_evidence
+from operators.dicom.provenance.provenance import LONG_STRING, Provenance, ResultSeries, device_uid
+from operators.dicom.sr.report_writer import assemble_report, source_evidence
 from operators.packages.structures import Code
 from operators.render.page.figures import page_sentences, page_table
 from operators.render.page.sheet import Table
@@ -30,7 +29,7 @@ from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import NOTICE
 
 # Between the summary page's and the report's. Enhanced SR (PS3.3 A.35.2): the simplest that highdicom writes
-DOCUMENT = Document(EnhancedSR, "text report", 9550, "text report")
+SERIES = ResultSeries("text report", 9550, "text report")
 TEMPLATE = "2000"
 # PS3.16 CID 7000; CID 7001, whose headings LOINC has; CID 7002
 TITLE = Code("11528-7", "LN", "Radiology Report")
@@ -47,8 +46,8 @@ def write_text_report(made: Segmentation, provenance: Provenance, path: Path) ->
     Raises OutputError.
     """
     content, evidence = text_content(made, provenance), source_evidence(provenance)
-    dataset = assemble_report(DOCUMENT, content, evidence, provenance)
-    return write_whole(path, partial(dataset.save_as, enforce_file_format=True))
+    dataset = assemble_report(EnhancedSR, SERIES, content, evidence, provenance)
+    return write_dataset(path, dataset)
 
 
 def text_content(made: Segmentation, provenance: Provenance) -> ContainerContentItem:

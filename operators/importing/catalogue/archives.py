@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import stat
 import zipfile
 import zlib
@@ -13,7 +11,8 @@ from typing import NoReturn
 
 from operators.dicom.elements.atomic_file import unwritable_folder
 from operators.errors import ModelError
-from operators.importing.formats import FORMATS
+from operators.importing.catalogue.download import require_room
+from operators.importing.formats import is_network
 
 # Five folds of the largest published networks are 3 GB; checkpoints hardly shrink in a zip
 MOST_BYTES, MOST_FILES = 24 * 1024**3, 10_000
@@ -36,7 +35,7 @@ def unpack(archive: Path, folder: Path) -> Path:
                 )
             for member in members:
                 require_inside(member)
-            require_room(folder.parent, total)
+            require_room(folder.parent, total, "room to unpack weights")
             file.extractall(folder, members)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         text = f"expected a zip of weights in {archive.name}, got a damaged one: {error}"
@@ -62,14 +61,6 @@ def refuse(expected: str, got: str) -> NoReturn:
     )
 
 
-def require_room(folder: Path, needed_bytes: int) -> None:
-    """Raises OSError if the disk has less free space."""
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes:
-        text = f"{needed_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
-        raise OSError(errno.ENOSPC, text)
-
-
 def network_folder(folder: Path, pattern: str) -> Path:
     """Returns the only folder of a known format below `folder` that fits a pattern. Raises ModelError."""
     found = [path for path in [folder, *sorted(folder.rglob("*"))] if path.is_dir() and is_network(path)]
@@ -79,8 +70,3 @@ def network_folder(folder: Path, pattern: str) -> Path:
         text = f"expected one network in a folder like {pattern}, got {there}"
         raise ModelError(text, code="several_models" if fitting else "no_model")
     return fitting[0]
-
-
-def is_network(folder: Path) -> bool:
-    """Returns whether a folder holds a network in one of the formats."""
-    return any(known(folder) for known, _ in FORMATS.values())

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder
@@ -21,7 +21,7 @@ from operators.errors import ModelError, TransientError, reason
 from operators.importing.catalogue.listing import CatalogueNetwork
 
 Tell = Callable[[str, float | None, str], None]
-STAGE = "download"
+STAGE, ROOM = "download", "room for a download"
 CHUNK_BYTES = 1 << 20
 # Tries without a single new byte between them, and the pause before each further one
 TRIES, PAUSE_S = 4, 2.0
@@ -108,7 +108,9 @@ def download(
             failure = failure_text(error, task)
         tries = 0 if task.have_bytes > before else tries + 1
         if tries >= TRIES:
-            give_up(task, failure)
+            there = f"{task.have_bytes / 1e6:.1f} MB are there, and the same command goes on from them"
+            text = f"expected {network.archive}, but {failure}; {there}"
+            raise TransientError(text, code="download_broken")
         tell(STAGE, None, f"{failure}; trying again")
         sleep(PAUSE_S * tries)
     require_listed(task)
@@ -129,7 +131,7 @@ def transfer(task: Download, tell: Tell, open_: Open) -> int:
         have = have if goes_on else 0
         total = size_of(answer, have, goes_on)
         require_size(task, total)
-        require_room(task.part.parent, total - have)
+        require_room(task.part.parent, total - have, ROOM)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         task.note.write_text(json.dumps({"version": version}))
         with task.part.open("ab" if goes_on else "wb") as file:
@@ -169,12 +171,12 @@ def require_size(task: Download, total: int) -> None:
         )
 
 
-def require_room(folder: Path, missing_bytes: int) -> None:
-    """Raises OutputError if the disk has less free space than the rest of the archive needs."""
+def require_room(folder: Path, missing_bytes: int, purpose: str) -> None:
+    """Raises OutputError, which names the `purpose`, if the disk has less free space."""
     free = shutil.disk_usage(folder).free
     if free < missing_bytes:
         full = OSError(errno.ENOSPC, f"{missing_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
-        raise unwritable_folder(folder, "room for a download", full)
+        raise unwritable_folder(folder, purpose, full)
 
 
 def failure_text(error: Exception, task: Download) -> str:
@@ -182,7 +184,7 @@ def failure_text(error: Exception, task: Download) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return answer_text(error, task)
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        raise unwritable_folder(task.part.parent, "room for a download", error) from error
+        raise unwritable_folder(task.part.parent, ROOM, error) from error
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     return f"the transfer broke off: {reason(inner) if isinstance(inner, Exception) else inner}"
 
@@ -197,12 +199,6 @@ def answer_text(error: urllib.error.HTTPError, task: Download) -> str:
         return said
     text = f"expected the archive at {error.url}, {said}; fetch it by hand and install it with --from"
     raise ModelError(text, code="archive_missing") from error
-
-
-def give_up(task: Download, failure: str) -> NoReturn:
-    """Raises TransientError, which says what is there."""
-    there = f"{task.have_bytes / 1e6:.1f} MB are there, and the same command goes on from them"
-    raise TransientError(f"expected {task.network.archive}, but {failure}; {there}", code="download_broken")
 
 
 def require_listed(task: Download) -> None:

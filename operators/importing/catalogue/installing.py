@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,15 +111,12 @@ def archive_in(entry: CatalogueEntry, network: CatalogueNetwork, source: Path) -
 @contextmanager
 def unpacked(archives: Sequence[Path], models: Path, tell: Tell) -> Iterator[list[Path]]:
     """Yields the folder of each archive; those of files are temporary."""
-    part = Path(tempfile.mkdtemp(prefix=".unpack-", dir=models))
-    try:
+    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=models, ignore_cleanup_errors=True) as part:
         folders = []
         for at, archive in enumerate(archives):
             tell("unpack", at / len(archives), archive.name)
-            folders.append(archive if archive.is_dir() else unpack(archive, part / str(at)))
+            folders.append(archive if archive.is_dir() else unpack(archive, Path(part) / str(at)))
         yield folders
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def read_network(

@@ -16,8 +16,7 @@ from operators.importing.monai_bundle.bundle_outcomes import outcome_of
 from operators.importing.monai_bundle.bundle_transforms import class_name, require, steps_of
 from operators.importing.pickles import read_checkpoint
 from operators.importing.published import PublishedBundle, State, Wanted, missing_fold, reading, unsupported
-from operators.networks.architectures.architecture_table import maker_of
-from operators.networks.architectures.monai_architectures import CLASSES, MONAI_ARCHITECTURES
+from operators.networks.architectures.architecture_table import MONAI_ARCHITECTURES, MONAI_CLASSES, maker_of
 from operators.networks.weights import distinct
 from operators.packages.monai_bundle import SlidingWindow
 from operators.packages.plans import WeightsOrigin
@@ -65,7 +64,7 @@ def bundle_of(
     return PublishedBundle(
         origin=WeightsOrigin(
             "MONAI bundle",
-            name_of(metadata, folder),
+            str(metadata.get("name") or folder.resolve().name),
             str(metadata.get("version", "")),
             f"MONAI {metadata.get('monai_version', '')}".strip(),
         ),
@@ -83,17 +82,12 @@ def bundle_of(
     )
 
 
-def name_of(metadata: dict[str, Any], folder: Path) -> str:
-    """Returns the bundle's own name."""
-    return str(metadata.get("name") or folder.resolve().name)
-
-
 def network_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns the architecture and arguments of `network_def`. Raises ModelError for an unknown class."""
     target = str(given["_target_"])
     architecture = f"monai_{class_name(target, 'monai.networks.nets.').lower()}"
     if architecture not in MONAI_ARCHITECTURES:
-        known_names = ", ".join(CLASSES)
+        known_names = ", ".join(MONAI_CLASSES)
         unsupported(f"expected a network of MONAI's {known_names}, got {target}", "architecture_unknown")
     known = inspect.signature(maker_of(architecture)).parameters
     arguments = {}
@@ -149,7 +143,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
     """Returns the transforms of a Compose. Raises ModelError."""
     given = config.get(name)
     if class_name(str(given["_target_"]), "monai.transforms.") != "Compose":
-        unsupported(f"{name}: expected a Compose, got {given['_target_']}", "preprocessing_unsupported")
+        unsupported(f"{name}: expected a Compose, got {given['_target_']}")
     made: list[dict[str, Any]] = given["transforms"]
     return made
 
@@ -157,7 +151,7 @@ def transforms_of(config: BundleConfig, name: str) -> list[dict[str, Any]]:
 def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
     """Returns the patch and the sliding window. Raises ModelError for another inferer."""
     if class_name(str(given["_target_"]), "monai.inferers.") != "SlidingWindowInferer":
-        unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}", "preprocessing_unsupported")
+        unsupported(f"expected a SlidingWindowInferer, got {given['_target_']}")
     said = require(
         "SlidingWindowInferer",
         {key: given[key] for key in given if key not in ("_target_", "_desc_")},
@@ -178,7 +172,7 @@ def tiling_of(given: dict[str, Any]) -> tuple[tuple[int, ...], SlidingWindow]:
     )
     patch = tuple(int(side) for side in three(said["roi_size"]))
     if min(patch) < 1:
-        unsupported(f"SlidingWindowInferer: expected a patch, got {patch}", "preprocessing_unsupported")
+        unsupported(f"SlidingWindowInferer: expected a patch, got {patch}")
     return patch, SlidingWindow(
         overlap=tuple(float(share) for share in three(said["overlap"])),
         weights=said.get("mode", "constant"),

@@ -133,6 +133,5 @@ def combined(kind: type[ast.AST], left: Any, right: Any, text: str) -> Any:
 def refused(text: str) -> NoReturn:
     """Raises ModelError for an expression that would have to be executed."""
     unsupported(
-        f"expected a bundle of plain values, got the expression {text!r}: nothing of a bundle is executed",
-        "preprocessing_unsupported",
+        f"expected a bundle of plain values, got the expression {text!r}: nothing of a bundle is executed"
     )

@@ -32,19 +32,13 @@ def outcome_of(transforms: list[Given], values: tuple[int, ...]) -> LabelRules:
     if order not in ORDERS or seen[: len(order)] != order:
         unsupported(
             f"expected the post-processing in one of the orders {'; '.join(', '.join(o) for o in ORDERS)}, "
-            f"then the largest component, got {', '.join(seen)}",
-            "preprocessing_unsupported",
+            f"then the largest component, got {', '.join(seen)}"
         )
     outcome = replace(outcome, decided_first=order.index("AsDiscrete") < order.index("Invert"))
     if outcome.decided_first and not outcome.nearest:
-        unsupported(
-            "expected labels inverted to the nearest voxel, got interpolated ones",
-            "preprocessing_unsupported",
-        )
+        unsupported("expected labels inverted to the nearest voxel, got interpolated ones")
     if outcome.largest and outcome.decision == "threshold" and len(values) > 1:
-        unsupported(
-            "expected the largest component of labels, got that of regions", "preprocessing_unsupported"
-        )
+        unsupported("expected the largest component of labels, got that of regions")
     every = tuple(value for value in values if value)
     return replace(outcome, largest=every if outcome.largest == EVERY else outcome.largest)
 
@@ -53,7 +47,7 @@ def activations(given: Given, before: LabelRules) -> LabelRules:
     """Reads Activations."""
     said = require("Activations", given, sigmoid=False, softmax=False, other={None}, kind={None})
     if said["sigmoid"] and said["softmax"]:
-        unsupported("Activations: expected sigmoid or softmax, got both", "preprocessing_unsupported")
+        unsupported("Activations: expected sigmoid or softmax, got both")
     if said["sigmoid"]:
         return replace(before, activation="sigmoid")
     return replace(before, activation="softmax" if said["softmax"] else "none")
@@ -80,7 +74,7 @@ def as_discrete(given: Given, before: LabelRules) -> LabelRules:
     """Reads AsDiscrete: the greatest output, or each that reaches a threshold."""
     said = require("AsDiscrete", given, argmax=False, threshold=None, to_onehot={None}, rounding={None})
     if bool(said["argmax"]) == (said["threshold"] is not None):
-        unsupported("AsDiscrete: expected either argmax or a threshold", "preprocessing_unsupported")
+        unsupported("AsDiscrete: expected either argmax or a threshold")
     if said["argmax"]:
         return replace(before, decision="greatest")
     return replace(before, decision="threshold", threshold=float(plain_value(said["threshold"])))

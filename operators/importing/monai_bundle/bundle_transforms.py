@@ -20,7 +20,7 @@ def steps_of(transforms: list[Given]) -> tuple[Step, ...]:
     steps = [STEPS[name](given) for name, given in known(transforms, STEPS)]
     made = tuple(step for step in steps if step is not None)
     if [step.name for step in made].count("spacing") != 1:
-        unsupported("expected one Spacing among the transforms", "preprocessing_unsupported")
+        unsupported("expected one Spacing among the transforms")
     return made
 
 
@@ -34,9 +34,7 @@ def known(transforms: list[Given], table: Mapping[str, Any]) -> list[tuple[str, 
         name = class_name(target, "monai.transforms.")
         plain = next((name.removesuffix(s) for s in SUFFIXES if name.removesuffix(s) in table), name)
         if plain not in table:
-            unsupported(
-                f"expected transforms of {', '.join(table)}, got {target}", "preprocessing_unsupported"
-            )
+            unsupported(f"expected transforms of {', '.join(table)}, got {target}")
         said = {key: value for key, value in given.items() if key not in {*NAMES, "_disabled_"}}
         rows.append((plain, said))
     return rows
@@ -55,9 +53,7 @@ def require(name: str, given: Given, **defaults: object) -> Given:
     for key, value in given.items():
         allowed = defaults.get(key, set())
         if key not in defaults or (isinstance(allowed, set) and plain_value(value) not in allowed):
-            unsupported(
-                f"{name}: expected supported arguments, got {key} {value}", "preprocessing_unsupported"
-            )
+            unsupported(f"{name}: expected supported arguments, got {key} {value}")
     return {key: value for key, value in defaults.items() if not isinstance(value, set)} | given
 
 
@@ -107,9 +103,7 @@ def spacing(given: Given) -> Step:
     mm = [float(side) for side in (given_mm if isinstance(given_mm, list) else [given_mm])]
     mm += mm[-1:] * (3 - len(mm))
     if min(mm) <= 0:
-        unsupported(
-            f"Spacing: expected a positive spacing of each axis, got {mm}", "preprocessing_unsupported"
-        )
+        unsupported(f"Spacing: expected a positive spacing of each axis, got {mm}")
     return Step("spacing", {"mm": mm[:3]})
 
 
@@ -127,7 +121,7 @@ def scale_range(given: Given) -> Step:
     )
     both = [said["b_min"], said["b_max"]]
     if both.count(None) == 1 or said["a_min"] == said["a_max"]:
-        unsupported("ScaleIntensityRange: expected both ends of each range", "preprocessing_unsupported")
+        unsupported("ScaleIntensityRange: expected both ends of each range")
     to: Given = {} if None in both else {"to": [float(end) for end in both]}
     ends = {"low": float(said["a_min"]), "high": float(said["a_max"]), "clip": bool(said["clip"])}
     return Step("scale_range", ends | to)
@@ -181,7 +175,7 @@ def crop(given: Given) -> Step:
     )
     margin = plain_value(said["margin"])
     if not isinstance(margin, int) or (margin and not said["allow_smaller"]):
-        unsupported(f"CropForeground: expected no margin, got {margin}", "preprocessing_unsupported")
+        unsupported(f"CropForeground: expected no margin, got {margin}")
     return Step("crop", {"margin": margin})
 
 

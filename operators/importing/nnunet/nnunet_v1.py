@@ -46,11 +46,6 @@ PARTS = (
 )
 
 
-def is_nnunet_v1(folder: Path) -> bool:
-    """Returns whether a folder holds the files of nnU-Net v1."""
-    return (folder / "plans.pkl").is_file()
-
-
 def read_nnunet_v1(folder: Path, wanted: Wanted) -> PublishedModel:
     """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
@@ -121,9 +116,7 @@ def require_known(plans: dict[str, Any], trainer: str) -> None:
             f"expected a network of one channel, got {plans['num_modalities']}", "channels_unsupported"
         )
     if plans["use_mask_for_norm"][0]:
-        unsupported(
-            "expected normalisation of the whole image, got a masked one", "preprocessing_unsupported"
-        )
+        unsupported("expected normalisation of the whole image, got a masked one")
     if list(plans["all_classes"]) != list(range(1, int(plans["num_classes"]) + 1)):
         raise ValueError(f"expected classes 1, 2, 3, ..., got {list(plans['all_classes'])}")
 
@@ -162,7 +155,7 @@ def normalisation_of(plans: dict[str, Any]) -> tuple[Normalisation, tuple[float,
     """Returns the normalisation of intensities, and their window. Raises ModelError."""
     name = plans["normalization_schemes"][0]
     if name not in SCHEMES:
-        unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
+        unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}")
     if name != "CT":
         return Normalisation(SCHEMES[name]), WHOLE_RANGE_HU
     seen = plans["dataset_properties"]["intensityproperties"][0]

@@ -38,11 +38,6 @@ CONFIGURATION = re.compile(r"\w[\w.-]*")
 SEPARATE: dict[bool | None, Separate] = {None: "auto", True: "always", False: "never"}
 
 
-def is_nnunet_v2(folder: Path) -> bool:
-    """Returns whether a folder holds the files of nnU-Net v2."""
-    return (folder / "plans.json").is_file() and (folder / "dataset.json").is_file()
-
-
 def read_nnunet_v2(folder: Path, wanted: Wanted) -> PublishedModel:
     """Reads the model of a trainer's folder, and the previous stage if there is one. Raises ModelError."""
     checkpoints = fold_files(folder, wanted.checkpoint or CHECKPOINT, wanted.folds)
@@ -115,8 +110,7 @@ def guide_of(configuration: dict[str, Any]) -> Resampling:
     if configuration["resampling_fn_seg"] != RESAMPLING or how.order_across:
         unsupported(
             f"expected labels resampled by {RESAMPLING}, the nearest across slices, got "
-            f"{configuration['resampling_fn_seg']} of order {how.order_across}",
-            "preprocessing_unsupported",
+            f"{configuration['resampling_fn_seg']} of order {how.order_across}"
         )
     return how
 
@@ -150,9 +144,9 @@ def require_known(plans: dict[str, Any], configuration: dict[str, Any], dataset:
         ("resampling_fn_probabilities", RESAMPLING),
     ):
         if configuration[key] != known:
-            unsupported(f"expected {key} {known}, got {configuration[key]}", "preprocessing_unsupported")
+            unsupported(f"expected {key} {known}, got {configuration[key]}")
     if plans.get("label_manager", "LabelManager") != "LabelManager":
-        unsupported(f"expected LabelManager, got {plans['label_manager']}", "preprocessing_unsupported")
+        unsupported(f"expected LabelManager, got {plans['label_manager']}")
 
 
 def outputs_of(dataset: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]:
@@ -175,7 +169,7 @@ def normalisation_of(
     """Returns the normalisation of intensities, and their window. Raises ModelError."""
     name = configuration["normalization_schemes"][0]
     if name not in SCHEMES:
-        unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}", "preprocessing_unsupported")
+        unsupported(f"expected a normalisation of {list(SCHEMES)}, got {name}")
     masked = bool(configuration["use_mask_for_norm"][0])
     if SCHEMES[name] != "ct":
         return Normalisation(SCHEMES[name], masked=masked), WHOLE_RANGE_HU

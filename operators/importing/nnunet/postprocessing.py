@@ -83,9 +83,7 @@ def rule_of(name: str, given: dict[str, Any]) -> Largest:
     strange = {**given, "background_label": given.get("background_label", 0)}
     wanted = strange.pop("labels_or_regions", None)
     if name != KEEP_LARGEST or strange != {"background_label": 0}:
-        unsupported(
-            f"expected post-processing by {KEEP_LARGEST}, got {name} {given}", "preprocessing_unsupported"
-        )
+        unsupported(f"expected post-processing by {KEEP_LARGEST}, got {name} {given}")
     return Largest(flat(wanted), CORNERS)
 
 

@@ -10,8 +10,7 @@ from operators.packages.levels import LevelRules
 from operators.packages.packages import Label, ModelPackage
 from operators.packages.structures import Structure
 from operators.segmentation.colours import fragment_colour
-from operators.segmentation.levels import LevelName
-from operators.segmentation.segmentation import Segment, Segmentation
+from operators.segmentation.segmentation import LevelName, Segment, Segmentation
 
 
 def vertebral_levels(bone: MeasuredBone, rows: Rows) -> list[Segment]:

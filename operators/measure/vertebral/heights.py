@@ -44,7 +44,7 @@ def body_shape(mask: Mask, grid: Grid) -> BodyShape | None:
         return None
     field = ndimage.gaussian_filter(np.pad(mask, 2).astype(np.float32), SMOOTHING)
     inside = sample(field, grid, axes)
-    depth = run_at(inside.mean(axis=0) >= SURFACE, middle_of(inside))
+    depth = run_at(inside.mean(axis=0) >= SURFACE, (inside.shape[1] // 2, inside.shape[2] // 2))
     if depth is None:
         return None
     front_mm, back_mm = (STEP_MM * (n - inside.shape[1] // 2) for n in depth)
@@ -62,11 +62,6 @@ def sample(field: NDArray[np.float32], grid: Grid, axes: BodyAxes) -> NDArray[np
     ijk = grid.to_ijk(axes.to_lps(points)) + 2
     found: NDArray[np.float32] = ndimage.map_coordinates(field, np.moveaxis(ijk, -1, 0), order=1, cval=0.0)
     return found
-
-
-def middle_of(inside: NDArray[np.float32]) -> tuple[int, int]:
-    """Returns the index (Y, Z) of the body's centre."""
-    return inside.shape[1] // 2, inside.shape[2] // 2
 
 
 def run_at(inside: Mask, middle: tuple[int, int]) -> tuple[int, int] | None:

@@ -11,7 +11,6 @@ from torch import nn
 
 from operators.errors import ModelError
 from operators.networks.architectures.level_reader import LevelReader
-from operators.networks.architectures.monai_architectures import MONAI_ARCHITECTURES
 from operators.networks.architectures.nnunet_architectures import NNUNET_ARCHITECTURES
 from operators.networks.architectures.own_unets import SubpixelUNet, plain_unet
 from operators.networks.architectures.radiograph_network import RadiographReader
@@ -42,6 +41,22 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "level_reader": LevelReader,
     **NNUNET_ARCHITECTURES,
 }
+
+
+# MONAI's classes that bundles use: networks with one input and one output of its size, constructed from plain
+# values; named by `_target_` in lower case
+MONAI_CLASSES = (
+    "UNet",
+    "BasicUNet",
+    "DynUNet",
+    "SegResNet",
+    "SegResNetDS",
+    "AttentionUnet",
+    "VNet",
+    "UNETR",
+    "SwinUNETR",
+)
+MONAI_ARCHITECTURES = {f"monai_{name.lower()}": f"monai.networks.nets:{name}" for name in MONAI_CLASSES}
 
 
 def maker_of(architecture: str) -> Callable[..., nn.Module]:

@@ -21,37 +21,9 @@ from operators.networks.architectures.unets import (
 from operators.packages.packages import NetworkSpec
 
 
-def plain_encoder(
-    layers: Layers,
-    inputs: int,
-    features: Sequence[int],
-    kernels: Sequence[Sides],
-    strides: Sequence[Sides],
-    blocks: Sequence[int],
-) -> Encoder:
-    """Returns an encoder of stacks of convolutions."""
-    before = (inputs, *features)
-    rows = zip(blocks, before[:-1], features, kernels, strides, strict=True)
-    return Encoder([nn.Sequential(ConvStack(layers, *row)) for row in rows])
-
-
-def residual_encoder(
-    layers: Layers,
-    inputs: int,
-    features: Sequence[int],
-    kernels: Sequence[Sides],
-    strides: Sequence[Sides],
-    blocks: Sequence[int],
-) -> Encoder:
-    """Returns an encoder with a stem at full resolution, then stacks of residual blocks."""
-    stem = ConvStack(layers, 1, inputs, features[0], kernels[0])
-    before = (features[0], *features)
-    rows = zip(blocks, before[:-1], features, kernels, strides, strict=True)
-    return Encoder([ResidualStack(layers, *row) for row in rows], stem)
-
-
 def unet(
-    encoder: Callable[..., Encoder],
+    residual: bool,
+    /,
     *,
     dimensions: int,
     outputs: int,
@@ -74,6 +46,7 @@ def unet(
     """Returns a U-Net; lists have one entry for each stage, finest first, those of the decoder one less,
     coarsest first.
 
+    Its encoder has stacks of convolutions or, if `residual`, a stem at full resolution and residual blocks.
     Raises ValueError if the lists do not match in length.
     """
     levels = len(features)
@@ -81,8 +54,14 @@ def unet(
         raise ValueError(f"expected kernels, strides and blocks for {levels} stages, got other numbers")
     layers = Layers(dimensions, bias, norm, norm_eps, norm_affine, activation, slope)
     kernels_back = decoder_kernels or tuple(reversed(kernels[:-1]))
+    stem = ConvStack(layers, 1, inputs, features[0], kernels[0]) if residual else None
+    before = (features[0] if residual else inputs, *features[:-1])
+    rows = zip(blocks, before, features, kernels, strides, strict=True)
+    stages = [
+        ResidualStack(layers, *row) if residual else nn.Sequential(ConvStack(layers, *row)) for row in rows
+    ]
     return NnUNet(
-        encoder(layers, inputs, features, kernels, strides, blocks),
+        Encoder(stages, stem),
         Decoder(layers, features, strides, kernels_back, decoder_blocks, outputs, upsampling_bias, head_bias),
     )
 
@@ -98,7 +77,7 @@ def strides_of(spec: NetworkSpec) -> tuple[int, ...] | None:
 # The values of package.toml's `architecture` besides Osteon's own
 NNUNET_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     # PlainConvUNet of nnU-Net v2, Generic_UNet of v1
-    "nnunet_plain": partial(unet, plain_encoder),
+    "nnunet_plain": partial(unet, False),
     # ResidualEncoderUNet of nnU-Net v2
-    "nnunet_residual": partial(unet, residual_encoder),
+    "nnunet_residual": partial(unet, True),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from operators.networks.architectures.nnunet_architectures import plain_encoder, unet
+from operators.networks.architectures.nnunet_architectures import unet
 from operators.networks.architectures.unets import NnUNet
 
 SUBPIXELS = 2
@@ -19,7 +19,7 @@ def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], input
     """
     levels = len(filters)
     return unet(
-        plain_encoder,
+        False,
         dimensions=dimensions,
         inputs=inputs,
         outputs=outputs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from operators.geometry.components import components_of
 from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.windows.bundle_window import Progress, Run, slabs
-from operators.networks.windows.label_rows import LabelledScan
+from operators.networks.windows.label_rows import Certainties, LabelledScan
 from operators.networks.windows.sliding_window import softmax
 from operators.nnunet.preprocessing import sigmoid
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage
@@ -36,32 +35,13 @@ CERTAINTIES = {"greatest": shares, "threshold": sigmoid}
 Row = tuple[slice, Array, Labels]
 
 
-@dataclass(eq=False)
-class Certainty:
-    """The mean probability of each value over the voxels where it won, accumulated slab by slab."""
-
-    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
-
-    def add(self, outputs: Array, values: Labels, outcome: LabelRules) -> None:
-        """Adds the probabilities in the network's outputs (classes, ...) for the decided `values`."""
-        sure = CERTAINTIES[outcome.decision](outputs).max(axis=0)
-        self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
-        self.counts += np.bincount(values.ravel(), minlength=256)
-
-    def means(self) -> dict[int, float]:
-        """Returns the mean, 0 to 1, of each value that won anywhere."""
-        seen = np.flatnonzero(self.counts)
-        return {int(value): float(self.sums[value] / self.counts[value]) for value in seen}
-
-
 def run_bundle(
     run: Run, prepared: PreparedBundleImage, package: MonaiBundlePackage, progress: Progress
 ) -> LabelledScan:
     """Runs the network over the image; labels are decided before or after resampling to the scan."""
-    outcome, certainty = package.outcome, Certainty()
+    outcome, certainties = package.outcome, Certainties()
     said = slabs(run, prepared.image, package.network, package.tiling, progress)
-    rows = (activate(where, outputs, package, certainty) for where, outputs in said)
+    rows = (activate(where, outputs, package, certainties) for where, outputs in said)
     found = (decide_before_resampling if outcome.decided_first else decide_after_resampling)(
         rows, prepared, package
     )
@@ -71,14 +51,14 @@ def run_bundle(
     # Plane by plane, as numpy needs eight bytes a voxel to count
     counts = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in found], axis=0)
     found *= delivered.astype(np.uint8)[found]
-    return LabelledScan(found, counts * delivered, certainty.means())
+    return LabelledScan(found, counts * delivered, certainties.table())
 
 
-def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certainty: Certainty) -> Row:
-    """Returns a slab after its activation, with its labels, and adds their probabilities to `certainty`."""
+def activate(where: slice, outputs: Array, package: MonaiBundlePackage, certainties: Certainties) -> Row:
+    """Returns a slab after its activation, with its labels, and adds their probabilities to `certainties`."""
     active = ACTIVATIONS[package.outcome.activation](outputs)
     labels = decide_labels(active, package)
-    certainty.add(outputs, labels, package.outcome)
+    certainties.add(labels, CERTAINTIES[package.outcome.decision](outputs).max(axis=0))
     return where, active, labels
 
 

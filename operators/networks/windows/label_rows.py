@@ -47,27 +47,19 @@ class Line:
 
 @dataclass(eq=False)
 class Certainties:
-    """The mean probability of each value over the voxels where it wins."""
+    """The mean probability of each value over the voxels where it wins, accumulated part by part."""
 
-    recipe: NnUNetPlans
-    sums: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.float64))
-    counts: torch.Tensor = field(default_factory=lambda: torch.zeros(256, dtype=torch.int64))
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
+    counts: Counts = field(default_factory=lambda: np.zeros(256, np.int64))
 
-    def seeing(self, answers: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Passes outputs on and accumulates their probabilities."""
-        for rows in answers:
-            for row in rows.unbind(1):
-                self.add(*winning(row.float(), self.recipe))
-            yield rows
-
-    def add(self, values: torch.Tensor, sure: torch.Tensor) -> None:
+    def add(self, values: NDArray[np.integer], sure: NDArray[np.floating]) -> None:
         """Adds voxels' values and their probabilities."""
-        self.sums += torch.bincount(values.ravel(), weights=sure.ravel().double(), minlength=256)
-        self.counts += torch.bincount(values.ravel(), minlength=256)
+        self.sums += np.bincount(values.ravel(), weights=sure.ravel(), minlength=256)
+        self.counts += np.bincount(values.ravel(), minlength=256)
 
     def table(self) -> dict[int, float]:
-        """Returns the mean probability of each value."""
-        won = torch.nonzero(self.counts).ravel().tolist()
+        """Returns the mean probability, 0 to 1, of each value that won anywhere."""
+        won = np.flatnonzero(self.counts).tolist()
         return {value: float(self.sums[value] / self.counts[value]) for value in won}
 
 
@@ -78,20 +70,36 @@ def label_source(
     values: Sequence[int] | None,
 ) -> LabelledScan:
     """Returns labels from a network's outputs (classes, rows, J, K); keeps only these `values`, or all."""
-    kept = np.arange(256, dtype=np.uint8)
-    if values is not None:
-        kept[~np.isin(kept, values)] = 0
+    kept = kept_values(values)
     source = np.zeros([prepared.turned_shape[axis] for axis in np.argsort(prepared.turn.axes)], np.uint8)
     into = prepared.turn.apply(source)[prepared.box]
     lines = lines_of(prepared, recipe)
-    certainties, counts = Certainties(recipe), np.zeros(256, np.int64)
+    certainties, counts = Certainties(), np.zeros(256, np.int64)
     choose = regions if recipe.regions else winners
     between = AVERAGES[recipe.averaged].between
-    for number, row in enumerate(source_rows(certainties.seeing(answers), lines[0], between)):
+    for number, row in enumerate(source_rows(watched(answers, recipe, certainties), lines[0], between)):
         labels = kept[choose(row, lines[1:], recipe).numpy()]
         counts += np.bincount(labels.ravel(), minlength=256)
         into[number] = labels
     return LabelledScan(source, counts, certainties.table())
+
+
+def kept_values(values: Sequence[int] | None) -> NDArray[np.uint8]:
+    """Returns each label value (256,), or 0 for those that are none of `values`; None keeps all."""
+    kept = np.arange(256, dtype=np.uint8)
+    if values is not None:
+        kept[~np.isin(kept, values)] = 0
+    return kept
+
+
+def watched(
+    answers: Iterable[torch.Tensor], recipe: NnUNetPlans, certainties: Certainties
+) -> Iterator[torch.Tensor]:
+    """Passes outputs on and adds their probabilities to `certainties`."""
+    for rows in answers:
+        for row in rows.unbind(1):
+            certainties.add(*(each.numpy() for each in winning(row.float(), recipe)))
+        yield rows
 
 
 def lines_of(prepared: PreprocessedImage, recipe: NnUNetPlans) -> list[Line]:

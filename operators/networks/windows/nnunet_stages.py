@@ -11,7 +11,7 @@ import numpy as np
 from operators.geometry.components import keep_largest
 from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
-from operators.networks.windows.label_rows import LabelledScan, label_source
+from operators.networks.windows.label_rows import LabelledScan, kept_values, label_source
 from operators.networks.windows.nnunet_window import answers
 from operators.networks.windows.tilings import TILINGS
 from operators.nnunet.preprocessing import PreprocessedImage, preprocess
@@ -74,9 +74,7 @@ def postprocess(
     labels = found.labels
     for rule in stage.largest:
         keep_largest(labels, rule, voxel_mm3)
-    kept = np.arange(256, dtype=np.uint8)
-    if values is not None:
-        kept[~np.isin(kept, values)] = 0
+    kept = kept_values(values)
     counts = np.zeros(256, np.int64)
     for plane in labels:
         plane[...] = kept[plane]

@@ -19,7 +19,7 @@ from operators.dicom.seg.seg_files import read_identity, referenced_series
 from operators.dicom.seg.seg_reader import read_seg_on, read_segments
 from operators.dicom.seg.seg_writer import write_seg
 from operators.errors import UnsuitableError
-from operators.evaluation.changes import Change
+from operators.evaluation.metrics import Change
 from operators.geometry.volume import LabelMap
 from tests.support.dicom.seg_cases import (
     BONE,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from highdicom.sr import CodedConcept
 
-from operators.dicom.sr.measurement_items import long_bone_items, region_items
+from operators.dicom.sr.measurement_items import whole_bone_evaluations, whole_bone_items
 from operators.geometry.meshes import Mesh
 from operators.segmentation.measurements import (
     FractureRegion,
@@ -30,20 +30,20 @@ BONE = LongBone(
 
 
 def test_what_was_measured_is_written_with_its_unit_and_the_rest_left_out() -> None:
-    radius, angle = long_bone_items(replace(ROW, long_bone=BONE))
+    radius, angle = whole_bone_items(replace(ROW, long_bone=BONE))
     assert (radius.name.value, radius.value, radius.unit.value) == ("head_radius", 23.4, "mm")
     assert (angle.name.value, angle.value, angle.unit.value) == ("neck_shaft_angle", 126.0, "deg")
 
 
 def test_the_region_is_a_code() -> None:
-    (region,) = region_items(replace(ROW, long_bone=BONE))
+    (region,) = whole_bone_evaluations(replace(ROW, long_bone=BONE))
     code = region.value
     assert isinstance(code, CodedConcept)
     assert (code.value, code.meaning) == ("31A", "trochanteric")
 
 
 def test_other_bones_have_neither() -> None:
-    assert long_bone_items(ROW) == []
-    assert region_items(ROW) == []
+    assert whole_bone_items(ROW) == []
+    assert whole_bone_evaluations(ROW) == []
     unknown = LongBone(region=NotMeasurable("the head of the bone is not in view"))
-    assert region_items(replace(ROW, long_bone=unknown)) == []
+    assert whole_bone_evaluations(replace(ROW, long_bone=unknown)) == []

@@ -104,7 +104,8 @@ def _match(crop: BoneCrop, pairs: overlaps.Overlap, row: int, surface: Points) -
         _Match(value, agreement(iou, surface, surface_points(crop.prediction == value, crop.steps_mm)))
         for value in candidates
     ]
-    return min(matches, key=lambda match: (match.agreement.hd95_mm, match.agreement.assd_mm))
+    # Rounded, so that equal distances are equal whatever the direction of the axes
+    return min(matches, key=lambda match: (round(match.agreement.hd95_mm, 6), match.agreement.assd_mm))
 
 
 def _missed(surface: Points, truth: Mask, steps_mm: Points) -> Agreement:

@@ -168,6 +168,19 @@ def test_permuted_fragment_labels_change_nothing() -> None:
     assert compare(swapped, BROKEN).fragment.iou == 1
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+def test_equal_distances_are_equal_whatever_the_direction_of_axes(direction: int) -> None:
+    truth, prediction = (np.zeros((14, 7, 6), np.uint8) for _ in range(2))
+    truth[2:4, 1:5, 1:4] = 1
+    truth[0, 1, 1] = truth[13, 1, 1] = 2
+    # Both overlap the fragment by a third, 0.7 mm away; the first has a voxel 1 mm beside it
+    prediction[1:3, 1:5, 1:4] = 1
+    prediction[3:5, 1:5, 1:4] = 2
+    prediction[1, 1, 1], prediction[1, 5, 2] = 0, 1
+    found = evaluate(prediction[::direction], truth[::direction], np.diag([0.7, 1.0, 2.5]), BONES)
+    assert found.bones[0].fragments[0].matched_value == 2
+
+
 def comparable(metrics: CaseMetrics) -> list[float]:
     """What must not hang on the fragments' numbers or the array's direction."""
     detection = metrics.detection

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -108,6 +109,16 @@ def posted(role: Role, files: int = 0) -> Callable[[Request], Awaitable[tuple[Vi
         return found, form
 
     return form_of
+
+
+ADMITS_VIEWERS = Depends(allowed("viewer"))
+# The parameters of routes: a user with at least the role, also with a form of our own pages
+Viewer = Annotated[Visitor, ADMITS_VIEWERS]
+Operator = Annotated[Visitor, Depends(allowed("operator"))]
+Administrator = Annotated[Visitor, Depends(allowed("administrator"))]
+ViewerForm = Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
+OperatorForm = Annotated[tuple[Visitor, FormData], Depends(posted("operator"))]
+AdministratorForm = Annotated[tuple[Visitor, FormData], Depends(posted("administrator"))]
 
 
 def require_token(form: FormData, session: Session) -> None:

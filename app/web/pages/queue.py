@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from app.node.queue.jobs.job_index import count_states
 from app.node.queue.jobs.job_search import hours
 from app.node.queue.jobs.job_state import STATES
-from app.web.access import LoginNeededError, Visitor, allowed, site_of
+from app.web.access import LoginNeededError, Viewer, site_of
 from app.web.access import visitor as visitor_of
 from app.web.pictures import bars, curve
 from app.web.rendering import page, render
@@ -26,13 +25,13 @@ router = APIRouter()
 
 
 @router.get("/queue")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """Returns the page with the state of the node."""
     return page(request, "queue.html", visitor, **state_of(site_of(request)))
 
 
 @router.get("/queue/now")
-def now(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def now(request: Request, visitor: Viewer) -> Response:
     """Returns the part of the page that changes."""
     values = state_of(site_of(request))
     return render(request, "queue_now.html", visitor, health=site_of(request).board.read(), **values)
@@ -56,7 +55,7 @@ def state_of(site: Site) -> dict[str, object]:
 
 
 @router.get("/health-line")
-def health(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def health(request: Request, visitor: Viewer) -> Response:
     """Returns the line that says whether all parts of the node work."""
     return render(request, "health.html", visitor, health=site_of(request).board.read())
 

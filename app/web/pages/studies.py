@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.queue.jobs.job_search import GROUPS, search
 from app.node.queue.jobs.job_state import JobState
 from app.node.studies.receiving import receiving
-from app.web.access import Visitor, allowed, posted, site_of
+from app.web.access import Viewer, ViewerForm, site_of
 from app.web.rendering import page, render
 from app.web.site import Site
 
@@ -102,21 +101,14 @@ def group_counts(jobs: Sequence[JobState]) -> Counter[str]:
 
 
 @router.get("/")
-def studies(
-    request: Request,
-    visitor: Annotated[Visitor, Depends(allowed("viewer"))],
-    group: str = "all",
-    number: int = 1,
-) -> Response:
+def studies(request: Request, visitor: Viewer, group: str = "all", number: int = 1) -> Response:
     """Returns the list; its address never holds what was searched for, which may be a patient."""
     asked = Question.of({"group": group, "page": number})
     return page(request, "studies.html", visitor, **found(site_of(request), asked))
 
 
 @router.post("/")
-def searched(
-    request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
-) -> Response:
+def searched(request: Request, sent: ViewerForm) -> Response:
     """Returns the list that a form asks for; for htmx only its table."""
     visitor, form = sent
     values = found(site_of(request), Question.of(form))

@@ -14,11 +14,11 @@ from app.node.watch.audit import ACCOUNT_CHANGED, LOGIN, LOGOUT, MINOR_FAILURE
 from app.web.access import (
     COOKIE,
     TOKEN,
+    Administrator,
+    AdministratorForm,
     RefusedError,
-    Visitor,
+    ViewerForm,
     address_of,
-    allowed,
-    posted,
     set_cookie,
     site_of,
 )
@@ -92,9 +92,7 @@ def logged_in(request: Request, form: Annotated[FormData, Depends(login_form)]) 
 
 
 @router.post("/logout")
-def logged_out(
-    request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
-) -> Response:
+def logged_out(request: Request, sent: ViewerForm) -> Response:
     """Ends the session."""
     site, visitor = site_of(request), sent[0]
     site.sessions.end(visitor.token)
@@ -105,7 +103,7 @@ def logged_out(
 
 
 @router.get("/users")
-def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("administrator"))]) -> Response:
+def users(request: Request, visitor: Administrator) -> Response:
     """Returns the page of the accounts."""
     accounts = sorted(site_of(request).accounts.all().values(), key=lambda each: each.name)
     openid = site_of(request).web.openid
@@ -113,11 +111,7 @@ def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("adminis
 
 
 @router.post("/users/{change}")
-def changed(
-    request: Request,
-    change: str,
-    sent: Annotated[tuple[Visitor, FormData], Depends(posted("administrator"))],
-) -> Response:
+def changed(request: Request, change: str, sent: AdministratorForm) -> Response:
     """Adds, changes or removes an account."""
     (visitor, form), site = sent, site_of(request)
     name, password = str(form.get("name", "")), str(form.get("password", ""))

@@ -24,7 +24,7 @@ PEERS_SILENT_S = 600.0
 def messages_part(settings: Settings, life: Life) -> None:
     """Sends messages until the stop signal. Raises UsageError if the extra `messages` is not installed."""
     require_library()
-    counter = metrics.messages()
+    counter = metrics.counter("osteon_messages")
     pump = MessagePump(settings.node, count=lambda target, state: counter.labels(target, state).inc())
     loop = Loop("messages", pump.look, PUMP_S, PUMP_SILENT_S)
     loop.start()

@@ -48,7 +48,8 @@ def listener_part(settings: Settings, life: Life) -> None:
     inbox = Inbox(node.data, "listener")
     inbox.recover()
     store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings.node), log_seldom())
+    rejections = metrics.counter("osteon_associations_rejected")
+    rejected = RejectionTeller(rejections, audit_trail(settings.node), log_seldom())
     make = partial(Listener, node, store, partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it in each iteration of the loop that accepts connections
@@ -80,7 +81,7 @@ def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
 
 def teller() -> Callable[[Received], None]:
     """Returns a callback that counts and logs received instances."""
-    counter, size = metrics.received(), metrics.received_bytes()
+    counter, size = map(metrics.counter, ("osteon_instances_received", "osteon_received_bytes"))
 
     def tell(received: Received) -> None:
         outcome = received.outcome.value if received.outcome else f"refused_{received.status:04x}"
@@ -112,9 +113,8 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     in_hand = InHand()
     ahead = reading_ahead(settings.node, packages, settings.node.read_ahead_mb * MEGABYTE)
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages), ahead)
-    limited = TimeLimited(
-        segmenter, settings.node, in_hand, deadline, metrics.stage_seconds(), metrics.step_seconds()
-    )
+    seconds = map(metrics.histogram, ("osteon_stage_seconds", "osteon_step_seconds"))
+    limited = TimeLimited(segmenter, settings.node, in_hand, deadline, *seconds)
     DBOS(config=executor_configuration(settings.node, executor_id))
     running = Running()
     define_segmenting(settings.node, limited, running, partial(announce_finding, settings.node))
@@ -158,7 +158,8 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
     from app.node.queue.workflow import Attempt, define_delivering, define_notifying, define_reporting
     from app.node.send.sender import attempt, confirm, notify, report
 
-    node, counter, slots = settings.node, metrics.deliveries(), SendingSlots(DELIVERIES_AT_ONCE)
+    node, counter = settings.node, metrics.counter("osteon_deliveries")
+    slots = SendingSlots(DELIVERIES_AT_ONCE)
 
     def counted(delivery: Json) -> Attempt:
         with slots.of(delivery["peer"], delivery.get("place", 0)), in_hand.work():

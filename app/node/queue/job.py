@@ -36,11 +36,6 @@ class StudyJob:
     calling_ae: str
     images: int
 
-    @classmethod
-    def of(cls, values: Json) -> StudyJob:
-        """Returns the job from its JSON values."""
-        return cls(**values)
-
     def as_json(self) -> Json:
         """Returns the job as JSON values."""
         return asdict(self)

@@ -66,7 +66,7 @@ class Segmenter:
 
     def decide(self, values: Json) -> Json:
         """Decides which series are read, in which order, and why the others are not."""
-        decided = self._decided(StudyJob.of(values))
+        decided = self._decided(StudyJob(**values))
         refusals = [refuse_series(record.code, record.sentence, record) for record in decided.refusals]
         return {
             "state": "decided",
@@ -77,7 +77,7 @@ class Segmenter:
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """Segments one series for some candidates; returns the result or refusal. Raises TransientError."""
-        job = StudyJob.of(values)
+        job = StudyJob(**values)
         folder = self._folder(job)
         decided = self._decided(job)
         prepare_output(folder.output)
@@ -106,7 +106,7 @@ class Segmenter:
 
         Raises TransientError, or UnsuitableError if no package in use reads its images.
         """
-        job = StudyJob.of(values["job"])
+        job = StudyJob(**values["job"])
         folder = self._folder(job)
         original = folder.output / values["corrects"]
         work = Job(

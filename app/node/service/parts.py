@@ -155,7 +155,14 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
 
 def define_sending(settings: Settings, in_hand: InHand, running: Running) -> None:
     """Defines the workflows of a sender: deliveries, commitment reports, notices."""
-    from app.node.queue.workflow import Attempt, define_delivering, define_notifying, define_reporting
+    from app.node.queue.database import REPORT
+    from app.node.queue.workflow import (
+        NOTICE,
+        NOTICE_PATIENCE_S,
+        Attempt,
+        define_delivering,
+        define_repeating,
+    )
     from app.node.send.sender import attempt, confirm, notify, report
 
     node, counter = settings.node, metrics.counter("osteon_deliveries")
@@ -169,8 +176,10 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
 
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     inbox = Inbox(node.data, "sender")
-    define_reporting(node, lambda owed: report(owed, node, inbox), running)
-    define_notifying(node, lambda notice: notify(notice, node), running)
+    tell = partial(report, settings=node, inbox=inbox)
+    define_repeating(REPORT, "report", node.commitment_s, tell, running, node.data)
+    notice = partial(notify, settings=node)
+    define_repeating(NOTICE, "notify", NOTICE_PATIENCE_S, notice, running, node.data)
 
 
 def sending_queues(node: NodeSettings) -> dict[str, float]:

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
-from app.node.storage.file_lock import identity, leads_to
+from app.node.storage.file_lock import FOLDER, identity, leads_to
 from app.node.storage.pending_file import (
     CONFLICT,
     PART,
@@ -34,7 +34,7 @@ from app.node.storage.pending_file import (
     settled_file,
 )
 from app.node.storage.receiver_folder import ReceiverFolder
-from app.node.storage.recovery import FOLDER, recover, unsettled
+from app.node.storage.recovery import recover, unsettled
 from app.node.storage.study_lock import series_in_place
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.elements.instance_identity import Instance

@@ -41,7 +41,7 @@ def state_of(site: Site) -> dict[str, object]:
     """Returns what the page shows."""
     jobs = site.index.fresh()
     now_ms = int(site.now().timestamp() * 1000)
-    samples = list(site.samples.kept)
+    samples = list(site.samples)
     counts = count_states(jobs)
     return {
         "counts": {state: counts[state] for state in STATES},
@@ -49,7 +49,7 @@ def state_of(site: Site) -> dict[str, object]:
         "bars": bars(done),
         "samples": samples,
         "free": curve([each.free_bytes for each in samples]),
-        "waiting": curve([each.queued + each.running for each in samples]),
+        "waiting": curve([each.waiting for each in samples]),
         "minimum_free_mb": site.node.minimum_free_mb,
     }
 

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from app.node.accounts.accounts import Role
 from app.node.queue.jobs.job_names import fingerprint
-from app.node.queue.jobs.jobs_screen import duration, printable
+from app.node.queue.jobs.jobs_screen import duration
+from app.printable import printable_line
 from app.settings import SOFTWARE_VERSION
 from app.web.access import Visitor, set_cookie, site_of
 
@@ -48,7 +49,7 @@ def templates() -> Environment:
     made.filters |= {
         "fingerprint": fingerprint,
         "duration": duration,
-        "line": printable,
+        "line": printable_line,
         "gigabytes": lambda count: f"{count / GIGABYTE:.1f} GB",
         "moment": moment,
         "written": lambda text: moment(datetime.fromisoformat(text)),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.node.settings.ports import is_ip
 
 log = structlog.get_logger()
 
@@ -56,15 +57,7 @@ class RequestGuard:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
-        return name in self.names or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+        return name in self.names or is_ip(name)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -64,6 +64,15 @@ def http_socket(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
+def is_ip(address: str) -> bool:
+    """Returns whether an address is an IP address rather than a host name."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Returns whether a host is this machine's loopback address or its name."""
     try:

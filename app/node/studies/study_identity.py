@@ -9,10 +9,7 @@ from pathlib import Path
 
 from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_state import study_of
-from operators.dicom.headers.accession import accession_number
-from operators.dicom.headers.headers import read_header
-from operators.dicom.headers.planes import series_key
-from operators.errors import OsteonError
+from operators.dicom.headers.accession import patient_of
 
 
 @dataclass(frozen=True)
@@ -28,24 +25,14 @@ UNREAD = StudyIdentity()
 
 def identity_of(data: Path, job_id: str) -> StudyIdentity:
     """Returns the identity of a job's study, or of a conflict's."""
-    folders = folders_of(data, job_id)
-    accession = next(filter(None, map(accession_number, folders)), "")
-    return StudyIdentity(accession, next(filter(None, map(patient_id, folders)), ""))
+    found = [patient_of(folder) for folder in folders_of(data, job_id)]
+    keys = ("accession_number", "patient_id")
+    return StudyIdentity(*(next(filter(None, (each[key] for each in found)), "") for key in keys))
 
 
 def folders_of(data: Path, job_id: str) -> tuple[Path, Path]:
     """Returns the folders with files of a job's study: those of the job, and of the inbox."""
     return job_folder(data, job_id).input, data / "inbox" / study_of(job_id)
-
-
-def patient_id(folder: Path) -> str:
-    """Returns the patient ID of any one file below `folder`; '' if there is none."""
-    try:
-        path = next(folder.rglob("*.dcm"), None)
-        header = read_header(path) if path else None
-        return series_key(header).patient_id if header else ""
-    except (OsteonError, OSError):
-        return ""
 
 
 class StudyIdentities:

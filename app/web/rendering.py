@@ -54,7 +54,6 @@ def templates() -> Environment:
         "moment": moment,
         "written": lambda text: moment(datetime.fromisoformat(text)),
         "ended": lambda hour: hour.delivered + hour.refused + hour.failed,
-        "day": lambda text: moment(datetime.fromisoformat(text)),
         "at": lambda text: f"{datetime.fromisoformat(text).astimezone():%H:%M:%S}",
         "clock": lambda at_ms: f"{of_ms(at_ms):%H:%M}",
     }

@@ -30,6 +30,7 @@ from app.node.watch.process import InHand, end_with_thread
 from app.settings import Settings
 
 log = structlog.get_logger()
+now_s = time.monotonic
 
 # Intervals for polling the queues of a sender; each poll reads the database. A delivery runs beside the next
 # segmentation, a report is not urgent.
@@ -231,8 +232,3 @@ def polling_threads() -> list[threading.Thread]:
 def executor_name(role: str, number: int = 0) -> str:
     """Returns a name that is unique among the machines sharing the database and survives a restart."""
     return f"{os.uname().nodename}-{role}-{number}"
-
-
-def now_s() -> float:
-    """Returns the time of the monotonic clock in seconds."""
-    return time.monotonic()

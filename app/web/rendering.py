@@ -109,13 +109,9 @@ def render(
             **values,
         )
     )
-    return with_session(request, HTMLResponse(text, status))
-
-
-def with_session(request: Request, response: Response) -> Response:
-    """Gives a browser that has none the session that was begun for it."""
-    token = getattr(request.state, "new_token", None)
-    if token:
+    response = HTMLResponse(text, status)
+    # A browser that has no session gets the one that was begun for it
+    if token := getattr(request.state, "new_token", None):
         set_cookie(response, token, request.url.scheme == "https")
     return response
 

@@ -13,7 +13,6 @@ from typing import Any
 import uvicorn
 
 from app.node.queue.database import open_connection
-from app.node.queue.jobs.job_index import count_states
 from app.node.service.http_server import http_server
 from app.node.service.page_check import require_libraries, require_pair, require_somebody
 from app.node.service.parts import begin
@@ -97,8 +96,7 @@ def loops_of(site: Site, server: uvicorn.Server) -> list[Loop]:
 def sample(site: Site) -> None:
     """Adds the present figures to the pictures."""
     free_bytes = shutil.disk_usage(site.node.data).free
-    states = count_states(site.index.fresh())
-    waiting = states["queued"] + states["running"]
+    waiting = sum(job.state in ("queued", "running") for job in site.index.fresh())
     site.samples.append(Sample(int(time.time() * 1000), free_bytes, waiting))
 
 

@@ -143,7 +143,6 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
 
 def accession_of(settings: Settings, job_id: str) -> str:
     """Returns the accession number from a file of the job or the study, as the database does not hold it."""
-    from app.node.studies.study_identity import folders_of
-    from operators.dicom.headers.accession import accession_number
+    from app.node.studies.study_identity import identity_of
 
-    return next(filter(None, map(accession_number, folders_of(settings.node.data, job_id))), "")
+    return identity_of(settings.node.data, job_id).accession

@@ -94,7 +94,12 @@ class Accounts:
 
     def remove(self, name: str) -> None:
         """Removes an account, which ends its sessions."""
-        self._change(lambda accounts: without(accounts, self._known(accounts, name)))
+
+        def left(accounts: dict[str, Account]) -> dict[str, Account]:
+            removed = self._known(accounts, name)
+            return {key: account for key, account in accounts.items() if account is not removed}
+
+        self._change(left)
 
     def _change(self, change: Callable[[dict[str, Account]], dict[str, Account]]) -> None:
         """Writes the changed accounts, while other changes wait; a refused change writes nothing."""
@@ -118,11 +123,6 @@ def new(accounts: dict[str, Account], name: str) -> str:
     if name in accounts:
         raise UsageError(f"expected a new name, {name} has an account already")
     return name
-
-
-def without(accounts: dict[str, Account], removed: Account) -> dict[str, Account]:
-    """Returns the other accounts."""
-    return {name: account for name, account in accounts.items() if account is not removed}
 
 
 def require_administrator(accounts: dict[str, Account]) -> dict[str, Account]:

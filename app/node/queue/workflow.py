@@ -39,11 +39,9 @@ class Segments(Protocol):
 
     def decide(self, values: Json) -> Json:
         """Decides which series are segmented."""
-        ...
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """Segments one series, of which these are the candidates."""
-        ...
 
 
 @dataclass(frozen=True)

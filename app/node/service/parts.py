@@ -48,10 +48,9 @@ def listener_part(settings: Settings, life: Life) -> None:
     node = settings.node
     inbox = Inbox(node.data, "listener")
     inbox.recover()
-    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
     rejections = metrics.counter("osteon_associations_rejected")
     rejected = RejectionTeller(rejections, audit_trail(settings.node), log_seldom())
-    make = partial(Listener, node, store, partial(owe_report, node), rejected)
+    make = partial(Listener, node, store_of(settings, inbox), partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it in each iteration of the loop that accepts connections
     listener.server.service_actions = life.heartbeat.beat  # type: ignore[method-assign]
@@ -70,14 +69,14 @@ def owe_report(node: NodeSettings, owed: Json) -> None:
     enqueue_report(node, owed)
 
 
-def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
-    """Returns a callback that writes into the audit trail what a peer has sent."""
+def store_of(settings: Settings, inbox: Inbox) -> Store:
+    """Returns the store of a receiver, whose outcomes go to log, metrics and audit trail."""
     trail = audit_trail(settings.node)
 
     def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
         trail.received(Participant(calling_ae, address, SOURCE, True), images)
 
-    return ended
+    return Store(inbox, settings.node.minimum_free_mb * MEGABYTE, teller(), ended)
 
 
 def teller() -> Callable[[Received], None]:
@@ -221,12 +220,9 @@ def queue_loops(
     ]
     for loop in loops:
         loop.start()
-    return [*(loop.thread for loop in loops), *polling_threads()]
-
-
-def polling_threads() -> list[threading.Thread]:
-    """Returns the threads in which DBOS polls the queues, recognised by the name of their function."""
-    return [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
+    # Those in which DBOS polls the queues have the name of its function
+    polling = [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
+    return [*(loop.thread for loop in loops), *polling]
 
 
 def executor_name(role: str, number: int = 0) -> str:

@@ -22,13 +22,11 @@ from app.node.accounts.accounts import Accounts
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
-from app.node.receive.reception import Store
 from app.node.send.message_outbox import status_of
 from app.node.service.account_guard import AccountGuard
 from app.node.service.http_server import http_server
-from app.node.service.parts import received_by, teller
+from app.node.service.parts import store_of
 from app.node.settings.ports import bound, http_socket
-from app.node.storage.disk import MEGABYTE
 from app.node.storage.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -128,14 +126,9 @@ def application(node: Node) -> FastAPI:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     if node.node.stow:
-        app.include_router(stow_router(node.node, stow_store(node)))
+        store = store_of(node.settings, Inbox(node.node.data, "stow"))
+        app.include_router(stow_router(node.node, store))
     return app
-
-
-def stow_store(node: Node) -> Store:
-    """Returns a store with the listener's inbox, counters and audit trail."""
-    inbox, minimum_free_bytes = Inbox(node.node.data, "stow"), node.node.minimum_free_mb * MEGABYTE
-    return Store(inbox, minimum_free_bytes, teller(), received_by(node.settings))
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:

@@ -25,14 +25,11 @@ UNREAD = StudyIdentity()
 
 def identity_of(data: Path, job_id: str) -> StudyIdentity:
     """Returns the identity of a job's study, or of a conflict's."""
-    found = [patient_of(folder) for folder in folders_of(data, job_id)]
-    keys = ("accession_number", "patient_id")
-    return StudyIdentity(*(next(filter(None, (each[key] for each in found)), "") for key in keys))
-
-
-def folders_of(data: Path, job_id: str) -> tuple[Path, Path]:
-    """Returns the folders with files of a job's study: those of the job, and of the inbox."""
-    return job_folder(data, job_id).input, data / "inbox" / study_of(job_id)
+    found = patient_of(job_folder(data, job_id).input)
+    if not (found["accession_number"] and found["patient_id"]):
+        others = patient_of(data / "inbox" / study_of(job_id))
+        found = {key: value or others[key] for key, value in found.items()}
+    return StudyIdentity(found["accession_number"], found["patient_id"])
 
 
 class StudyIdentities:

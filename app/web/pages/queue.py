@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,7 +11,6 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from app.node.queue.jobs.job_index import count_states
 from app.node.queue.jobs.job_search import hours
 from app.node.queue.jobs.job_state import STATES
 from app.web.access import LoginNeededError, Viewer, site_of
@@ -42,7 +42,7 @@ def state_of(site: Site) -> dict[str, object]:
     jobs = site.index.fresh()
     now_ms = int(site.now().timestamp() * 1000)
     samples = list(site.samples)
-    counts = count_states(jobs)
+    counts = Counter(job.state for job in jobs)
     return {
         "counts": {state: counts[state] for state in STATES},
         "hours": (done := list(hours(jobs, now_ms))),

@@ -10,7 +10,7 @@ from functools import cache, partial
 from dbos import DBOSClient
 
 from app.node.receive.watched_folder import WatchedFolder
-from app.node.service.messages import message_loops
+from app.node.send.message_watches import DiskWatch, PeerWatch
 from app.node.service.parts import now_s
 from app.node.settings.configuration import NodeSettings
 from app.node.storage.disk import MEGABYTE, Disk
@@ -25,6 +25,9 @@ FOLDER_S, FOLDER_SILENT_S = 1.0, 30.0
 # A turn that takes longer counts as hanging; it makes jobs, reads 100 files, removes old studies, or reads
 # one number
 DISPATCH_SILENT_S, WATCH_SILENT_S, SWEEP_SILENT_S, STATE_SILENT_S = 60.0, 300.0, 600.0, 6.0
+# Of the loops that leave messages
+DISK_S, DISK_SILENT_S = 5.0, 60.0
+PEERS_SILENT_S = 600.0
 
 
 def background_loops(
@@ -49,6 +52,17 @@ def background_loops(
     ]
     if settings.watch is not None:
         found.append(Loop("watch", lambda: watched().look(), TICK_S, WATCH_SILENT_S))
+    return found
+
+
+def message_loops(node: NodeSettings, disk: Disk) -> list[Loop]:
+    """Returns the loops that notice what people are told of, none of them started."""
+    told = node.messages.told if node.messages else frozenset()
+    found = []
+    if "disk" in told and "receive" in node.roles:
+        found.append(Loop("message-disk", DiskWatch(node, disk).look, DISK_S, DISK_SILENT_S))
+    if node.messages and "peer" in told and "send" in node.roles:
+        found.append(Loop("message-peers", PeerWatch(node).look, node.messages.echo_s, PEERS_SILENT_S))
     return found
 
 

@@ -39,6 +39,8 @@ DELIVERIES_POLL_S, REPORTS_POLL_S = 0.1, 0.5
 # next attempt or for the peer's commitment, which may take a day; each occupies a thread.
 DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128
 LOOK_SILENT_S = 60.0
+# How often the outbox of messages is read; a turn that takes longer counts as hanging
+PUMP_S, PUMP_SILENT_S = 2.0, 600.0
 
 
 def listener_part(settings: Settings, life: Life) -> None:
@@ -190,6 +192,23 @@ def sending_queues(node: NodeSettings) -> dict[str, float]:
     polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
     polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
     return polls_s | ({NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {})
+
+
+def messages_part(settings: Settings, life: Life) -> None:
+    """Sends messages until the stop signal. Raises UsageError if the extra `messages` is not installed.
+
+    It is a process of its own, so that a mail server that hangs delays no study.
+    """
+    from app.node.send.message_sending import MessagePump, require_library
+    from app.node.watch.loops import Loop
+
+    require_library()
+    counter = metrics.counter("osteon_messages")
+    pump = MessagePump(settings.node, count=lambda target, state: counter.labels(target, state).inc())
+    loop = Loop("messages", pump.look, PUMP_S, PUMP_SILENT_S)
+    loop.start()
+    begin(life)
+    life.until_stopped([loop.thread])
 
 
 def begin(life: Life) -> None:

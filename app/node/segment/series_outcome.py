@@ -38,8 +38,10 @@ def verified_results(record: SeriesRecord, work: Job) -> Json:
         return without_result(record, "failed", "verification_failed", sentence)
     for kind, file in files_to_send(record):
         written = Written(work.output / file, record.segmentation, series, name)
+        check = RESULTS[kind].check
+        assert check is not None
         try:
-            checked = check_written(kind, written)
+            checked = check(written)
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
             if kind == SEG:
@@ -68,13 +70,6 @@ def files_to_send(record: SeriesRecord) -> list[tuple[str, str]]:
     """Returns kind and name of each result that may be sent, in sending order: the SEG first."""
     kinds = [kind for kind, row in RESULTS.items() if row.is_sent]
     return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
-
-
-def check_written(kind: str, written: Written) -> ResultName:
-    """Reads a written result again and returns its name. Raises OutputError."""
-    check = RESULTS[kind].check
-    assert check is not None
-    return check(written)
 
 
 def without_result(record: SeriesRecord, state: str, code: str, sentence: str) -> Json:

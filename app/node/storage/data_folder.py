@@ -81,7 +81,8 @@ class DataFolder:
             self._hold()
         except OSError as error:
             self.release()
-            raise unusable(node.data, error) from error
+            text = f"expected a data folder at {node.data} that can be written and locked"
+            raise DataFolderError(f"{text}, got: {error.strerror}", code="data_folder_unusable") from error
         except DataFolderError:
             self.release()
             raise
@@ -207,12 +208,6 @@ def overlap(one: Path, other: Path) -> bool:
     """Returns whether the folders are the same or one contains the other, after resolving links."""
     first, second = one.resolve(), other.resolve()
     return first == second or first in second.parents or second in first.parents
-
-
-def unusable(data: Path, error: OSError) -> DataFolderError:
-    """Returns the error for a file system that cannot be written or locked."""
-    sentence = f"expected a data folder at {data} that can be written and locked, got: {error.strerror}"
-    return DataFolderError(sentence, code="data_folder_unusable")
 
 
 def replaced_problem(path: Path, data: Path) -> Problem:

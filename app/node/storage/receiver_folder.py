@@ -71,17 +71,14 @@ def dead_receivers(incoming: Path) -> Iterator[list[Path]]:
 
 
 def remove_unused_locks(incoming: Path) -> None:
-    """Removes the locks of receivers whose folder was never created or is gone."""
+    """Removes the locks of receivers whose folder was never created or is gone.
+
+    Locks each meanwhile, so that nobody creates the folder.
+    """
     for path in incoming.glob(f"*-*{LOCK}"):
-        with suppress(FileNotFoundError):
-            remove_unused(path)
-
-
-def remove_unused(path: Path) -> None:
-    """Removes a lock file without a folder; locks it meanwhile, so that nobody creates the folder."""
-    with opened(path, os.O_RDWR) as descriptor:
-        if try_lock(descriptor, fcntl.LOCK_EX) and not path.with_suffix("").exists():
-            path.unlink()
+        with suppress(FileNotFoundError), opened(path, os.O_RDWR) as descriptor:
+            if try_lock(descriptor, fcntl.LOCK_EX) and not path.with_suffix("").exists():
+                path.unlink()
 
 
 def remove_receiver(folder: Path) -> None:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.queue.jobs.job_search import GROUPS, search
-from app.node.queue.jobs.job_state import JobState
 from app.node.studies.receiving import receiving
 from app.web.access import Viewer, ViewerForm, site_of
 from app.web.rendering import page, render
@@ -60,14 +59,6 @@ class Question:
         )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A job with what its files say."""
-
-    job: JobState
-    accession: str
-
-
 def found(site: Site, asked: Question) -> dict[str, Any]:
     """Returns the rows of one page, latest first, with counts of all groups."""
     jobs = site.index.fresh()
@@ -80,9 +71,9 @@ def found(site: Site, asked: Question) -> dict[str, Any]:
     return {
         "receiving": receiving(site.node.data / "inbox", known_studies, ROWS),
         "quiet_s": site.node.quiet_s,
-        "rows": [Row(job, site.identities.of(job.job_id).accession) for job in shown],
+        "rows": [(job, site.identities.of(job.job_id).accession) for job in shown],
         "asked": Question(asked.group, asked.text, number),
-        "counts": group_counts(jobs),
+        "counts": Counter(name for job in jobs for name in COUNTED if GROUPS[name](job)),
         "titles": TITLES,
         "total": len(chosen),
         "last_page": pages,
@@ -93,11 +84,6 @@ def found(site: Site, asked: Question) -> dict[str, Any]:
 def words_of(identity: Any) -> Sequence[str]:
     """Returns what a study can be found by; nothing while its files have not been read."""
     return (identity.accession, identity.patient_id) if identity else ()
-
-
-def group_counts(jobs: Sequence[JobState]) -> Counter[str]:
-    """Returns the number of jobs in the groups that the list counts."""
-    return Counter(name for job in jobs for name in COUNTED if GROUPS[name](job))
 
 
 @router.get("/")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.node.accounts.accounts import Account, Role
 from app.node.accounts.sessions import Session
+from app.node.watch.audit import LOGIN
 from app.web.site import Site
 
 COOKIE, TOKEN = "osteon-session", "csrf"
@@ -127,6 +128,21 @@ def require_token(form: FormData, session: Session) -> None:
         raise RefusedError(FORBIDDEN, "The form is too old; load the page again and repeat what you did.")
 
 
-def set_cookie(response: Response, token: str, is_secure: bool) -> None:
+def set_cookie(request: Request, response: Response, token: str) -> None:
     """Gives the browser its session, which scripts and other sites cannot use."""
-    response.set_cookie(COOKIE, token, path="/", secure=is_secure, httponly=True, samesite="strict")
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, path="/", secure=secure, httponly=True, samesite="strict")
+
+
+def log_in(
+    request: Request, response: Response, account: Account, issuer: str = "", subject: str = ""
+) -> None:
+    """Begins the session of a user, in place of the browser's session before, and records it.
+
+    `issuer` and `subject` are the provider that vouches for the user, and its identifier for the user.
+    """
+    site = site_of(request)
+    site.sessions.end(request.cookies.get(COOKIE, ""))
+    token, _ = site.sessions.begin(account, issuer)
+    site.trail.user(LOGIN, account.name, address_of(request), known_as=subject)
+    set_cookie(request, response, token)

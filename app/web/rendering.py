@@ -112,7 +112,7 @@ def render(
     response = HTMLResponse(text, status)
     # A browser that has no session gets the one that was begun for it
     if token := getattr(request.state, "new_token", None):
-        set_cookie(response, token, request.url.scheme == "https")
+        set_cookie(request, response, token)
     return response
 
 

@@ -13,7 +13,7 @@ from app.node.accounts.openid import Identity, Provider
 from app.node.accounts.openid_documents import SignInError
 from app.node.accounts.sign_ins import LONGEST_S, SignIn
 from app.node.watch.audit import LOGIN, MINOR_FAILURE
-from app.web.access import COOKIE, RefusedError, address_of, set_cookie, site_of
+from app.web.access import RefusedError, address_of, log_in, site_of
 from app.web.pages.users import TOO_MANY, login_page
 from app.web.rendering import SEE_OTHER, page
 from operators.errors import OsteonError, TransientError
@@ -72,7 +72,7 @@ def answered(
         identity = identity_of(provider, sign_in, code, error, iss)
     except OsteonError as refusal:
         return refused(request, refusal)
-    return signed_in(request, identity)
+    return signed_in(request, provider, identity)
 
 
 def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: str, iss: str) -> Identity:
@@ -92,15 +92,10 @@ def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: st
     return provider.identity(code, sign_in)
 
 
-def signed_in(request: Request, identity: Identity) -> Response:
+def signed_in(request: Request, provider: Provider, identity: Identity) -> Response:
     """Begins a session, and returns a page that leads to the studies."""
-    site, account = site_of(request), identity.account
-    assert site.provider is not None
-    site.sessions.end(request.cookies.get(COOKIE, ""))
-    token, _ = site.sessions.begin(account, site.provider.settings.issuer)
-    site.trail.user(LOGIN, account.name, address_of(request), known_as=identity.subject)
     response = page(request, "signed_in.html", None)
-    set_cookie(response, token, request.url.scheme == "https")
+    log_in(request, response, identity.account, provider.settings.issuer, identity.subject)
     response.delete_cookie(SIGN_IN_COOKIE, path=PATH)
     return response
 

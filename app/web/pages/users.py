@@ -19,7 +19,7 @@ from app.web.access import (
     RefusedError,
     ViewerForm,
     address_of,
-    set_cookie,
+    log_in,
     site_of,
 )
 from app.web.rendering import SEE_OTHER, go_to, page
@@ -82,11 +82,8 @@ def logged_in(request: Request, form: Annotated[FormData, Depends(login_form)]) 
         known = name if name in site.accounts.all() else "unknown"
         site.trail.user(LOGIN, known, address, MINOR_FAILURE)
         return login_page(request, WRONG, "Name or password is wrong.")
-    site.sessions.end(request.cookies.get(COOKIE, ""))
-    token, _ = site.sessions.begin(account)
-    site.trail.user(LOGIN, account.name, address)
     response = RedirectResponse("/", SEE_OTHER)
-    set_cookie(response, token, request.url.scheme == "https")
+    log_in(request, response, account)
     response.delete_cookie(LOGIN_COOKIE, path="/login")
     return response
 

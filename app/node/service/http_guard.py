@@ -6,6 +6,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -44,11 +45,11 @@ class RequestGuard:
 
     def refusal(self, scope: Scope) -> int:
         """Returns the HTTP status of a refusal, or 0."""
-        hosts = _values(scope, b"host")
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_own(hosts[0]):
             return MISDIRECTED
-        origins = _values(scope, b"origin")
-        is_foreign = any(_netloc(origin) != hosts[0].lower() for origin in origins)
+        is_foreign = any(_netloc(origin) != hosts[0].lower() for origin in headers.getlist("origin"))
         return FORBIDDEN if is_foreign and scope["method"] not in SAFE else 0
 
     def is_own(self, host: str) -> bool:
@@ -58,10 +59,6 @@ class RequestGuard:
         except ValueError:
             return False
         return name in self.names or is_ip(name)
-
-
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
 def _netloc(origin: str) -> str:

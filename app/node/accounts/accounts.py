@@ -80,7 +80,13 @@ class Accounts:
         if not NAME.fullmatch(name):
             raise UsageError("expected a name of 1 to 64 letters, digits or . _ @ -")
         account = Account(name, role, hashed(password))
-        self._change(lambda accounts: {**accounts, new(accounts, name): account})
+
+        def added(accounts: dict[str, Account]) -> dict[str, Account]:
+            if name in accounts:
+                raise UsageError(f"expected a new name, {name} has an account already")
+            return {**accounts, name: account}
+
+        self._change(added)
 
     def change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
         """Changes the role or the password of an account, which ends its sessions."""
@@ -116,13 +122,6 @@ class Accounts:
             names = ", ".join(accounts) or f"none in {self.path}"
             raise UsageError(f"expected the name of an account ({names}), got {name!r}")
         return accounts[name]
-
-
-def new(accounts: dict[str, Account], name: str) -> str:
-    """Returns `name`. Raises UsageError if it has an account."""
-    if name in accounts:
-        raise UsageError(f"expected a new name, {name} has an account already")
-    return name
 
 
 def require_administrator(accounts: dict[str, Account]) -> dict[str, Account]:

@@ -13,7 +13,7 @@ from operators.segmentation.segmentation import Segmentation
 
 
 def make_results(corrected: Path, original: Path, job: Job, clock: StageClock) -> Segmentation:
-    """Measures and draws a corrected SEG, made of the SEG `original`, which is sent as it is; see Graph."""
+    """Writes the results of one series beside the corrected SEG, which was made of the SEG `original`."""
     from operators.dicom.seg.corrected_reader import read_corrected
     from operators.results.writing import measure, write_drawings, write_fallbacks, write_measurements
 

@@ -20,9 +20,6 @@ class StudyIdentity:
     patient_id: str = ""
 
 
-UNREAD = StudyIdentity()
-
-
 def identity_of(data: Path, job_id: str) -> StudyIdentity:
     """Returns the identity of a job's study, or of a conflict's."""
     found = patient_of(job_folder(data, job_id).input)

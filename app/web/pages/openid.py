@@ -63,7 +63,7 @@ def begun(request: Request, provider: Known) -> Response:
 def answered(
     request: Request, provider: Known, state: str = "", code: str = "", error: str = "", iss: str = ""
 ) -> Response:
-    """Begins the session of a user for whom the provider vouches."""
+    """Begins the session of a user for whom the provider vouches; the page leads to the studies."""
     site = site_of(request)
     if not site.logins.passed(f"answer {address_of(request)}"):
         return login_page(request, TOO_MANY, "Too many attempts; wait a minute.")
@@ -72,7 +72,10 @@ def answered(
         identity = identity_of(provider, sign_in, code, error, iss)
     except OsteonError as refusal:
         return refused(request, refusal)
-    return signed_in(request, provider, identity)
+    response = page(request, "signed_in.html", None)
+    log_in(request, response, identity.account, provider.settings.issuer, identity.subject)
+    response.delete_cookie(SIGN_IN_COOKIE, path=PATH)
+    return response
 
 
 def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: str, iss: str) -> Identity:
@@ -90,14 +93,6 @@ def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: st
         why = "it denied access" if error == "access_denied" else "it answered with an error"
         raise SignInError(f"expected {provider.host} to let you log in; {why}", code="denied")
     return provider.identity(code, sign_in)
-
-
-def signed_in(request: Request, provider: Provider, identity: Identity) -> Response:
-    """Begins a session, and returns a page that leads to the studies."""
-    response = page(request, "signed_in.html", None)
-    log_in(request, response, identity.account, provider.settings.issuer, identity.subject)
-    response.delete_cookie(SIGN_IN_COOKIE, path=PATH)
-    return response
 
 
 def refused(request: Request, error: OsteonError) -> Response:

@@ -20,6 +20,11 @@ def printable(text: str, keep: str = "\n") -> str:
     return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
 
 
+def printable_line(text: str) -> str:
+    """Returns printable text in one line."""
+    return printable(text, keep="")
+
+
 def printable_text(text: object) -> str:
     """Returns printable text in which rich finds no markup."""
     from rich.markup import escape

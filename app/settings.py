@@ -7,14 +7,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -28,6 +21,7 @@ from yaml import YAMLError
 
 from app.configuration_file import SECTION, configuration_file, line_of, value_at
 from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Frozen
 from app.node.settings.redaction import got, yaml_fault
 from app.platform_conventions import platform_settings
 from operators.errors import UsageError
@@ -55,10 +49,8 @@ OperatingPoint = Annotated[
 ]
 
 
-class SegSettings(BaseModel):
+class SegSettings(Frozen):
     """The settings of the DICOM SEG."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Literal["binary", "labelmap"] = Field(
         "binary", description="binary opens everywhere; labelmap is smaller, but fewer viewers can read it"

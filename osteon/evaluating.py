@@ -5,8 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import labels_of, run_evaluation
+from app.evaluation.evaluation_report import CaseResult
 from app.settings import read_settings
 from operators.package_files.package_reader import choose_packages
 

@@ -13,7 +13,7 @@ from cyclopts import App
 from rich.console import Console
 
 from app.cli.arguments import Config, Models
-from app.cli.node.options import Data, Database, node_settings, require_node
+from app.cli.node.options import Data, Database, existing_node
 from app.cli.training_display import training_display
 from app.printable import printable
 from app.settings import read_settings
@@ -36,12 +36,11 @@ def list_filed(*, data: Data = None, config: Config = None) -> int:
 
     They were sent to it, or drawn on its page. Each is followed by the folders to add to a data set.
     """
-    from app.cli.node.users import settings_of
     from app.node.queue.job import job_folder
     from app.node.studies.edit_differences import change_sentence, compared_edits
     from app.node.studies.edited_results import jobs_with_edits
 
-    node = settings_of(data, config).node
+    node = existing_node(data, config=config).node
     jobs = jobs_with_edits(node.data)
     for job_id in jobs:
         for each in compared_edits(node.data, job_id):
@@ -66,9 +65,7 @@ def send(instance: str, /, *, data: Data = None, database: Database = None, conf
     instance
         Its SOP instance UID, as list prints it.
     """
-    node = node_settings({"data": data, "database": database}, config=config).node
-    require_node(node)
-    print("\n".join(send_in_place(node, instance)))
+    print("\n".join(send_in_place(existing_node(data, database, config).node, instance)))
     return 0
 
 

@@ -12,9 +12,8 @@ from rich.console import Console
 
 from app.cli.arguments import Config
 from app.cli.run_outcome import progress_display, show_outcome
-from app.evaluation.case_result import CaseResult
 from app.evaluation.comparison import run_evaluation
-from app.evaluation.evaluation_report import show
+from app.evaluation.evaluation_report import CaseResult, show
 from app.run.folder import RunOutcome, run_folder
 from app.run.html.writer import write_page
 from app.run.output_folder import prepare_output

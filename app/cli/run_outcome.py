@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.printable import printable_text
+from app.printable import counted, printable_text
 from app.run.folder import RunOutcome, run_folder
 from app.run.record import SELECTED, SeriesRecord
 from app.run.report import study_summaries
@@ -125,6 +125,5 @@ def title(record: SeriesRecord) -> str:
     """Returns a series as a person would look it up: nothing of the patient."""
     part = f", {record.part}" if record.part else ""
     word = "segmented" if record.code == SELECTED else "series"
-    slices = "1 slice" if record.slices == 1 else f"{record.slices} slices"
     name = " ".join(filter(None, (word, record.modality, record.series_instance_uid)))
-    return f"{name}{part}, {slices}"
+    return f"{name}{part}, {counted(record.slices, 'slice')}"

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.evaluation.case_result import CaseResult
 from app.evaluation.evaluation_picture import write_worst_slice
-from app.evaluation.evaluation_report import write_json
+from app.evaluation.evaluation_report import CaseResult, write_json
 from app.files.projection_files import is_projection_file
 from operators.dicom.seg.seg_files import is_projection_seg, is_rtstruct, is_seg
 from operators.errors import UnsuitableError, UsageError

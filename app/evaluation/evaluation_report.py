@@ -11,9 +11,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.evaluation.case_result import CaseResult
 from operators.errors import OutputError, reason
 from operators.evaluation.metrics import Agreement, BoneMetrics, CaseMetrics
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """The metrics of one pair, notes on how they were made comparable, and the picture if drawn."""
+
+    name: str
+    metrics: CaseMetrics
+    notes: tuple[str, ...] = ()
+    picture: Path | None = None
 
 
 @dataclass(frozen=True)

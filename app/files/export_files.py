@@ -6,36 +6,25 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import trimesh
 from scipy import ndimage
 
 from operators.dicom.elements.atomic_file import make_folder, unwritable_folder, write_whole
+from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.dicom.seg.segment_descriptions import tracking_identifier
 from operators.errors import UnsuitableError
 from operators.geometry.meshes import Mesh, mesh_of
 from operators.geometry.volume import Box, Grid, LabelMap
 from operators.image_files.label_files import read_named, write_nifti
-from operators.segmentation.segmentation import Segmentation
+from operators.segmentation.segmentation import Segment, Segmentation
 
 # 80 bytes that readers ignore, except for 3D Slicer, which reads the space from them
 STL_HEADER = b"SPACE=LPS;UNIT=mm Osteon, for research, not for diagnosis".ljust(80)
 NOTICE = "For research, not for diagnosis"
 # glTF 2.0, 3.4: metres, Y up, Z forward; the patient's left becomes X, superior Y, anterior Z
 LPS_TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1000.0]]) / 1000.0
-
-
-class NamedPart(Protocol):
-    """What a table of label values says of a part: a segment, or an ExportedPart."""
-
-    @property
-    def value(self) -> int: ...  # noqa: D102
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def rgb(self) -> tuple[int, int, int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +36,10 @@ class ExportedPart:
     label: str
     rgb: tuple[int, int, int]
     mesh: Mesh
+
+
+# What a table of label values names
+NamedPart = ExportedPart | Segment | SegmentInfo
 
 
 def parts_of(segmentation: Segmentation) -> tuple[ExportedPart, ...]:

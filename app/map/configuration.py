@@ -20,10 +20,14 @@ MEMORY = r"^\d+(\.\d+)?[KMGT]i$"
 Formats = list[Literal["file"]]
 
 
-class Application(BaseModel):
-    """The package's description of itself."""
+class Section(BaseModel):
+    """A section of the file; unlike Settings it reads no environment variables."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Application(Section):
+    """The package's description of itself."""
 
     title: str = Field(min_length=1, description="Name of the package")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+", description="Semantic version")
@@ -34,22 +38,14 @@ class Application(BaseModel):
     cli_formats_out: Formats = Field([], alias="output-formats", description="For holoscan-cli 4.2")
 
 
-class Resources(BaseModel):
+class Resources(Section):
     """The resources that the package requests from a platform."""
-
-    model_config = ConfigDict(extra="forbid")
 
     cpu: float = Field(1, gt=0, description="Processor cores")
     gpu: int = Field(0, ge=0, description="GPUs")
     memory: str = Field("1Gi", pattern=MEMORY, description="Main memory")
     gpu_memory: str = Field("0Gi", pattern=MEMORY, alias="gpuMemory", description="Memory of the GPU")
     shared_memory: str = Field("64Mi", pattern=MEMORY, alias="sharedMemory", description="Shared memory")
-
-
-class Section(BaseModel):
-    """A section of the file; unlike Settings it reads no environment variables."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def file_model() -> type[BaseModel]:

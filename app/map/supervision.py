@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import FrameType
 
 # As timeout(1) of GNU coreutils
@@ -16,14 +15,12 @@ SIGNALLED = 128
 GRACE_S = 10.0
 
 
-def run_supervised(
-    command: Sequence[str], environment: Mapping[str, str], limit_s: float, folder: Path | None = None
-) -> int:
+def run_supervised(command: Sequence[str], environment: Mapping[str, str], limit_s: float) -> int:
     """Runs a command and returns its exit code, or EXIT_TIMED_OUT after `limit_s` seconds (0: no limit).
 
     SIGTERM and SIGINT are forwarded to it.
     """
-    process = subprocess.Popen(command, env=dict(environment), cwd=folder)
+    process = subprocess.Popen(command, env=dict(environment))
 
     def forward(number: int, frame: FrameType | None) -> None:
         del frame

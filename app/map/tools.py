@@ -8,7 +8,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app import platform_layout as layout
@@ -35,12 +35,11 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """A container to run: its image, arguments, mounts and environment variables."""
+    """A container to run: its image, arguments and mounts."""
 
     image: str
     arguments: Sequence[str]
     mounts: Sequence[Mount] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     gpus: bool = False
 
 
@@ -67,13 +66,8 @@ def build_words(
     tool: str, tag: str, folder: Path, arguments: Mapping[str, str], more: Sequence[str]
 ) -> list[str]:
     """Returns the command that builds the image of the application in `folder`."""
-    values = options("--build-arg", arguments)
+    values = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     return [tool, "build", *FORMAT.get(tool, ()), *values, *more, "--tag", tag, str(folder)]
-
-
-def options(name: str, values: Mapping[str, str]) -> list[str]:
-    """Returns the option `name` once for each value, as NAME KEY=VALUE."""
-    return [word for key, value in values.items() for word in (name, f"{key}={value}")]
 
 
 def run_container(tool: str, container: Container) -> int:
@@ -87,12 +81,11 @@ def run_container(tool: str, container: Container) -> int:
 def run_words(tool: str, container: Container) -> list[str]:
     """Returns the command for docker or podman; only writable mounts and /tmp can be written."""
     mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
-    variables = options("--env", container.environment)
     # Results belong to the calling user; holoscan needs a stack of 32 MB
     user = ("--user", f"{os.getuid()}:{os.getgid()}", "--ulimit", "stack=33554432")
     gpus = ("--gpus", "all") if container.gpus else ()
     closed = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")  # noqa: S108 (a path within the container)
-    return [tool, "run", *closed, *user, *gpus, *mounts, *variables, container.image, *container.arguments]
+    return [tool, "run", *closed, *user, *gpus, *mounts, container.image, *container.arguments]
 
 
 def buildah_words(name: str, container: Container) -> list[str]:
@@ -101,10 +94,9 @@ def buildah_words(name: str, container: Container) -> list[str]:
     Isolation by chroot needs no daemon.
     """
     mounts = [word for mount in container.mounts for word in ("--volume", mount.text)]
-    variables = options("--env", container.environment)
     isolation = ("--isolation", "chroot", "--user", f"{os.getuid()}:{os.getgid()}")
     words = (str(layout.ENTRY_POINT), *container.arguments)
-    return ["buildah", "run", *isolation, *mounts, *variables, name, "--", *words]
+    return ["buildah", "run", *isolation, *mounts, name, "--", *words]
 
 
 @contextmanager

@@ -7,18 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.run.results import SEG
-from app.run.series_job import Graph, Job, result_paths
+from app.run.series_job import Job, result_paths
 from app.run.stage_clock import StageClock
 from operators.segmentation.segmentation import Segmentation
 
 
-def graph_of_correction(corrected: Path, original: Path) -> Graph:
-    """Returns the step that measures and draws a corrected SEG; `original` is the SEG that it was made of."""
-    return lambda job, clock: make_results(corrected, original, job, clock)
-
-
 def make_results(corrected: Path, original: Path, job: Job, clock: StageClock) -> Segmentation:
-    """Writes the results of one series beside the corrected SEG, which is sent as it is."""
+    """Writes the results of one series beside the corrected SEG, which was made of the SEG `original`."""
     from operators.dicom.seg.corrected_reader import read_corrected
     from operators.results.writing import measure, write_drawings, write_fallbacks, write_measurements
 

@@ -41,7 +41,6 @@ from operators.package_files.package_reader import refuse_draft
 from operators.packages.joint import parts_of
 
 log = structlog.get_logger()
-EXIT_UNSUITABLE = 3
 LIBRARIES = ("monai-deploy-app-sdk", "torch", "openvino", "highdicom", "pydicom")
 
 
@@ -180,7 +179,7 @@ def exit_code(codes: list[int]) -> int:
             return grave
     if EXIT_DONE in codes:
         return EXIT_DONE
-    return UnreadableError.exit_code if UnreadableError.exit_code in codes else EXIT_UNSUITABLE
+    return UnreadableError.exit_code if UnreadableError.exit_code in codes else UnsuitableError.exit_code
 
 
 def write_summary(

@@ -25,12 +25,10 @@ def segment_and_write(record: SeriesRecord, job: Job, clock: StageClock, graph: 
     done = replace(record, segmentation=segmentation, names=names)
     with attempts.attempt(FILES):
         export_surfaces(segmentation, job, clock)
-    if PAGE in job.kinds:
-        with attempts.attempt(PAGE, job.path(PAGE)):
-            write_page_file(done, job, clock)
-    if REPORT in job.kinds:
-        with attempts.attempt(REPORT, job.path(REPORT)):
-            write_report_file(done, job, clock)
+    for kind, write in ((PAGE, write_page_file), (REPORT, write_report_file)):
+        if kind in job.kinds:
+            with attempts.attempt(kind, job.path(kind)):
+                write(done, job, clock)
     names = done.names | names_of(job.kinds, job.output, job.name)
     if attempts.has_failed(SR):
         names.pop(SR, None)

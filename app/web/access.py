@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app.node.accounts.accounts import Account, Role
 from app.node.accounts.sessions import Session
+from app.node.watch.audit import LOGIN
 from app.web.site import Site
 
 COOKIE, TOKEN = "osteon-session", "csrf"
@@ -110,12 +112,37 @@ def posted(role: Role, files: int = 0) -> Callable[[Request], Awaitable[tuple[Vi
     return form_of
 
 
+ADMITS_VIEWERS = Depends(allowed("viewer"))
+# The parameters of routes: a user with at least the role, also with a form of our own pages
+Viewer = Annotated[Visitor, ADMITS_VIEWERS]
+Operator = Annotated[Visitor, Depends(allowed("operator"))]
+Administrator = Annotated[Visitor, Depends(allowed("administrator"))]
+ViewerForm = Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
+OperatorForm = Annotated[tuple[Visitor, FormData], Depends(posted("operator"))]
+AdministratorForm = Annotated[tuple[Visitor, FormData], Depends(posted("administrator"))]
+
+
 def require_token(form: FormData, session: Session) -> None:
     """Raises RefusedError unless the form holds the session's token."""
     if not secrets.compare_digest(str(form.get(TOKEN, "")).encode(), session.csrf.encode()):
         raise RefusedError(FORBIDDEN, "The form is too old; load the page again and repeat what you did.")
 
 
-def set_cookie(response: Response, token: str, is_secure: bool) -> None:
+def set_cookie(request: Request, response: Response, token: str) -> None:
     """Gives the browser its session, which scripts and other sites cannot use."""
-    response.set_cookie(COOKIE, token, path="/", secure=is_secure, httponly=True, samesite="strict")
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, path="/", secure=secure, httponly=True, samesite="strict")
+
+
+def log_in(
+    request: Request, response: Response, account: Account, issuer: str = "", subject: str = ""
+) -> None:
+    """Begins the session of a user, in place of the browser's session before, and records it.
+
+    `issuer` and `subject` are the provider that vouches for the user, and its identifier for the user.
+    """
+    site = site_of(request)
+    site.sessions.end(request.cookies.get(COOKIE, ""))
+    token, _ = site.sessions.begin(account, issuer)
+    site.trail.user(LOGIN, account.name, address_of(request), known_as=subject)
+    set_cookie(request, response, token)

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from app.node.accounts.accounts import Role
 from app.node.queue.jobs.job_names import fingerprint
-from app.node.queue.jobs.jobs_screen import duration, printable
+from app.node.queue.jobs.jobs_screen import duration
+from app.printable import printable_line
 from app.settings import SOFTWARE_VERSION
 from app.web.access import Visitor, set_cookie, site_of
 
@@ -48,12 +49,11 @@ def templates() -> Environment:
     made.filters |= {
         "fingerprint": fingerprint,
         "duration": duration,
-        "line": printable,
+        "line": printable_line,
         "gigabytes": lambda count: f"{count / GIGABYTE:.1f} GB",
         "moment": moment,
         "written": lambda text: moment(datetime.fromisoformat(text)),
         "ended": lambda hour: hour.delivered + hour.refused + hour.failed,
-        "day": lambda text: moment(datetime.fromisoformat(text)),
         "at": lambda text: f"{datetime.fromisoformat(text).astimezone():%H:%M:%S}",
         "clock": lambda at_ms: f"{of_ms(at_ms):%H:%M}",
     }
@@ -109,14 +109,10 @@ def render(
             **values,
         )
     )
-    return with_session(request, HTMLResponse(text, status))
-
-
-def with_session(request: Request, response: Response) -> Response:
-    """Gives a browser that has none the session that was begun for it."""
-    token = getattr(request.state, "new_token", None)
-    if token:
-        set_cookie(response, token, request.url.scheme == "https")
+    response = HTMLResponse(text, status)
+    # A browser that has no session gets the one that was begun for it
+    if token := getattr(request.state, "new_token", None):
+        set_cookie(request, response, token)
     return response
 
 

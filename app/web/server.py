@@ -13,7 +13,6 @@ from typing import Any
 import uvicorn
 
 from app.node.queue.database import open_connection
-from app.node.queue.jobs.job_index import count_states
 from app.node.service.http_server import http_server
 from app.node.service.page_check import require_libraries, require_pair, require_somebody
 from app.node.service.parts import begin
@@ -23,8 +22,7 @@ from app.node.watch.board import StatusBoard
 from app.node.watch.heartbeat import Life
 from app.node.watch.loops import Loop
 from app.settings import Settings
-from app.web.samples import SAMPLE_S
-from app.web.site import Site, make_site
+from app.web.site import SAMPLE_S, Sample, Site, make_site
 
 # Files are read this many at a time, between other work
 IDENTITIES_AT_ONCE, IDENTITIES_PAUSE_S = 50, 1.0
@@ -98,7 +96,8 @@ def loops_of(site: Site, server: uvicorn.Server) -> list[Loop]:
 def sample(site: Site) -> None:
     """Adds the present figures to the pictures."""
     free_bytes = shutil.disk_usage(site.node.data).free
-    site.samples.add(int(time.time() * 1000), free_bytes, count_states(site.index.fresh()))
+    waiting = sum(job.state in ("queued", "running") for job in site.index.fresh())
+    site.samples.append(Sample(int(time.time() * 1000), free_bytes, waiting))
 
 
 def forget_views(site: Site) -> None:

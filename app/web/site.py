@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,6 @@ from app.node.watch.board import StatusBoard
 from app.node.watch.rate_limit import RateLimits
 from app.packages_in_use import packages_in_use
 from app.settings import Settings
-from app.web.samples import Samples
 from operators.errors import OsteonError
 from operators.packages.packages import ModelPackage
 
@@ -38,6 +38,17 @@ if TYPE_CHECKING:
 LOGINS_AT_ONCE, LOGIN_EVERY_S = 5, 20.0
 # Changes: for each session, far more than a person makes
 CHANGES_AT_ONCE, CHANGE_EVERY_S = 60, 1.0
+# The figures in the pictures of the queue
+SAMPLE_S, DAY_S = 60.0, 86400.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Free bytes on the disk, and the number of jobs that are queued or running."""
+
+    at_ms: int
+    free_bytes: int
+    waiting: int
 
 
 @dataclass(eq=False)
@@ -58,7 +69,8 @@ class Site:
     changes: RateLimits
     sign_ins: SignIns
     provider: Provider | None
-    samples: Samples = field(default_factory=Samples)
+    # Of the last day, oldest first
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=int(DAY_S / SAMPLE_S)))
     # Two starts count their changes each from the beginning
     start: str = field(default_factory=lambda: token_hex(4))
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

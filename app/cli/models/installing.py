@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +48,8 @@ def install(
     """
     entries = read_catalogue(catalogue or CATALOGUE)
     if name is None:
-        list_entries(entries)
+        for each, entry in entries.items():
+            print(f"{each}: {entry.title} ({entry.licence}, {entry.size})\n  {entry.gives}")
         return 0
     entry = entry_named(entries, name)
     show_terms(entry)
@@ -70,12 +70,6 @@ def install_packages(entry: CatalogueEntry, folder: Path, source: Path | None, w
         if each.left_out:
             print(f"{each.new.name}: does not deliver {', '.join(each.left_out)}")
     return max(import_message(each.new, each.folder) for each in installed)
-
-
-def list_entries(entries: Mapping[str, CatalogueEntry]) -> None:
-    """Prints what can be installed."""
-    for name, entry in entries.items():
-        print(f"{name}: {entry.title} ({entry.licence}, {entry.size})\n  {entry.gives}")
 
 
 def show_terms(entry: CatalogueEntry) -> None:

@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.arguments import Config, Json, Models
-from app.cli.models.description import describe_package
 from app.settings import read_settings
 from operators.errors import ModelError, OsteonError, UsageError
 from operators.importing.versions import rollback
 from operators.networks.weight_size import size_fault
 from operators.package_files.package_reader import DRAFT_FILE, PACKAGE_FILE, read_package
+from operators.packages.packages import Label, ModelPackage, NetworkSpec
 
 DONE = 0
 
@@ -137,6 +137,42 @@ def list_packages(path: Path) -> dict[str, str]:
         return {"name": name, "state": "draft", "text": text}
     text = f"{package.title}, {len(package.networks)} networks, {len(package.labels)} labels"
     return {"name": package.name, "state": "ready", "text": text}
+
+
+def describe_package(package: ModelPackage) -> dict[str, Any]:
+    """Returns a package as plain values."""
+    return {
+        "name": package.name,
+        "version": package.version,
+        "title": package.title,
+        "networks": [network_row(spec) for spec in package.networks],
+        "labels": [label_row(label) for label in package.labels],
+    }
+
+
+def network_row(spec: NetworkSpec) -> dict[str, Any]:
+    """Returns a network as plain values."""
+    return {
+        "name": spec.name,
+        "architecture": spec.architecture,
+        "spacing_mm": spec.spacing_mm,
+        "patch": spec.patch,
+        "normalisation": spec.normalisation.scheme,
+        "classes": len(spec.classes),
+        "sha256": spec.sha256[:12],
+    }
+
+
+def label_row(label: Label) -> dict[str, str]:
+    """Returns a label as plain values."""
+    values = label.values
+    span = f"{values.start}" if len(values) == 1 else f"{values.start}-{values.stop - 1}"
+    parts = (label.structure.type, label.structure.laterality)
+    return {
+        "values": span,
+        "meaning": label.meaning,
+        "code": " ".join(f"{p.scheme} {p.value}" for p in parts if p),
+    }
 
 
 def facts(network: dict[str, Any]) -> Iterator[str]:

@@ -101,9 +101,11 @@ def show_list(settings: Settings, client: DBOSClient, as_json: bool, accession: 
     """Prints all jobs, oldest first; accession numbers, which are read from files, only if asked for."""
     from app.node.queue.jobs.job_list import list_jobs
     from app.node.queue.jobs.jobs_screen import show_jobs
+    from app.node.studies.study_identity import identity_of
 
     found = list_jobs(client, detailed=True)
-    numbers = {job.job_id: accession_of(settings, job.job_id) for job in found} if accession else {}
+    data, asked = settings.node.data, found if accession else ()
+    numbers = {job.job_id: identity_of(data, job.job_id).accession for job in asked}
     names = short_ids(job.job_id for job in found)
     if as_json:
         print(printable_json([json_of(job, names, numbers) for job in found]))
@@ -115,9 +117,10 @@ def show_one(settings: Settings, client: DBOSClient, job_id: str, as_json: bool)
     """Prints one job, with its folder and its accession number."""
     from app.node.queue.jobs.job_list import job_ids, list_jobs
     from app.node.queue.jobs.jobs_screen import show_job
+    from app.node.studies.study_identity import identity_of
 
     (job,) = list_jobs(client, [job_id], detailed=True)
-    names, number = short_ids(job_ids(client)), accession_of(settings, job_id)
+    names, number = short_ids(job_ids(client)), identity_of(settings.node.data, job_id).accession
     if as_json:
         print(printable_json(json_of(job, names, {job_id: number})))
         return
@@ -139,11 +142,3 @@ def json_of(job: JobState, names: Mapping[str, str], accessions: Mapping[str, st
     values = asdict(job) | {"short_id": names[job.job_id], "study_instance_uid": job.study_instance_uid}
     number = accessions.get(job.job_id)
     return values if number is None else values | {"accession_number": number}
-
-
-def accession_of(settings: Settings, job_id: str) -> str:
-    """Returns the accession number from a file of the job or the study, as the database does not hold it."""
-    from app.node.studies.study_identity import folders_of
-    from operators.dicom.headers.study_identity import accession_number
-
-    return next(filter(None, map(accession_number, folders_of(settings.node.data, job_id))), "")

@@ -53,6 +53,13 @@ def node_settings(
     return read_settings(config, node=node or None, **others)
 
 
+def existing_node(data: Path | None, database: str | None = None, config: Path | None = None) -> Settings:
+    """Returns the settings of a node whose data folder exists, see `require_node`. Raises UsageError."""
+    settings = node_settings({"data": data, "database": database}, config=config)
+    require_node(settings.node)
+    return settings
+
+
 def peer_of(text: str) -> dict[str, Any]:
     """Parses a peer of the command line. Raises UsageError."""
     found = PEER.fullmatch(text)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import sys
 from getpass import getpass, getuser
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from app.cli.arguments import Config
-from app.cli.node.options import Data
-
-if TYPE_CHECKING:
-    from app.node.accounts.accounts import Accounts
-    from app.settings import Settings
+from app.cli.node.options import Data, existing_node
+from app.node.accounts.accounts import Accounts, Role
+from app.node.settings.configuration import NodeSettings
+from app.node.watch.audit import ACCOUNT_CHANGED, audit_trail
 
 users_app = App(name="users", help="The accounts of the node's page: list, add, change, remove.")
-Role = Literal["viewer", "operator", "administrator"]
 NewPassword = Annotated[bool, Parameter(name="--password", negative="", help="Ask for a new password")]
 
 
 @users_app.command(name="list")
 def list_users(*, data: Data = None, config: Config = None) -> int:
     """List the accounts with their roles."""
-    accounts = accounts_of(settings_of(data, config)).all()
+    accounts = Accounts(existing_node(data, config=config).node).all()
     for name, account in sorted(accounts.items()):
         print(f"{name}: {account.role}")
     if not accounts:
@@ -42,9 +40,9 @@ def add(name: str, role: Role, /, *, data: Data = None, config: Config = None) -
     role
         viewer: sees. operator: also acts on jobs. administrator: also deletes, and manages users.
     """
-    settings = settings_of(data, config)
-    accounts_of(settings).add(name, role, new_password())
-    return recorded(settings, f"{name}: added as {role}")
+    node = existing_node(data, config=config).node
+    Accounts(node).add(name, role, new_password())
+    return recorded(node, f"{name}: added as {role}")
 
 
 @users_app.command
@@ -66,9 +64,9 @@ def change(
     role
         The new role.
     """
-    settings = settings_of(data, config)
-    accounts_of(settings).change(name, role=role, password=new_password() if password else None)
-    return recorded(settings, f"{name}: changed")
+    node = existing_node(data, config=config).node
+    Accounts(node).change(name, role=role, password=new_password() if password else None)
+    return recorded(node, f"{name}: changed")
 
 
 @users_app.command
@@ -80,32 +78,14 @@ def remove(name: str, /, *, data: Data = None, config: Config = None) -> int:
     name
         Name of the user.
     """
-    settings = settings_of(data, config)
-    accounts_of(settings).remove(name)
-    return recorded(settings, f"{name}: removed")
+    node = existing_node(data, config=config).node
+    Accounts(node).remove(name)
+    return recorded(node, f"{name}: removed")
 
 
-def settings_of(data: Data, config: Config) -> Settings:
-    """Returns the settings. Raises UsageError if the data folder does not exist."""
-    from app.cli.node.options import node_settings, require_node
-
-    settings = node_settings({"data": data}, config=config)
-    require_node(settings.node)
-    return settings
-
-
-def accounts_of(settings: Settings) -> Accounts:
-    """Returns the accounts of a node."""
-    from app.node.accounts.accounts import Accounts
-
-    return Accounts(settings.node)
-
-
-def recorded(settings: Settings, sentence: str) -> int:
+def recorded(node: NodeSettings, sentence: str) -> int:
     """Writes the change into the audit trail and says it."""
-    from app.node.watch.audit import ACCOUNT_CHANGED, audit_trail
-
-    audit_trail(settings.node).user(ACCOUNT_CHANGED, getuser(), "")
+    audit_trail(node).user(ACCOUNT_CHANGED, getuser(), "")
     print(sentence)
     return 0
 

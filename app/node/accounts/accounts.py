@@ -80,7 +80,13 @@ class Accounts:
         if not NAME.fullmatch(name):
             raise UsageError("expected a name of 1 to 64 letters, digits or . _ @ -")
         account = Account(name, role, hashed(password))
-        self._change(lambda accounts: {**accounts, new(accounts, name): account})
+
+        def added(accounts: dict[str, Account]) -> dict[str, Account]:
+            if name in accounts:
+                raise UsageError(f"expected a new name, {name} has an account already")
+            return {**accounts, name: account}
+
+        self._change(added)
 
     def change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
         """Changes the role or the password of an account, which ends its sessions."""
@@ -94,7 +100,12 @@ class Accounts:
 
     def remove(self, name: str) -> None:
         """Removes an account, which ends its sessions."""
-        self._change(lambda accounts: without(accounts, self._known(accounts, name)))
+
+        def left(accounts: dict[str, Account]) -> dict[str, Account]:
+            removed = self._known(accounts, name)
+            return {key: account for key, account in accounts.items() if account is not removed}
+
+        self._change(left)
 
     def _change(self, change: Callable[[dict[str, Account]], dict[str, Account]]) -> None:
         """Writes the changed accounts, while other changes wait; a refused change writes nothing."""
@@ -111,18 +122,6 @@ class Accounts:
             names = ", ".join(accounts) or f"none in {self.path}"
             raise UsageError(f"expected the name of an account ({names}), got {name!r}")
         return accounts[name]
-
-
-def new(accounts: dict[str, Account], name: str) -> str:
-    """Returns `name`. Raises UsageError if it has an account."""
-    if name in accounts:
-        raise UsageError(f"expected a new name, {name} has an account already")
-    return name
-
-
-def without(accounts: dict[str, Account], removed: Account) -> dict[str, Account]:
-    """Returns the other accounts."""
-    return {name: account for name, account in accounts.items() if account is not removed}
 
 
 def require_administrator(accounts: dict[str, Account]) -> dict[str, Account]:

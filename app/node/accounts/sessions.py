@@ -45,12 +45,12 @@ class Sessions:
             self.known = {key: each for key, each in self.known.items() if self._lasts(each, now_s)}
             while len(self.known) >= MOST_SESSIONS:
                 self.known.pop(next(iter(self.known)))
-            self.known[_key(token)] = session
+            self.known[hash_of(token)] = session
         return token, session
 
     def find(self, token: str, is_use: bool = True) -> Session | None:
         """Returns the session of a token unless it is over; `is_use` notes that a person has used it now."""
-        session, now_s = self.known.get(_key(token)), self.now_s()
+        session, now_s = self.known.get(hash_of(token)), self.now_s()
         if session is None or not self._lasts(session, now_s):
             return None
         if is_use:
@@ -60,11 +60,12 @@ class Sessions:
     def end(self, token: str) -> None:
         """Ends a session."""
         with self.lock:
-            self.known.pop(_key(token), None)
+            self.known.pop(hash_of(token), None)
 
     def _lasts(self, session: Session, now_s: float) -> bool:
         return now_s - session.began_s < self.longest_s and now_s - session.seen_s < self.idle_s
 
 
-def _key(token: str) -> str:
+def hash_of(token: str) -> str:
+    """Returns the hash by which a token or cookie of a browser is known."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from app.node.accounts.sessions import hash_of
 
 # Time for a password and a second factor at the provider
 LONGEST_S = 600.0
@@ -39,7 +40,7 @@ class SignIns:
     def begin(self) -> tuple[str, SignIn]:
         """Returns a cookie for the browser, and a new sign-in."""
         cookie, state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(4))
-        made = SignIn(state, nonce, verifier, _hash(cookie), self.now_s())
+        made = SignIn(state, nonce, verifier, hash_of(cookie), self.now_s())
         with self.lock:
             while len(self.known) >= MOST_SIGN_INS:
                 self.known.pop(next(iter(self.known)))
@@ -52,8 +53,4 @@ class SignIns:
             found = self.known.pop(state, None)
         if found is None or self.now_s() - found.began_s > LONGEST_S:
             return None
-        return found if secrets.compare_digest(found.browser, _hash(cookie)) else None
-
-
-def _hash(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
+        return found if secrets.compare_digest(found.browser, hash_of(cookie)) else None

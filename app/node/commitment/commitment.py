@@ -80,7 +80,9 @@ class CommitmentService:
 
     def reported(self, event: Event) -> tuple[int, None]:
         """Stores a peer's report on a request of this node; all other reports are refused."""
-        names = self._asked(event.assoc.requestor.ae_title.strip())
+        calling_ae = event.assoc.requestor.ae_title.strip()
+        asked = (peer for peer in self.settings.destinations if peer.commitment)
+        names = frozenset(peer.name for peer in asked if peer.ae_title == calling_ae)
         if not names:
             return NOT_AUTHORISED, None
         try:
@@ -103,11 +105,6 @@ class CommitmentService:
             if updated != transaction:
                 keep_answer(self.settings.data, updated)
         return SUCCESS
-
-    def _asked(self, calling_ae: str) -> frozenset[str]:
-        """Returns the names of the peers with that AE title that are asked to commit."""
-        peers = self.settings.destinations
-        return frozenset(peer.name for peer in peers if peer.commitment and peer.ae_title == calling_ae)
 
 
 def information(event: Event, content: BytesIO | None) -> Commitment:

@@ -17,6 +17,8 @@ from typing import Any
 from app.node.storage.json_file import read_json, write_json
 from operators.dicom.commitment import Commitment, Named
 
+REQUEST, ANSWER = ".json", ".answer.json"
+
 
 @dataclass(frozen=True)
 class Transaction:
@@ -53,19 +55,14 @@ class Transaction:
         )
 
 
-def request_path(data: Path, delivery_uid: str) -> Path:
-    """Returns the path at which the sender stores a request; the UID must be validated."""
-    return data / "commitments" / f"{delivery_uid}.json"
-
-
-def answer_path(data: Path, delivery_uid: str) -> Path:
-    """Returns the path at which the listener stores the answers."""
-    return data / "commitments" / f"{delivery_uid}.answer.json"
+def path_of(data: Path, delivery_uid: str, suffix: str) -> Path:
+    """Returns the path of a request or of its answers; the UID must be validated."""
+    return data / "commitments" / f"{delivery_uid}{suffix}"
 
 
 def open_transaction(data: Path, delivery_uid: str, peer: str, asked: Sequence[Named]) -> Transaction:
     """Creates the next attempt, which is durable before anything is requested. Raises UnwritableError."""
-    path = request_path(data, delivery_uid)
+    path = path_of(data, delivery_uid, REQUEST)
     attempt = 1 + int(_content(path).get("attempt", 0))
     transaction = Transaction(f"{delivery_uid}.{attempt}", attempt, peer, tuple(asked))
     names = [[named.sop_class_uid, named.sop_instance_uid] for named in asked]
@@ -75,12 +72,12 @@ def open_transaction(data: Path, delivery_uid: str, peer: str, asked: Sequence[N
 
 def read_transaction(data: Path, delivery_uid: str) -> Transaction | None:
     """Returns the latest request of a delivery with its answers, or None if there was no request."""
-    request = _content(request_path(data, delivery_uid))
+    request = _content(path_of(data, delivery_uid, REQUEST))
     if "asked" not in request:  # also for requests of the first version, which stored no names
         return None
     asked = tuple(Named(*names) for names in request["asked"])
     transaction = Transaction(request["transaction_uid"], request["attempt"], request["peer"], asked)
-    answer = _content(answer_path(data, delivery_uid))
+    answer = _content(path_of(data, delivery_uid, ANSWER))
     if answer.get("transaction_uid") != transaction.uid:
         return transaction
     return replace(transaction, committed=frozenset(answer["committed"]), failed=answer["failed"])
@@ -99,13 +96,13 @@ def keep_answer(data: Path, transaction: Transaction) -> None:
         "committed": sorted(transaction.committed),
         "failed": transaction.failed,
     }
-    write_json(answer_path(data, delivery_of(transaction.uid)), content)
+    write_json(path_of(data, delivery_of(transaction.uid), ANSWER), content)
 
 
 def forget_transaction(data: Path, delivery_uid: str) -> None:
     """Removes the request and the answers of a delivery."""
-    for path in (request_path(data, delivery_uid), answer_path(data, delivery_uid)):
-        path.unlink(missing_ok=True)
+    for suffix in (REQUEST, ANSWER):
+        path_of(data, delivery_uid, suffix).unlink(missing_ok=True)
 
 
 def delivery_of(transaction_uid: str) -> str:

@@ -15,7 +15,7 @@ from app.node.peers.requestor import SMALLEST_SENT_BYTES, Requestor
 from app.node.peers.requestor_socket import MAXIMUM_PDU_BYTES
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
-from app.node.settings.tls import client_context, tls_files
+from app.node.settings.tls import client_context
 from operators.errors import OutputError, TransientError
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -151,7 +151,7 @@ def rejection_hint(reason: tuple[int | None, int | None], peer: Peer, settings: 
 
 def tls_of(peer: Peer, settings: NodeSettings) -> tuple[SSLContext, str] | None:
     """Returns the TLS context for the peer, or None without TLS. Raises UsageError without certificates."""
-    return (client_context(tls_files(peer, settings)), peer.host) if peer.tls else None
+    return (client_context(peer, settings), peer.host) if peer.tls else None
 
 
 def require_context(association: Association, file: Outgoing, peer: Peer) -> None:

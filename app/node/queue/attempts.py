@@ -36,9 +36,8 @@ def counted(steps: Sequence[Mapping[str, Any]], begun_ms: int) -> Attempts:
     for step in steps:
         if step["function_name"] == pauses.STEP:
             found, pause_s = replace(found, pause_step=0, next_ms=0), pauses.pause_after(pause_s)
-        elif is_transient(step["output"]):
+        elif isinstance(outcome := step["output"], Mapping) and outcome.get("state") == "transient":
             ended_ms = max(step["completed_at_epoch_ms"] or 0, begun_ms)
-            outcome = step["output"]
             found = Attempts(
                 found.count + 1,
                 outcome["code"],
@@ -49,8 +48,3 @@ def counted(steps: Sequence[Mapping[str, Any]], begun_ms: int) -> Attempts:
         else:
             found, pause_s = Attempts(), pauses.FIRST_PAUSE_S
     return found
-
-
-def is_transient(outcome: Any) -> bool:
-    """Returns whether a step will be retried."""
-    return isinstance(outcome, Mapping) and outcome.get("state") == "transient"

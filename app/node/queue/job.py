@@ -22,7 +22,7 @@ EPOCH_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 HEAD_START_S: dict[Urgency, float] = {"urgent": 7200, "normal": 0, "low": -7200}
 # Suffix of a job's id after the study's UID: the fingerprint of its instances
 JOB_SUFFIX = "-[0-9a-f]{16}"
-TIMED_OUT, FORMER, MAKING = "timed-out", "former", "making"
+MAKING = "making"
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,6 @@ class StudyJob:
     made_at: str
     calling_ae: str
     images: int
-
-    @classmethod
-    def of(cls, values: Json) -> StudyJob:
-        """Returns the job from its JSON values."""
-        return cls(**values)
 
     def as_json(self) -> Json:
         """Returns the job as JSON values."""
@@ -70,12 +65,12 @@ class JobFolder:
     @property
     def timed_out(self) -> Path:
         """Returns the path that exists if the job exceeded its time limit."""
-        return self.root / TIMED_OUT
+        return self.root / "timed-out"
 
     @property
     def former(self) -> Path:
         """Returns the path that exists if patient or study data were corrected: results must not be sent."""
-        return self.root / FORMER
+        return self.root / "former"
 
 
 def job_folder(data: Path, job_id: str) -> JobFolder:

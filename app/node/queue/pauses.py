@@ -71,8 +71,3 @@ def end_pause(data: Path, workflow_id: str, step: int) -> None:
     part = request.with_name(f"{request.name}.{os.getpid()}.part")
     part.write_text(str(step), encoding="ascii")
     part.replace(request)
-
-
-def forget_request(data: Path, workflow_id: str) -> None:
-    """Removes the request to a workflow whose steps are counted from the start again."""
-    request_file(data, workflow_id).unlink(missing_ok=True)

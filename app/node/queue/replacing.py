@@ -28,7 +28,6 @@ class Corrects(Protocol):
 
     def correct(self, values: Json) -> Json:
         """Makes the results of a corrected SEG."""
-        ...
 
 
 def define_replacing(settings: NodeSettings, corrector: Corrects, running: Running) -> Callable[[Json], Json]:

@@ -18,7 +18,7 @@ from dbos import DBOS, EnqueueOptions
 
 from app.node.queue import pauses
 from app.node.queue.abandoned import Running
-from app.node.queue.database import REPORT, WORKFLOW_VERSION, delivery_queue
+from app.node.queue.database import WORKFLOW_VERSION, delivery_queue
 from app.node.queue.findings import shows_fracture
 from app.node.queue.job import Json, priority
 from app.node.queue.outcomes import name_failure, read_all, summarise_outcomes
@@ -39,11 +39,9 @@ class Segments(Protocol):
 
     def decide(self, values: Json) -> Json:
         """Decides which series are segmented."""
-        ...
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """Segments one series, of which these are the candidates."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -138,11 +136,14 @@ def queue_delivery(delivery: Json) -> None:
 
 
 def delivery_options(delivery: Json) -> EnqueueOptions:
-    """Returns the options with which a delivery is queued; its `name` is the destination's if it has none."""
+    """Returns the options with which a delivery is queued; its `name` is the destination's if it has none.
+
+    Its id begins with the job's, so that all of a job can be found.
+    """
     options: EnqueueOptions = {
         "workflow_name": DELIVER,
         "queue_name": delivery_queue(delivery["peer"]),
-        "workflow_id": delivery_id(delivery["job_id"], delivery.get("name") or delivery["peer"]),
+        "workflow_id": f"{delivery['job_id']}>{delivery.get('name') or delivery['peer']}",
         "app_version": WORKFLOW_VERSION,
     }
     if delivery.get("place"):
@@ -159,11 +160,6 @@ def delivery_place(job: Json, outcome: Json, settings: NodeSettings) -> int:
         return 0
     urgency: Urgency = "urgent" if shows_fracture(outcome) else "normal"
     return priority(datetime.fromisoformat(job["made_at"]).timestamp(), urgency)
-
-
-def delivery_id(job_id: str, name: str) -> str:
-    """Returns the id of a delivery, which begins with the job's id so that all of a job can be found."""
-    return f"{job_id}>{name}"
 
 
 def define_delivering(
@@ -211,17 +207,3 @@ def define_repeating(
             return retry_step(partial(attempt_once, values), patience_s, data)
 
     return repeat
-
-
-def define_reporting(
-    settings: NodeSettings, report: Callable[[Json], Attempt], running: Running
-) -> Callable[[Json], Json]:
-    """Registers the workflow that reports storage commitment; see `define_repeating`."""
-    return define_repeating(REPORT, "report", settings.commitment_s, report, running, settings.data)
-
-
-def define_notifying(
-    settings: NodeSettings, send: Callable[[Json], Attempt], running: Running
-) -> Callable[[Json], Json]:
-    """Registers the workflow that sends notices; see `define_repeating`."""
-    return define_repeating(NOTICE, "notify", NOTICE_PATIENCE_S, send, running, settings.data)

@@ -14,7 +14,7 @@ from app.node.receive.association_request import AssociationRequest
 from app.node.settings.configuration import NodeSettings
 from app.node.watch.audit import AuditTrail
 from app.node.watch.rate_limit import RateLimit
-from app.printable import printable
+from app.printable import printable_line
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class RejectionTeller:
         if held_back is not None:
             log_rejected(rejected, held_back)
             request = rejected.request
-            titles = printable_title(request.calling_ae), printable_title(request.called_ae)
+            titles = printable_line(request.calling_ae), printable_line(request.called_ae)
             self.trail.rejected(*titles, request.address, rejected.reason.value, held_back)
 
 
@@ -92,16 +92,11 @@ def log_rejected(rejected: Rejected, held_back: int = 0) -> None:
     log.warning(
         "association_rejected",
         reason=rejected.reason.value,
-        calling_ae=printable_title(request.calling_ae),
-        called_ae=printable_title(request.called_ae),
+        calling_ae=printable_line(request.calling_ae),
+        called_ae=printable_line(request.called_ae),
         address=request.address,
         not_logged_before=held_back,
     )
-
-
-def printable_title(title: str) -> str:
-    """Returns an AE title in one line, with escapes for control characters."""
-    return printable(title, keep="")
 
 
 def log_seldom(now_s: Callable[[], float] = time.monotonic) -> RateLimit:

@@ -105,7 +105,8 @@ class NodeDul(DULServiceProvider):
                 self.event_queue.put(CLOSED)
                 return
             self._idle_timer.restart()
-            if self._is_wanted() or not self.socket.ready:
+            is_wanted = self._kill_thread or self.to_provider_queue.queue or self.event_queue.queue
+            if is_wanted or not self.socket.ready:
                 return
 
     def _receive_control(self, header: bytes) -> None:
@@ -174,9 +175,6 @@ class NodeDul(DULServiceProvider):
     def _is_data(self, header: bytes) -> bool:
         whole = len(header) == PDU_HEADER_BYTES
         return whole and header[0] == P_DATA_TF and self.state_machine.current_state == READY
-
-    def _is_wanted(self) -> bool:
-        return self._kill_thread or bool(self.to_provider_queue.queue or self.event_queue.queue)
 
     def _receive_data(self, header: bytes) -> None:
         """Receives a P-DATA PDU. Raises OSError if the peer closes the connection in the middle of it."""

@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from app.node.receive.dicomweb_part import MultipartPart, part_received
+from app.node.receive.dicomweb_part import part_received
 from app.node.receive.dicomweb_response import response_json
-from app.node.receive.incoming import OUT_OF_RESOURCES, SUCCESS
+from app.node.receive.incoming import OUT_OF_RESOURCES, SUCCESS, GrowingFile
 from app.node.receive.reception import Received, Store
 from app.node.settings.configuration import NodeSettings
 from operators.dicom.elements.attributes import is_uid
@@ -94,7 +94,7 @@ class Parts:
     def __init__(self, boundary: bytes, store: Store, sender: str, study: str) -> None:
         self.store, self.sender, self.study = store, sender, study
         self.received: list[Received] = []
-        self.part: MultipartPart | None = None
+        self.part: GrowingFile | None = None
         self.refused_bytes = 0
         self.parser = MultipartParser(
             boundary,
@@ -126,7 +126,11 @@ class Parts:
     def _begin(self) -> None:
         if len(self.received) >= MOST_PARTS:
             raise TooLargeError
-        self.part = MultipartPart(self.store)
+        self.part = GrowingFile()
+        if self.store.has_room():
+            self.part.open(self.store.inbox.new_part())
+        else:
+            self.part.refuse(OUT_OF_RESOURCES)
 
     def _data(self, content: bytes, start: int, end: int) -> None:
         assert self.part is not None

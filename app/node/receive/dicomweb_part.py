@@ -19,18 +19,7 @@ from operators.dicom.elements.instance_identity import Instance, read_instance
 from operators.errors import UnreadableError
 
 
-class MultipartPart(GrowingFile):
-    """A growing file, refused at once if there is too little disk space."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__()
-        if store.has_room():
-            self.open(store.inbox.new_part())
-        else:
-            self.refuse(OUT_OF_RESOURCES)
-
-
-def part_received(part: MultipartPart, store: Store, sender: str, study: str) -> Received:
+def part_received(part: GrowingFile, store: Store, sender: str, study: str) -> Received:
     """Stores a complete part and returns its outcome; `study` is the only one accepted, if given."""
     unknown = Received(sender, "", part.status or CANNOT_UNDERSTAND, None, None, 0)
     try:

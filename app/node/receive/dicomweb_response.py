@@ -18,15 +18,12 @@ Item = dict[str, dict[str, Any]]
 
 def response_json(received: Sequence[Received]) -> Item:
     """Returns the response; every instance is in one of its sequences, unreadable ones without UIDs."""
+    failed = [each for each in received if each.instance and each.status != SUCCESS]
     return {
-        **_sequence(REFERENCED, [_named(each.instance) for each in received if _is_stored(each)]),
-        **_sequence(FAILED, [_failed(each) for each in received if each.instance and not _is_stored(each)]),
+        **_sequence(REFERENCED, [_named(each.instance) for each in received if each.status == SUCCESS]),
+        **_sequence(FAILED, [_failed(each) for each in failed]),
         **_sequence(OTHER_FAILURES, [_failed(each) for each in received if each.instance is None]),
     }
-
-
-def _is_stored(received: Received) -> bool:
-    return received.status == SUCCESS
 
 
 def _sequence(tag: str, items: list[Item]) -> Item:

@@ -91,7 +91,8 @@ class Listener:
                 asked.called_ae_title, asked.calling_ae_title, str(association.requestor.address)
             )
             self.rejected(Rejected(request, Reason.TOO_MANY))
-            reject(association, ANSWERS[Reason.TOO_MANY])
+            association.acse.send_reject(*ANSWERS[Reason.TOO_MANY])
+            association.kill()
 
     def _has_room(self) -> bool:
         """Returns whether another association can be served; may abort the one that was silent longest."""
@@ -140,12 +141,6 @@ def idle_s(association: Association) -> float:
     """Returns the seconds for which a peer has been silent; 0 for an association that is closing."""
     connection = association.dul.socket
     return 0.0 if connection is None else cast(NodeSocket, connection).idle_s
-
-
-def reject(association: Association, answer: tuple[int, int, int]) -> None:
-    """Sends an A-ASSOCIATE-RJ and ends the connection."""
-    association.acse.send_reject(*answer)
-    association.kill()
 
 
 def forget_unfinished(event: Event) -> None:

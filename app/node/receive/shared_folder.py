@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from app.node.storage.file_lock import leads_to
+from app.node.storage.file_lock import FOLDER, leads_to, opened
 
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Without O_NONBLOCK, opening a FIFO would wait for its other end
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 # Prefix of files that are about to be removed or moved; a crash may leave them behind.
@@ -111,13 +110,10 @@ def opened_folder(top: int, names: Names, make: bool = False) -> Iterator[int]:
 @contextmanager
 def opened_file(name: str, folder: int, version: FileVersion) -> Iterator[int]:
     """Yields a file's descriptor; its version is checked before and after. Raises ChangedError, OSError."""
-    descriptor = os.open(name, FILE, dir_fd=folder)
-    try:
+    with opened(name, FILE, folder) as descriptor:
         require_version(descriptor, version)
         yield descriptor
         require_version(descriptor, version)
-    finally:
-        os.close(descriptor)
 
 
 def require_version(descriptor: int, version: FileVersion) -> None:

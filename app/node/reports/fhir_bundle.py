@@ -6,7 +6,7 @@ nothing. Patient, order and study are named by their identifiers, as only the se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from app.node.reports.content import FIRST, Figure, Part, ReportContent
@@ -149,12 +149,7 @@ def site_of(part: Part) -> Json:
     side = f", {part.laterality['meaning'].lower()}" if part.laterality else ""
     found = {"text": f"{part.region['meaning']}{side}"}
     system = SYSTEMS.get(part.region["scheme"])
-    return found | ({"coding": [coded_in(system, part.region)]} if system else {})
-
-
-def coded_in(system: str, code: Mapping[str, str]) -> Json:
-    """Returns a code of DICOM's as a coding."""
-    return {"system": system, "code": code["value"], "display": code["meaning"]}
+    return found | (coding(system, part.region["value"], part.region["meaning"]) if system else {})
 
 
 def coding(system: str, code: str, display: str) -> Json:

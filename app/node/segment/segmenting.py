@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from app.node.queue.job import JobFolder, Json, StudyJob, correction_folder, job_folder
 from app.node.segment.next_study import NextStudy
-from app.node.segment.series_outcome import refuse_series, verified_results
+from app.node.segment.series_outcome import verified_results, without_result
 from app.node.segment.study_reader import ReadStudy, select_images
-from app.run.correction import graph_of_correction
+from app.run.correction import make_results
 from app.run.folder import refused_outright, segmented_for
 from app.run.output_folder import prepare_output
 from app.run.record import SeriesRecord
@@ -66,8 +67,8 @@ class Segmenter:
 
     def decide(self, values: Json) -> Json:
         """Decides which series are read, in which order, and why the others are not."""
-        decided = self._decided(StudyJob.of(values))
-        refusals = [refuse_series(record.code, record.sentence, record) for record in decided.refusals]
+        decided = self._decided(StudyJob(**values))
+        refusals = [without_result(each, "refused", each.code, each.sentence) for each in decided.refusals]
         return {
             "state": "decided",
             "selected": len(decided.candidates),
@@ -77,7 +78,7 @@ class Segmenter:
 
     def segment(self, values: Json, numbers: Sequence[int]) -> Json:
         """Segments one series for some candidates; returns the result or refusal. Raises TransientError."""
-        job = StudyJob.of(values)
+        job = StudyJob(**values)
         folder = self._folder(job)
         decided = self._decided(job)
         prepare_output(folder.output)
@@ -106,7 +107,7 @@ class Segmenter:
 
         Raises TransientError, or UnsuitableError if no package in use reads its images.
         """
-        job = StudyJob.of(values["job"])
+        job = StudyJob(**values["job"])
         folder = self._folder(job)
         original = folder.output / values["corrects"]
         work = Job(
@@ -119,7 +120,7 @@ class Segmenter:
             wanted=self.wanted,
             folder=correction_folder(values["instance"]),
         )
-        graph = graph_of_correction(folder.edits / f"{values['instance']}.dcm", original)
+        graph = partial(make_results, folder.edits / f"{values['instance']}.dcm", original)
         record, code = run_job(work, silent, graph)
         return self._outcome(record, code, work)
 
@@ -138,7 +139,7 @@ class Segmenter:
             raise TransientError(record.sentence, code=record.code)
         if code != EXIT_DONE or record.segmentation is None:
             state = "failed" if code in (EXIT_DEFECT, 5) else "refused"
-            return refuse_series(record.code, record.sentence, record) | {"state": state}
+            return without_result(record, state, record.code, record.sentence)
         return verified_results(record, work)
 
     def _folder(self, job: StudyJob) -> JobFolder:

@@ -34,22 +34,26 @@ def verified_results(record: SeriesRecord, work: Job) -> Json:
     series, name = work.selection.series, None
     files, missing = list[Json](), list(record.missing)
     if record.name(SEG) is None and record.segmentation.segments:
-        return fail_series("verification_failed", "expected a SEG of the segments, got none", record)
+        sentence = "expected a SEG of the segments, got none"
+        return without_result(record, "failed", "verification_failed", sentence)
     for kind, file in files_to_send(record):
         written = Written(work.output / file, record.segmentation, series, name)
+        check = RESULTS[kind].check
+        assert check is not None
         try:
-            checked = check_written(kind, written)
+            checked = check(written)
         except OutputError as error:
             log.error("verification_failed", series_instance_uid=record.series_instance_uid, kind=kind)
             if kind == SEG:
-                return fail_series(error.code, str(error), record)
+                return without_result(record, "failed", error.code, str(error))
             missing.append(missing_result(kind, error))
         else:
             name = checked if kind == SEG else name
             files.append(result_of(kind, file, work, checked))
     if not files:
         sentence = "; ".join(map(str, missing)) or "expected at least one result to send, got none"
-        return fail_series(missing[0].code if missing else "verification_failed", sentence, record)
+        code = missing[0].code if missing else "verification_failed"
+        return without_result(record, "failed", code, sentence)
     finding = finding_in(record.segmentation)
     return {
         "state": "segmented",
@@ -68,17 +72,10 @@ def files_to_send(record: SeriesRecord) -> list[tuple[str, str]]:
     return [(kind, name) for kind in kinds for name in record.names.get(kind, ())]
 
 
-def check_written(kind: str, written: Written) -> ResultName:
-    """Reads a written result again and returns its name. Raises OutputError."""
-    check = RESULTS[kind].check
-    assert check is not None
-    return check(written)
-
-
-def refuse_series(code: str, sentence: str, record: SeriesRecord) -> Json:
-    """Returns the outcome of a series without a result."""
+def without_result(record: SeriesRecord, state: str, code: str, sentence: str) -> Json:
+    """Returns the outcome of a series that was refused or failed."""
     return {
-        "state": "refused",
+        "state": state,
         "series_instance_uid": record.series_instance_uid,
         "code": code,
         "sentence": sentence,
@@ -94,11 +91,6 @@ def report_of_page(record: SeriesRecord, work: Job) -> str:
         name = f"{work.folder}report-{work.number + 1}.json" if work.number else f"{work.folder}{REPORT_FILE}"
         write_summary(RunOutcome((record,), EXIT_DONE, work.output), work.made_at, [], name)
     return name
-
-
-def fail_series(code: str, sentence: str, record: SeriesRecord) -> Json:
-    """Returns the outcome of a series that failed."""
-    return refuse_series(code, sentence, record) | {"state": "failed"}
 
 
 def finding_in(made: Segmentation) -> Finding | None:

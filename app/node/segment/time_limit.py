@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from app.node.queue.job import JobFolder, Json, job_folder
+from app.node.queue.job import Json, job_folder
 from app.node.queue.replacing import Corrects
 from app.node.queue.workflow import Segments
 from app.node.settings.configuration import NodeSettings
@@ -132,15 +132,12 @@ class TimeLimited:
     @contextmanager
     def limited(self, job_id: str) -> Iterator[None]:
         """Limits a step of a job; the times of all its steps are added up."""
-        require_time(job_folder(self.settings.data, job_id), self.settings.study_limit_s)
+        # Its worker was killed
+        if job_folder(self.settings.data, job_id).timed_out.exists():
+            limit_s = self.settings.study_limit_s
+            raise StudyError(f"expected the study to be segmented within {limit_s:.0f} s, it took longer")
         if self.begun_s[0] != job_id:
             self.begun_s = (job_id, time.monotonic())
         until_s = self.begun_s[1] + self.settings.study_limit_s
         with self.in_hand.work(), self.deadline.of(job_id, until_s):
             yield
-
-
-def require_time(folder: JobFolder, limit_s: float) -> None:
-    """Raises StudyError if a worker was killed because of that job."""
-    if folder.timed_out.exists():
-        raise StudyError(f"expected the study to be segmented within {limit_s:.0f} s, it took longer")

@@ -60,14 +60,11 @@ def send_fallbacks(
 
 def sentence_of(refused: Sequence[Refused], fallbacks: Sequence[Outgoing], peer: Peer) -> str:
     """Returns a sentence about the results that were refused, or ''."""
-    kinds = dict.fromkeys(each.file.kind for each in refused)
-    names = [f"{kind} ({code_of(refused, kind)})" for kind in kinds]
+    codes: dict[str, str] = {}
+    for each in refused:
+        codes.setdefault(each.file.kind, each.error.code)
+    names = [f"{kind} ({code})" for kind, code in codes.items()]
     sent = list(dict.fromkeys(file.kind for file in fallbacks))
     verb = "was" if len(sent) == 1 else "were"
     instead = f"; {' and '.join(sent)} {verb} sent instead of {SEG}" if sent else ""
     return f"not accepted by {peer.name}: {', '.join(names)}{instead}" if names else ""
-
-
-def code_of(refused: Sequence[Refused], kind: str) -> str:
-    """Returns the code of the reason why a kind was refused."""
-    return next(each.error.code for each in refused if each.file.kind == kind)

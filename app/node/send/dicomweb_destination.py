@@ -17,7 +17,7 @@ from app.node.receive.dicomweb_response import FAILED, FAILURE_REASON, OTHER_FAI
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from app.node.settings.redaction import revealed
-from app.node.settings.tls import client_context, tls_files
+from app.node.settings.tls import client_context
 from operators.errors import OutputError, TransientError
 
 # PS3.18 10.5.3.2: all, some or no instances are stored; the body names those that are not
@@ -82,7 +82,7 @@ def request(
 
 def trusted_context(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
     """Returns a context with this node's certificates if the peer has `tls`, else with the system's."""
-    return client_context(tls_files(peer, settings)) if peer.tls else ssl.create_default_context()
+    return client_context(peer, settings) if peer.tls else ssl.create_default_context()
 
 
 def inflate_bounded(content: bytes, encoding: str, most_bytes: int) -> bytes:

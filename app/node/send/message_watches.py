@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from app.node.send.message_events import now_iso
 from app.node.send.message_outbox import Message, outbox, put
@@ -15,38 +16,33 @@ from app.node.storage.json_file import read_json, write_json
 MISSES = 2
 
 
-class Transitions:
-    """Leaves a message when a state changes; what was told last is a file, and so survives a restart.
+def note_change(node: NodeSettings, name: str, is_bad: bool, message: Callable[[], Message]) -> None:
+    """Leaves a message if `is_bad` has changed; the first state is news only if it is bad.
 
-    Its number is part of the message's key: a crash between the message and the file makes it once.
+    What was told last is a file, and so survives a restart. Its number is part of the message's key: a crash
+    between the message and the file makes it once. Raises UnwritableError.
     """
-
-    def __init__(self, node: NodeSettings) -> None:
-        self.node = node
-
-    def note(self, name: str, is_bad: bool, message: Callable[[], Message]) -> None:
-        """Leaves a message if `is_bad` has changed; the first state is news only if it is bad."""
-        path = outbox(self.node.data) / f"state-{name}"
-        try:
-            known = read_json(path)
-        except (OSError, ValueError):
-            known = {}
-        was_bad, number = bool(known.get("is_bad")), int(known.get("number", 0))
-        if is_bad != was_bad:
-            put(self.node, message(), f"{name}_{number + 1}")
-            write_json(path, {"is_bad": is_bad, "number": number + 1})
+    path = outbox(node.data) / f"state-{name}"
+    try:
+        known = read_json(path)
+    except (OSError, ValueError):
+        known = {}
+    was_bad, number = bool(known.get("is_bad")), int(known.get("number", 0))
+    if is_bad != was_bad:
+        put(node, message(), f"{name}_{number + 1}")
+        write_json(path, {"is_bad": is_bad, "number": number + 1})
 
 
 class DiskWatch:
     """Tells of a disk on which nothing is received any more, and when there is room again."""
 
     def __init__(self, node: NodeSettings, disk: Disk) -> None:
-        self.disk, self.transitions = disk, Transitions(node)
+        self.node, self.disk = node, disk
 
     def look(self) -> None:
         """Compares the latest look at the disk with what was told. Raises UnwritableError."""
         if self.disk.free_bytes is not None:
-            self.transitions.note("disk", self.disk.is_low, self.message)
+            note_change(self.node, "disk", self.disk.is_low, self.message)
 
     def message(self) -> Message:
         """Returns the message of the present state."""
@@ -61,7 +57,7 @@ class PeerWatch:
 
     def __init__(self, node: NodeSettings, states: PeerStates | None = None) -> None:
         self.node, self.states = node, states or PeerStates(node)
-        self.transitions, self.misses = Transitions(node), dict[str, int]()
+        self.misses: dict[str, int] = {}
 
     def look(self) -> None:
         """Tests every destination. Raises UnwritableError."""
@@ -71,14 +67,11 @@ class PeerWatch:
             self.misses[peer.name] = misses
             if state.is_well or misses >= MISSES:
                 said = state.sentence or f"it answered after {state.seconds:.1f} s"
-                self.note(peer.name, not state.is_well, said)
+                message = partial(peer_message, peer.name, not state.is_well, said)
+                note_change(self.node, f"peer-{peer.name}", not state.is_well, message)
 
-    def note(self, peer: str, is_down: bool, sentence: str) -> None:
-        """Leaves a message if the peer's state has changed."""
-        what = f"{peer} does not answer" if is_down else f"{peer} answers again"
-        state = "down" if is_down else "well"
-        self.transitions.note(
-            f"peer-{peer}",
-            is_down,
-            lambda: Message("peer", what, sentence, now_iso(), state=state, peer=peer),
-        )
+
+def peer_message(peer: str, is_down: bool, sentence: str) -> Message:
+    """Returns the message of a peer's new state."""
+    what = f"{peer} does not answer" if is_down else f"{peer} answers again"
+    return Message("peer", what, sentence, now_iso(), state="down" if is_down else "well", peer=peer)

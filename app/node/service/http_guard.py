@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.node.settings.ports import is_ip
 
 log = structlog.get_logger()
 
@@ -43,11 +45,11 @@ class RequestGuard:
 
     def refusal(self, scope: Scope) -> int:
         """Returns the HTTP status of a refusal, or 0."""
-        hosts = _values(scope, b"host")
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_own(hosts[0]):
             return MISDIRECTED
-        origins = _values(scope, b"origin")
-        is_foreign = any(_netloc(origin) != hosts[0].lower() for origin in origins)
+        is_foreign = any(_netloc(origin) != hosts[0].lower() for origin in headers.getlist("origin"))
         return FORBIDDEN if is_foreign and scope["method"] not in SAFE else 0
 
     def is_own(self, host: str) -> bool:
@@ -56,19 +58,7 @@ class RequestGuard:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
-        return name in self.names or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+        return name in self.names or is_ip(name)
 
 
 def _netloc(origin: str) -> str:

@@ -30,6 +30,7 @@ from app.node.watch.process import InHand, end_with_thread
 from app.settings import Settings
 
 log = structlog.get_logger()
+now_s = time.monotonic
 
 # Intervals for polling the queues of a sender; each poll reads the database. A delivery runs beside the next
 # segmentation, a report is not urgent.
@@ -38,6 +39,8 @@ DELIVERIES_POLL_S, REPORTS_POLL_S = 0.1, 0.5
 # next attempt or for the peer's commitment, which may take a day; each occupies a thread.
 DELIVERIES_AT_ONCE, DELIVERIES_UNDER_WAY = 2, 128
 LOOK_SILENT_S = 60.0
+# How often the outbox of messages is read; a turn that takes longer counts as hanging
+PUMP_S, PUMP_SILENT_S = 2.0, 600.0
 
 
 def listener_part(settings: Settings, life: Life) -> None:
@@ -47,9 +50,9 @@ def listener_part(settings: Settings, life: Life) -> None:
     node = settings.node
     inbox = Inbox(node.data, "listener")
     inbox.recover()
-    store = Store(inbox, node.minimum_free_mb * MEGABYTE, teller(), received_by(settings))
-    rejected = RejectionTeller(metrics.rejections(), audit_trail(settings.node), log_seldom())
-    make = partial(Listener, node, store, partial(owe_report, node), rejected)
+    rejections = metrics.counter("osteon_associations_rejected")
+    rejected = RejectionTeller(rejections, audit_trail(settings.node), log_seldom())
+    make = partial(Listener, node, store_of(settings, inbox), partial(owe_report, node), rejected)
     listener = bound(make, node.host, node.port)
     # socketserver calls it in each iteration of the loop that accepts connections
     listener.server.service_actions = life.heartbeat.beat  # type: ignore[method-assign]
@@ -68,19 +71,19 @@ def owe_report(node: NodeSettings, owed: Json) -> None:
     enqueue_report(node, owed)
 
 
-def received_by(settings: Settings) -> Callable[[str, str, Counter[str]], None]:
-    """Returns a callback that writes into the audit trail what a peer has sent."""
+def store_of(settings: Settings, inbox: Inbox) -> Store:
+    """Returns the store of a receiver, whose outcomes go to log, metrics and audit trail."""
     trail = audit_trail(settings.node)
 
     def ended(calling_ae: str, address: str, images: Counter[str]) -> None:
         trail.received(Participant(calling_ae, address, SOURCE, True), images)
 
-    return ended
+    return Store(inbox, settings.node.minimum_free_mb * MEGABYTE, teller(), ended)
 
 
 def teller() -> Callable[[Received], None]:
     """Returns a callback that counts and logs received instances."""
-    counter, size = metrics.received(), metrics.received_bytes()
+    counter, size = map(metrics.counter, ("osteon_instances_received", "osteon_received_bytes"))
 
     def tell(received: Received) -> None:
         outcome = received.outcome.value if received.outcome else f"refused_{received.status:04x}"
@@ -112,9 +115,8 @@ def worker_part(settings: Settings, executor_id: str, deadline: Deadline, life: 
     in_hand = InHand()
     ahead = reading_ahead(settings.node, packages, settings.node.read_ahead_mb * MEGABYTE)
     segmenter = Segmenter(settings, packages, loaded_graph(settings, packages), ahead)
-    limited = TimeLimited(
-        segmenter, settings.node, in_hand, deadline, metrics.stage_seconds(), metrics.step_seconds()
-    )
+    seconds = map(metrics.histogram, ("osteon_stage_seconds", "osteon_step_seconds"))
+    limited = TimeLimited(segmenter, settings.node, in_hand, deadline, *seconds)
     DBOS(config=executor_configuration(settings.node, executor_id))
     running = Running()
     define_segmenting(settings.node, limited, running, partial(announce_finding, settings.node))
@@ -155,10 +157,18 @@ def sender_part(settings: Settings, executor_id: str, life: Life) -> None:
 
 def define_sending(settings: Settings, in_hand: InHand, running: Running) -> None:
     """Defines the workflows of a sender: deliveries, commitment reports, notices."""
-    from app.node.queue.workflow import Attempt, define_delivering, define_notifying, define_reporting
+    from app.node.queue.database import REPORT
+    from app.node.queue.workflow import (
+        NOTICE,
+        NOTICE_PATIENCE_S,
+        Attempt,
+        define_delivering,
+        define_repeating,
+    )
     from app.node.send.sender import attempt, confirm, notify, report
 
-    node, counter, slots = settings.node, metrics.deliveries(), SendingSlots(DELIVERIES_AT_ONCE)
+    node, counter = settings.node, metrics.counter("osteon_deliveries")
+    slots = SendingSlots(DELIVERIES_AT_ONCE)
 
     def counted(delivery: Json) -> Attempt:
         with slots.of(delivery["peer"], delivery.get("place", 0)), in_hand.work():
@@ -168,8 +178,10 @@ def define_sending(settings: Settings, in_hand: InHand, running: Running) -> Non
 
     define_delivering(node, counted, lambda delivery: confirm(delivery, node), running)
     inbox = Inbox(node.data, "sender")
-    define_reporting(node, lambda owed: report(owed, node, inbox), running)
-    define_notifying(node, lambda notice: notify(notice, node), running)
+    tell = partial(report, settings=node, inbox=inbox)
+    define_repeating(REPORT, "report", node.commitment_s, tell, running, node.data)
+    notice = partial(notify, settings=node)
+    define_repeating(NOTICE, "notify", NOTICE_PATIENCE_S, notice, running, node.data)
 
 
 def sending_queues(node: NodeSettings) -> dict[str, float]:
@@ -180,6 +192,23 @@ def sending_queues(node: NodeSettings) -> dict[str, float]:
     polls_s = {delivery_queue(peer.name): DELIVERIES_POLL_S for peer in node.destinations}
     polls_s |= {report_queue(peer.name): REPORTS_POLL_S for peer in node.sources if peer.host}
     return polls_s | ({NOTICES_QUEUE: REPORTS_POLL_S} if node.notice_url else {})
+
+
+def messages_part(settings: Settings, life: Life) -> None:
+    """Sends messages until the stop signal. Raises UsageError if the extra `messages` is not installed.
+
+    It is a process of its own, so that a mail server that hangs delays no study.
+    """
+    from app.node.send.message_sending import MessagePump, require_library
+    from app.node.watch.loops import Loop
+
+    require_library()
+    counter = metrics.counter("osteon_messages")
+    pump = MessagePump(settings.node, count=lambda target, state: counter.labels(target, state).inc())
+    loop = Loop("messages", pump.look, PUMP_S, PUMP_SILENT_S)
+    loop.start()
+    begin(life)
+    life.until_stopped([loop.thread])
 
 
 def begin(life: Life) -> None:
@@ -210,19 +239,11 @@ def queue_loops(
     ]
     for loop in loops:
         loop.start()
-    return [*(loop.thread for loop in loops), *polling_threads()]
-
-
-def polling_threads() -> list[threading.Thread]:
-    """Returns the threads in which DBOS polls the queues, recognised by the name of their function."""
-    return [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
+    # Those in which DBOS polls the queues have the name of its function
+    polling = [thread for thread in threading.enumerate() if thread.name.endswith("(queue_thread)")]
+    return [*(loop.thread for loop in loops), *polling]
 
 
 def executor_name(role: str, number: int = 0) -> str:
     """Returns a name that is unique among the machines sharing the database and survives a restart."""
     return f"{os.uname().nodename}-{role}-{number}"
-
-
-def now_s() -> float:
-    """Returns the time of the monotonic clock in seconds."""
-    return time.monotonic()

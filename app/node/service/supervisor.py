@@ -16,8 +16,14 @@ from app.library_messages import error_values
 from app.node.queue.database import open_connection, prepare_database
 from app.node.segment.time_limit import Deadline, Worker
 from app.node.service.background_loops import background_loops
-from app.node.service.messages import messages_part
-from app.node.service.parts import executor_name, listener_part, now_s, sender_part, worker_part
+from app.node.service.parts import (
+    executor_name,
+    listener_part,
+    messages_part,
+    now_s,
+    sender_part,
+    worker_part,
+)
 from app.node.service.web import Web
 from app.node.settings.ignored import ignored_settings
 from app.node.storage.data_folder import DataFolder, DataFolderError, Problem

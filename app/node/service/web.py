@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,10 +22,10 @@ from app.node.accounts.accounts import Accounts
 from app.node.queue.jobs.job_list import list_jobs
 from app.node.queue.jobs.job_state import STATES
 from app.node.receive.dicomweb import stow_router
-from app.node.receive.reception import Store
 from app.node.send.message_outbox import status_of
 from app.node.service.account_guard import AccountGuard
 from app.node.service.http_server import http_server
+from app.node.service.parts import store_of
 from app.node.settings.ports import bound, http_socket
 from app.node.storage.inbox import Inbox
 
@@ -32,25 +33,19 @@ if TYPE_CHECKING:
     from app.node.service.supervisor import Node
     from app.node.settings.configuration import NodeSettings
 
-
-from collections.abc import Callable
-from typing import Generic, TypeVar
-
-import structlog
-
 # How long the metrics wait for the database; after that they report its last known numbers.
 JOBS_S = 2.0
 
 log = structlog.get_logger()
-Value = TypeVar("Value")
 
 
 class NodeCollector(Collector):
     """Collects the metrics that are read on demand: jobs by state, disk, restarts of parts, health."""
 
     def __init__(self, node: Node) -> None:
-        self.node = node
-        self.counts: Latest[Counter[str]] = Latest(self._count, Counter())
+        self.node, self.counts = node, Counter[str]()
+        self.lock = threading.Lock()
+        self.counting: threading.Thread | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yields the gauges."""
@@ -63,11 +58,21 @@ class NodeCollector(Collector):
         yield from self._messages()
         yield from self._health()
 
-    def _count(self) -> Counter[str]:
-        return Counter(job.state for job in list_jobs(self.node.client))
+    def _count(self) -> None:
+        try:
+            self.counts = Counter(job.state for job in list_jobs(self.node.client))
+        except Exception as error:
+            log.warning("value_unread", error=type(error).__name__)
 
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
-        counts = self.counts.value(JOBS_S)
+        """Counts the jobs in a daemon thread, one at a time, as the database may hang."""
+        with self.lock:
+            if self.counting is None or not self.counting.is_alive():
+                self.counting = threading.Thread(target=self._count, name="latest", daemon=True)
+                self.counting.start()
+            counting = self.counting
+        counting.join(JOBS_S)
+        counts = self.counts
         family = GaugeMetricFamily("osteon_jobs", "Jobs by state", labels=["state"])
         for state in STATES:
             family.add_metric([state], counts[state])
@@ -121,17 +126,9 @@ def application(node: Node) -> FastAPI:
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     if node.node.stow:
-        app.include_router(stow_router(node.node, stow_store(node)))
+        store = store_of(node.settings, Inbox(node.node.data, "stow"))
+        app.include_router(stow_router(node.node, store))
     return app
-
-
-def stow_store(node: Node) -> Store:
-    """Returns a store with the listener's inbox, counters and audit trail."""
-    from app.node.service.parts import received_by, teller
-    from app.node.storage.disk import MEGABYTE
-
-    inbox, minimum_free_bytes = Inbox(node.node.data, "stow"), node.node.minimum_free_mb * MEGABYTE
-    return Store(inbox, minimum_free_bytes, teller(), received_by(node.settings))
 
 
 def server_of(app: ASGIApp, settings: NodeSettings) -> uvicorn.Server:
@@ -169,28 +166,3 @@ class Web:
         """Stops the server; it accepts no more requests."""
         if self.server is not None:
             self.server.should_exit = True
-
-
-class Latest(Generic[Value]):
-    """Reads a value in a daemon thread, which may hang without blocking the caller; one read at a time."""
-
-    def __init__(self, look: Callable[[], Value], first: Value) -> None:
-        self.look, self.known = look, first
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
-
-    def value(self, within_s: float) -> Value:
-        """Returns the newest value that is available within this time."""
-        with self.lock:
-            if self.thread is None or not self.thread.is_alive():
-                self.thread = threading.Thread(target=self._look, name="latest", daemon=True)
-                self.thread.start()
-            thread = self.thread
-        thread.join(within_s)
-        return self.known
-
-    def _look(self) -> None:
-        try:
-            self.known = self.look()
-        except Exception as error:
-            log.warning("value_unread", error=type(error).__name__)

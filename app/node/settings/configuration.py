@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.node.settings.messages import MessageSettings
 from app.node.settings.patterns import checked_pattern
@@ -13,17 +14,19 @@ from app.node.settings.peer import Frozen, Peer, Role, Secret, TlsFiles, Urgency
 from app.node.settings.redaction import revealed
 from app.node.settings.web import WebSettings
 
+Pattern = Annotated[str, AfterValidator(checked_pattern)]
+
 
 class RoutingRule(Frozen):
     """A rule for some studies; it applies if every pattern given (a regular expression) matches."""
 
-    calling_ae: str = Field(
+    calling_ae: Pattern = Field(
         "", description="AE title of the sender, or a pattern that matches the whole AE title"
     )
-    modality: str = Field(
+    modality: Pattern = Field(
         "", description="Modality of one of the series, or a pattern that matches the whole modality"
     )
-    description: str = Field("", description="Pattern to search for in the study and series descriptions")
+    description: Pattern = Field("", description="Pattern to search for in the study and series descriptions")
     urgency: Urgency = Field(
         "normal", description="Urgent studies are processed first, without starving the others"
     )
@@ -33,11 +36,6 @@ class RoutingRule(Frozen):
     complete_series: tuple[str, ...] = Field(
         (), description="The study is complete as soon as each pattern is found in some series description"
     )
-
-    @field_validator("calling_ae", "modality", "description")
-    @classmethod
-    def _a_pattern(cls, value: str) -> str:
-        return checked_pattern(value)
 
     @field_validator("complete_series")
     @classmethod

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TypeVar
 
-from operators.errors import OsteonError, OutputError
+from operators.errors import OutputError
 
 # The port of a killed node becomes free when its last process ends, within moments.
 PATIENCE_S, POLL_S = 5.0, 0.1
@@ -41,27 +41,28 @@ def bound(
             if error.errno == errno.EADDRINUSE and now_s() < deadline_s:
                 time.sleep(POLL_S)
                 continue
-            named = port_error(error, host, port)
-            if named is None:
+            reason = REASONS.get(error.errno or 0)
+            if isinstance(error, socket.gaierror):
+                reason = "the host name cannot be resolved"
+            # Other causes may pass, such as a lack of file descriptors
+            if reason is None:
                 raise
-            raise named from error
-
-
-def port_error(error: OSError, host: str, port: int) -> OsteonError | None:
-    """Returns the error to raise, or None for a cause that may pass, such as a lack of file descriptors."""
-    if isinstance(error, socket.gaierror):
-        reason = "the host name cannot be resolved"
-    elif error.errno in REASONS:
-        reason = REASONS[error.errno]
-    else:
-        return None
-    return PortError(f"expected to listen on {host}:{port}: {reason}")
+            raise PortError(f"expected to listen on {host}:{port}: {reason}") from error
 
 
 def http_socket(host: str, port: int) -> socket.socket:
     """Returns a listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def is_ip(address: str) -> bool:
+    """Returns whether an address is an IP address rather than a host name."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -25,7 +25,7 @@ class SecretUrl(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(redacted(revealed(self)))
+        return repr(str(self))
 
     def __str__(self) -> str:
         return redacted(revealed(self))
@@ -39,9 +39,6 @@ class SecretAddress(SecretUrl):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return repr(str(self))
-
     def __str__(self) -> str:
         scheme, mark, _ = revealed(self).partition("://")
         return f"{scheme}{mark}{HIDDEN}" if mark else HIDDEN if scheme else ""
@@ -51,9 +48,6 @@ class SecretWord(SecretUrl):
     """A password, of which nothing is shown."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(str(self))
 
     def __str__(self) -> str:
         return HIDDEN if revealed(self) else ""

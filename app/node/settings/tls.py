@@ -18,18 +18,16 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     return _context(files, ssl.PROTOCOL_TLS_SERVER)
 
 
-def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """Returns the TLS context for sending; peers are verified by their authority, not by host name."""
-    return _context(files, ssl.PROTOCOL_TLS_CLIENT)
+def client_context(peer: Peer, settings: NodeSettings) -> ssl.SSLContext:
+    """Returns the TLS context for sending to a peer, which is verified by its authority, not by host name.
 
-
-def tls_files(peer: Peer, settings: NodeSettings) -> TlsFiles:
-    """Returns this node's certificates, for a peer with `tls`. Raises UsageError if there are none."""
+    Raises UsageError if there are no certificates, or if they cannot be used.
+    """
     if settings.tls is None:
         raise UsageError(
             f"expected the setting `tls` with certificate files, as {peer.name} has tls: true; got none"
         )
-    return settings.tls
+    return _context(settings.tls, ssl.PROTOCOL_TLS_CLIENT)
 
 
 def trusting(authority: Path | None) -> ssl.SSLContext:

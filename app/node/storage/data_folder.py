@@ -81,7 +81,8 @@ class DataFolder:
             self._hold()
         except OSError as error:
             self.release()
-            raise unusable(node.data, error) from error
+            text = f"expected a data folder at {node.data} that can be written and locked"
+            raise DataFolderError(f"{text}, got: {error.strerror}", code="data_folder_unusable") from error
         except DataFolderError:
             self.release()
             raise
@@ -91,13 +92,13 @@ class DataFolder:
         paths = [self.node.data, *self.locks]
         if not self.node.database:
             paths.append(self.node.data / "osteon.sqlite")
-        self.known = {path: identity_of(path) for path in paths}
+        self.known = {path: identity(path) for path in paths}
 
     def problem(self) -> Problem | None:
         """Returns the present fault of the folder, or None if it is still the one of the node's start."""
         try:
             for path, known in self.known.items():
-                if not path.exists() or identity_of(path) != known:
+                if not path.exists() or identity(path) != known:
                     return replaced_problem(path, self.node.data)
             for descriptor in self.locks.values():
                 os.utime(descriptor)  # a write, which fails on a disk that has become read-only
@@ -128,8 +129,8 @@ class DataFolder:
     def _others(self, folder: Path) -> Iterator[Holder]:
         """Yields the nodes that hold other locks of the folder."""
         for path in folder.iterdir():
-            if path not in self.locks and (holder := holder_of(path)):
-                yield holder
+            if path not in self.locks and is_locked(path):
+                yield read_holder(path)
 
 
 def lock_names(roles: tuple[Role, ...], machine: str) -> list[str]:
@@ -157,11 +158,6 @@ def hold_lock(path: Path, holder: Holder) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
     return descriptor
-
-
-def holder_of(path: Path) -> Holder | None:
-    """Returns the node that holds a lock now, or None. Raises OSError."""
-    return read_holder(path) if is_locked(path) else None
 
 
 def read_holder(path: Path) -> Holder:
@@ -214,20 +210,8 @@ def overlap(one: Path, other: Path) -> bool:
     return first == second or first in second.parents or second in first.parents
 
 
-def unusable(data: Path, error: OSError) -> DataFolderError:
-    """Returns the error for a file system that cannot be written or locked."""
-    sentence = f"expected a data folder at {data} that can be written and locked, got: {error.strerror}"
-    return DataFolderError(sentence, code="data_folder_unusable")
-
-
 def replaced_problem(path: Path, data: Path) -> Problem:
     """Returns the problem of a file or folder that is gone or was replaced."""
     name = "data folder" if path == data else f"file {path.name} of the data folder"
     sentence = f"expected the {name} that the node started with, it is gone or was replaced; the node stops"
     return Problem("data_folder_replaced", sentence, is_final=True)
-
-
-def identity_of(path: Path) -> tuple[int, int]:
-    """Returns device and inode of a path. Raises OSError."""
-    status = path.stat()
-    return status.st_dev, status.st_ino

@@ -6,8 +6,11 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 POLL_S = 0.002
 
 
@@ -33,26 +36,31 @@ def lock(descriptor: int, operation: int, within_s: float) -> None:
         time.sleep(POLL_S)
 
 
-def unlock(descriptor: int) -> None:
-    """Releases a lock before its file is closed."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
 def is_locked(path: Path) -> bool:
     """Returns whether somebody holds an exclusive lock on a file; False if it is gone. Raises OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with opened(path, os.O_RDONLY | os.O_NOFOLLOW) as descriptor:
+            return not try_lock(descriptor, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator[int]:
+    """Yields a descriptor, which stays valid if the file or folder is renamed. Raises OSError.
+
+    A relative name is looked up in the open `folder`.
+    """
+    descriptor = os.open(path, flags, 0o600, dir_fd=folder)
     try:
-        return not try_lock(descriptor, fcntl.LOCK_SH)
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def identity(descriptor: int) -> tuple[int, int]:
-    """Returns device and inode of an open file."""
-    status = os.fstat(descriptor)
+def identity(file: Path | int) -> tuple[int, int]:
+    """Returns device and inode of a path or an open file. Raises OSError."""
+    status = os.stat(file)  # noqa: PTH116 (also of a descriptor)
     return status.st_dev, status.st_ino
 
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
-from app.node.storage.file_lock import identity, leads_to
+from app.node.storage.file_lock import FOLDER, identity, leads_to
 from app.node.storage.pending_file import (
     CONFLICT,
     PART,
@@ -34,7 +34,7 @@ from app.node.storage.pending_file import (
     settled_file,
 )
 from app.node.storage.receiver_folder import ReceiverFolder
-from app.node.storage.recovery import FOLDER, recover, unsettled
+from app.node.storage.recovery import recover, unsettled
 from app.node.storage.study_lock import series_in_place
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.elements.instance_identity import Instance
@@ -51,14 +51,6 @@ class InboxOutcome(Enum):
     STORED = "stored"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
-
-
-class FoundInstance(Enum):
-    """Which file has a final name after a file was offered for it."""
-
-    OURS = "ours"
-    EQUAL = "equal"
-    OTHER = "other"
 
 
 class Inbox:
@@ -129,11 +121,11 @@ class Inbox:
 
     def _committed(self, pending: PendingFile, instance: Instance) -> InboxOutcome:
         found = self._offer(pending, self.place(instance))
-        if found is not FoundInstance.OTHER:
-            return InboxOutcome.STORED if found is FoundInstance.OURS else InboxOutcome.DUPLICATE
+        if found is not InboxOutcome.CONFLICT:
+            return found
         # The token's name is free; the hash's may belong to another file if the disk has altered one.
         for version in (content_hash(pending.descriptor)[:16], pending.token):
-            if self._offer(pending, self._conflict(instance, version)) is not FoundInstance.OTHER:
+            if self._offer(pending, self._conflict(instance, version)) is not InboxOutcome.CONFLICT:
                 return InboxOutcome.CONFLICT
         raise OSError(errno.EEXIST, "expected a free name among the conflicts")
 
@@ -141,8 +133,8 @@ class Inbox:
         study = instance.study_instance_uid
         return Place(self.conflicts / study, f"{instance.sop_instance_uid}.{version}.dcm", study, CONFLICT)
 
-    def _offer(self, pending: PendingFile, place: Place) -> FoundInstance:
-        """Returns which file is durable under a final name: this one, an equal one, or another.
+    def _offer(self, pending: PendingFile, place: Place) -> InboxOutcome:
+        """Returns which file is durable under a final name: this one, a duplicate, or another (CONFLICT).
 
         Starts over if another receiver removed the name, or if retention moved the folder. Raises OSError.
         """
@@ -155,7 +147,7 @@ class Inbox:
                 failed = error
         raise failed
 
-    def _offered(self, pending: PendingFile, place: Place) -> FoundInstance | None:
+    def _offered(self, pending: PendingFile, place: Place) -> InboxOutcome | None:
         """Offers the file once; None if the name refers to another file by now."""
         with self._folder(place.folder) as folder:
             pending.lock()
@@ -168,9 +160,9 @@ class Inbox:
             except OSError:
                 pending.take_back(folder, place.name)
                 raise
-            return FoundInstance.OURS if leads_to(place.path, pending.identity) else None
+            return InboxOutcome.STORED if leads_to(place.path, pending.identity) else None
 
-    def _compared(self, pending: PendingFile, folder: int, place: Place) -> FoundInstance | None:
+    def _compared(self, pending: PendingFile, folder: int, place: Place) -> InboxOutcome | None:
         """Compares with the file that has the name; flushes it too, as its receiver may have been killed."""
         with settled_file(place.name, folder) as other:
             is_equal = same_content(pending.descriptor, other)
@@ -178,7 +170,7 @@ class Inbox:
                 self._make_durable(other, folder)
             if not leads_to(place.path, identity(other)):
                 return None
-            return FoundInstance.EQUAL if is_equal else FoundInstance.OTHER
+            return InboxOutcome.DUPLICATE if is_equal else InboxOutcome.CONFLICT
 
     @contextmanager
     def _folder(self, path: Path) -> Iterator[int]:

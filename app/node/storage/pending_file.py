@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from app.node.storage.file_lock import lock, unlock
+from app.node.storage.file_lock import lock, opened
 
 PART, WHOLE = ".part", ".whole"
 # Replaces the series in the name of a file that goes to the conflicts
@@ -71,7 +71,7 @@ class PendingFile:
 
     def unlock(self) -> None:
         """Unlocks the file before waiting for another file's lock, which avoids deadlocks."""
-        unlock(self.descriptor)
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def rename_for(self, place: Place) -> None:
         """Renames the file so that its name states its final place. Raises OSError."""
@@ -115,12 +115,9 @@ def final_of(pending: str) -> tuple[str, str, str, int]:
 @contextmanager
 def settled_file(name: str, folder: int) -> Iterator[int]:
     """Yields the descriptor of a file in an open folder once nobody is storing it. Raises OSError."""
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
-    try:
+    with opened(name, os.O_RDONLY | os.O_NOFOLLOW, folder) as descriptor:
         lock(descriptor, fcntl.LOCK_SH, WAIT_S)
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def same_content(one: Path | int, other: Path | int) -> bool:

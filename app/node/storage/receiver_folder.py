@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.node.storage.file_lock import identity, is_locked, leads_to, lock, try_lock
+from app.node.storage.file_lock import identity, is_locked, leads_to, lock, opened, try_lock
 
 LOCK = ".lock"
 # Time that another process may take to settle what a crash left; 100,000 files take less.
@@ -64,30 +64,21 @@ def is_alive(folder: Path) -> bool:
 @contextmanager
 def dead_receivers(incoming: Path) -> Iterator[list[Path]]:
     """Yields the folders of receivers that have ended, to one process at a time. Raises OSError."""
-    descriptor = os.open(incoming / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with opened(incoming / "recovery.lock", os.O_RDWR | os.O_CREAT) as descriptor:
         lock(descriptor, fcntl.LOCK_EX, RECOVERY_S)
         remove_unused_locks(incoming)
         yield [folder for folder in receivers(incoming) if not is_alive(folder)]
-    finally:
-        os.close(descriptor)
 
 
 def remove_unused_locks(incoming: Path) -> None:
-    """Removes the locks of receivers whose folder was never created or is gone."""
+    """Removes the locks of receivers whose folder was never created or is gone.
+
+    Locks each meanwhile, so that nobody creates the folder.
+    """
     for path in incoming.glob(f"*-*{LOCK}"):
-        with suppress(FileNotFoundError):
-            remove_unused(path)
-
-
-def remove_unused(path: Path) -> None:
-    """Removes a lock file without a folder; locks it meanwhile, so that nobody creates the folder."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        if try_lock(descriptor, fcntl.LOCK_EX) and not path.with_suffix("").exists():
-            path.unlink()
-    finally:
-        os.close(descriptor)
+        with suppress(FileNotFoundError), opened(path, os.O_RDWR) as descriptor:
+            if try_lock(descriptor, fcntl.LOCK_EX) and not path.with_suffix("").exists():
+                path.unlink()
 
 
 def remove_receiver(folder: Path) -> None:

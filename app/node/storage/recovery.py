@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from app.node.storage.file_lock import is_locked, leads_to
+from app.node.storage.file_lock import FOLDER, is_locked, leads_to, opened
 from app.node.storage.pending_file import CONFLICT, PART, WHOLE, final_of, settled_file
 from app.node.storage.receiver_folder import dead_receivers, is_alive, receivers, remove_receiver
-
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def recover(root: Path) -> int:
@@ -60,7 +57,7 @@ def settle(pending: Path, root: Path) -> None:
     """Makes the final name of a file durable, or removes it if the file is truncated. Raises OSError."""
     study, series, name, size = final_of(pending.name)
     parent = root / "conflicts" / study if series == CONFLICT else root / "inbox" / study / series
-    with suppress(FileNotFoundError), open_unsettled(parent) as folder:
+    with suppress(FileNotFoundError), opened(parent, FOLDER) as folder:
         status = pending.stat()
         if not leads_to(name, (status.st_dev, status.st_ino), folder):
             return
@@ -70,13 +67,3 @@ def settle(pending: Path, root: Path) -> None:
         with settled_file(name, folder) as file:
             os.fsync(file)
             os.fsync(folder)
-
-
-@contextmanager
-def open_unsettled(folder: Path) -> Iterator[int]:
-    """Yields a folder's descriptor, which stays valid if the folder is renamed. Raises OSError."""
-    descriptor = os.open(folder, FOLDER)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 TRASH, LOCK = "trash", "lock"
@@ -12,21 +12,17 @@ TRASH, LOCK = "trash", "lock"
 DECIDED = ".json"
 
 
-@contextmanager
-def moving_files(data: Path) -> Iterator[None]:
+def moving_files(data: Path) -> AbstractContextManager[None]:
     """Holds the exclusive lock, to link, exchange, remove or restore files of a study; not reentrant.
 
     Hold it for one study at a time, so that others wait for no more than that.
     """
-    with lock(data, fcntl.LOCK_EX):
-        yield
+    return lock(data, fcntl.LOCK_EX)
 
 
-@contextmanager
-def files_in_place(data: Path) -> Iterator[None]:
+def files_in_place(data: Path) -> AbstractContextManager[None]:
     """Holds the shared lock, while which nobody moves files of a study."""
-    with lock(data, fcntl.LOCK_SH):
-        yield
+    return lock(data, fcntl.LOCK_SH)
 
 
 def series_in_place(data: Path) -> Iterator[Path]:

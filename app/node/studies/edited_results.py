@@ -20,7 +20,7 @@ from app.node.storage.json_file import read_json, write_json
 from app.node.storage.recovery import unsettled
 from app.node.studies.study_folder import SeriesFolder, StudyFolders
 from app.node.watch.audit import EDITED, AuditTrail
-from app.printable import printable
+from app.printable import printable_line
 from operators.dicom.elements.atomic_file import sync_path
 from operators.dicom.seg.seg_files import SEG_SOP_CLASS_UIDS, SegIdentity, read_identity
 from operators.errors import UnreadableError, UsageError
@@ -132,7 +132,7 @@ class EditedResults:
             if not found:
                 return False
             job, file = found[-1]
-            who = printable(edited.creator or series.instance.source_ae, keep="")
+            who = printable_line(edited.creator or series.instance.source_ae)
             when = self.now().isoformat(timespec="seconds")
             made = EditedResult(edited.sop_instance_uid, file, who, when, RECEIVED)
             if file_edit(self.data, job, path, made):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,7 +20,7 @@ from app.node.commitment.requests import transaction_of
 from app.node.commitment.transactions import forget_transaction
 from app.node.queue.database import REPORT
 from app.node.queue.decisions import rows
-from app.node.queue.job import folders_of_study, job_folder
+from app.node.queue.job import folders_of_study, job_folder, make_durable
 from app.node.storage.json_file import read_json, write_json
 from app.node.storage.pending_file import same_content
 from app.node.storage.study_lock import DECIDED, LOCK, TRASH, moving_files
@@ -63,7 +62,9 @@ def remove_study(
     with moving_files(data):
         recover_all(data, client, trail)
         move_away(data, removal.study)
-        if has_news(data, client, removal) or (is_contested(data, removal.study) and not contested_too):
+        # Other versions of its instances without a decision
+        contested = not contested_too and names_below(data / TRASH / removal.study / CONFLICTS)
+        if contested or has_news(data, client, removal):
             bring_back(data, removal.study)
             return False
         removal = replace(removal, folders=folders_of_study(data, removal.study))
@@ -98,11 +99,6 @@ def has_news(data: Path, client: DBOSClient, removal: Removal) -> bool:
     return has_new_images(data, folder, read_study(folder).content, jobs.ids)
 
 
-def is_contested(data: Path, study: str) -> bool:
-    """Returns whether there are other versions of its instances without a decision."""
-    return bool(names_below(data / TRASH / study / CONFLICTS))
-
-
 def recover(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
     """Settles removals that a crash interrupted: completes the decided ones, restores the others."""
     if (data / TRASH).is_dir():
@@ -114,16 +110,19 @@ def recover_all(data: Path, client: DBOSClient, trail: AuditTrail) -> None:
     """Settles removals under a lock held by the caller; a study that fails does not affect others."""
     paths = sorted(path for path in (data / TRASH).iterdir() if path.name != LOCK)
     for path in (path for path in paths if path.suffix == DECIDED):
-        guard_removal(path.stem, partial(carry_out_decided, data, client, path, trail))
+        with guarded(path.stem):
+            carry_out(data, client, removal_of(path), trail)
     for path in (path for path in paths if path.is_dir()):
         if not path.with_name(f"{path.name}{DECIDED}").exists():
-            guard_removal(path.name, partial(bring_back, data, path.name))
+            with guarded(path.name):
+                bring_back(data, path.name)
 
 
-def guard_removal(study: str, step: Callable[[], None]) -> None:
-    """Runs a step and logs a file system error; the next look tries again."""
+@contextmanager
+def guarded(study: str) -> Iterator[None]:
+    """Logs a file system error within the context; the next look tries again."""
     try:
-        step()
+        yield
     except OSError as error:
         log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
 
@@ -135,11 +134,6 @@ def removal_of(path: Path) -> Removal:
     jobs = tuple(values["jobs"])
     folders = tuple(values.get("folders", jobs))
     return Removal(values["study"], jobs, deliveries, folders, values.get("who", ""))
-
-
-def carry_out_decided(data: Path, client: DBOSClient, path: Path, trail: AuditTrail) -> None:
-    """Continues a decided removal."""
-    carry_out(data, client, removal_of(path), trail)
 
 
 def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrail) -> None:
@@ -164,16 +158,11 @@ def carry_out(data: Path, client: DBOSClient, removal: Removal, trail: AuditTrai
 
 def forget_rows(client: DBOSClient, removal: Removal, instances: frozenset[str]) -> None:
     """Deletes jobs, deliveries, conflicts and notices, by the prefix of their ids, and finished reports."""
-    ids = (
-        []
-        if not removal.jobs
-        else [
-            row.workflow_id
-            for row in client.list_workflows(
-                workflow_id_prefix=list(removal.jobs), load_input=False, load_output=False
-            )
-        ]
-    )
+    ids: list[str] = []
+    if removal.jobs:
+        prefixes = list(removal.jobs)
+        named = client.list_workflows(workflow_id_prefix=prefixes, load_input=False, load_output=False)
+        ids = [row.workflow_id for row in named]
     for row in client.list_workflows(name=REPORT, status=REPORTED, load_output=False):
         owed = row.input["args"][0] if row.input else {"instances": ()}
         if any(named[1] in instances for named in owed["instances"]):
@@ -222,6 +211,5 @@ def put_before(first: Path, later: Path, conflicts: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Flushes a folder, its subfolders and its parent."""
-    subfolders: Sequence[Path] = [path for path in folder.iterdir() if path.is_dir()]
-    for path in (*subfolders, folder, folder.parent):
-        sync_path(path)
+    make_durable(folder)
+    sync_path(folder.parent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import structlog
 from dbos import DBOSClient
 
 from app.node.queue.database import REPORT
@@ -15,11 +14,9 @@ from app.node.queue.workflow import NOTICE
 from app.node.send.message_events import put_ended
 from app.node.send.notices import announce_failed, job_of
 from app.node.settings.configuration import NodeSettings
-from app.node.studies.removal import Removal, recover, remove_study
+from app.node.studies.removal import Removal, guarded, recover, remove_study
 from app.node.watch.audit import AuditTrail, audit_trail
 from operators.errors import UsageError
-
-log = structlog.get_logger()
 
 REMOVABLE = frozenset(("delivered", "refused", "cancelled", "superseded", "accepted", "dismissed"))
 
@@ -41,13 +38,10 @@ def sweep(settings: NodeSettings, client: DBOSClient, now_ms: float) -> int:
 
 
 def swept(settings: NodeSettings, client: DBOSClient, jobs: Sequence[JobState], trail: AuditTrail) -> bool:
-    """Removes one study; logs a file system error, after which the next sweep tries again."""
-    try:
+    """Removes one study; after a file system error the next sweep tries again."""
+    with guarded(jobs[-1].study_instance_uid):
         return remove(settings, client, jobs, trail=trail)
-    except OSError as error:
-        study = jobs[-1].study_instance_uid
-        log.error("removal_postponed", study_instance_uid=study, error=error.strerror)
-        return False
+    return False
 
 
 def is_done(jobs: Sequence[JobState], oldest_ms: float) -> bool:

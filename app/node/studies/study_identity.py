@@ -9,10 +9,7 @@ from pathlib import Path
 
 from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_state import study_of
-from operators.dicom.headers.headers import read_header
-from operators.dicom.headers.planes import series_key
-from operators.dicom.headers.study_identity import accession_number
-from operators.errors import OsteonError
+from operators.dicom.headers.study_identity import patient_of
 
 
 @dataclass(frozen=True)
@@ -23,29 +20,13 @@ class StudyIdentity:
     patient_id: str = ""
 
 
-UNREAD = StudyIdentity()
-
-
 def identity_of(data: Path, job_id: str) -> StudyIdentity:
     """Returns the identity of a job's study, or of a conflict's."""
-    folders = folders_of(data, job_id)
-    accession = next(filter(None, map(accession_number, folders)), "")
-    return StudyIdentity(accession, next(filter(None, map(patient_id, folders)), ""))
-
-
-def folders_of(data: Path, job_id: str) -> tuple[Path, Path]:
-    """Returns the folders with files of a job's study: those of the job, and of the inbox."""
-    return job_folder(data, job_id).input, data / "inbox" / study_of(job_id)
-
-
-def patient_id(folder: Path) -> str:
-    """Returns the patient ID of any one file below `folder`; '' if there is none."""
-    try:
-        path = next(folder.rglob("*.dcm"), None)
-        header = read_header(path) if path else None
-        return series_key(header).patient_id if header else ""
-    except (OsteonError, OSError):
-        return ""
+    found = patient_of(job_folder(data, job_id).input)
+    if not (found["accession_number"] and found["patient_id"]):
+        others = patient_of(data / "inbox" / study_of(job_id))
+        found = {key: value or others[key] for key, value in found.items()}
+    return StudyIdentity(found["accession_number"], found["patient_id"])
 
 
 class StudyIdentities:

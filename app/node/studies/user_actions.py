@@ -54,30 +54,25 @@ def delete(acting: Acting, job_id: str) -> None:
     retention.forget(acting.node, acting.client, job_id, audit_trail(acting.node), acting.who)
 
 
-def hold(acting: Acting, job_id: str) -> None:
-    """Holds a queued job."""
-    _require(QueuePlaces(acting.node).hold(job_id), acting, job_id, "is queued")
+def placed(change: Callable[[QueuePlaces, str], bool], expected: str) -> Callable[[Acting, str], None]:
+    """Returns an action that changes a job's place in the queue, for a job as `expected`."""
+
+    def act_on(acting: Acting, job_id: str) -> None:
+        if not change(QueuePlaces(acting.node), job_id):
+            job = require_job(acting.client, job_id)
+            raise UsageError(f"expected a job that {expected}; this one is {job.code or job.state}")
+
+    return act_on
 
 
-def release(acting: Acting, job_id: str) -> None:
-    """Releases a held job."""
-    _require(QueuePlaces(acting.node).release(job_id), acting, job_id, "is held")
-
-
-def put_first(acting: Acting, job_id: str) -> None:
-    """Puts a queued job before all others."""
-    _require(QueuePlaces(acting.node).put_first(job_id), acting, job_id, "is queued")
+hold = placed(QueuePlaces.hold, "is queued")
+put_first = placed(QueuePlaces.put_first, "is queued")
+release = placed(QueuePlaces.release, "is held")
 
 
 def settle(acting: Acting, job_id: str, decision: str) -> None:
     """Decides a conflict."""
     job_actions.settle(acting.client, job_id, decision)
-
-
-def _require(is_done: bool, acting: Acting, job_id: str, expected: str) -> None:
-    if not is_done:
-        job = require_job(acting.client, job_id)
-        raise UsageError(f"expected a job that {expected}; this one is {job.code or job.state}")
 
 
 def _is_waiting(job: JobState) -> bool:

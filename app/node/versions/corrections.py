@@ -21,18 +21,19 @@ from app.node.settings.configuration import NodeSettings
 from app.node.storage.recovery import unsettled
 from app.node.storage.study_lock import moving_files
 from app.node.versions.instance_versions import (
+    REPLACED,
     Correction,
     Version,
     carry_out,
     conflicting,
     count_corrections,
     finish,
-    replace_instance,
     set_aside,
     store_version,
     studies_in_conflict,
     swap_of,
     unfinished,
+    versions_in,
 )
 from app.node.versions.open_conflicts import OpenConflicts, fingerprint_of
 from app.node.versions.version_judgement import (
@@ -115,7 +116,8 @@ class Corrections:
 
     def _judge(self, study: str, versions: Sequence[Version], content: Content) -> None:
         images = frozenset(content.images)
-        former = frozenset(version.name for version in replace_instance(self.data, study))
+        # No longer in use, or rejected
+        former = frozenset(version.name for version in versions_in(self.data / REPLACED / study))
         found = defaultdict[VersionKind, list[VersionCandidate]](list)
         for version in versions:
             each = examine(self.data, study, version, images, former)

@@ -68,11 +68,6 @@ def conflicting(data: Path, study: str) -> list[Version]:
     return versions_in(data / CONFLICTS / study)
 
 
-def replace_instance(data: Path, study: str) -> list[Version]:
-    """Returns the versions that are no longer in use or were rejected."""
-    return versions_in(data / REPLACED / study)
-
-
 def versions_in(folder: Path) -> list[Version]:
     """Returns every version in a folder, which need not exist."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:

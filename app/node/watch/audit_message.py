@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from ipaddress import ip_address
 from xml.etree import ElementTree
+
+from app.node.settings.ports import is_ip
 
 # PS3.16 CID 404
 STUDY = ("110180", "Study Instance UID")
@@ -69,15 +70,6 @@ def participant_object(identifier: str, role: str, kind: tuple[str, str]) -> Ele
     )
     coded(item, "ParticipantObjectIDTypeCode", kind)
     return item
-
-
-def is_ip(address: str) -> bool:
-    """Returns whether an address is an IP address rather than a host name."""
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def coded(parent: ElementTree.Element, name: str, code: tuple[str, str], scheme: str = DCM) -> None:

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# By name: what is counted, and the labels
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "osteon_instances_received": ("Instances offered to the node", ("outcome",)),
+    "osteon_received_bytes": ("Bytes of received instances", ()),
+    "osteon_associations_rejected": ("Associations rejected", ("reason",)),  # admission.Reason
+    "osteon_deliveries": ("Delivery attempts", ("peer", "state")),
+    "osteon_messages": ("Messages sent or attempted", ("target", "state")),
+}
+# By name: whose durations, and the labels; between the steps of a worker a study waits for queue and database
+HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "osteon_stage_seconds": ("Seconds for each stage", ("stage",)),
+    "osteon_step_seconds": ("Seconds for each durable step", ("step",)),
+}
 SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
@@ -24,53 +37,17 @@ def use_folder(folder: Path) -> None:
     os.environ[VARIABLE] = str(folder)
 
 
-def received() -> Counter:
-    """Returns the counter of offered instances, by outcome."""
+def counter(name: str) -> Counter:
+    """Returns a counter of COUNTERS, which a process makes once."""
     from prometheus_client import Counter
 
-    return Counter("osteon_instances_received", "Instances offered to the node", ["outcome"])
+    text, labels = COUNTERS[name]
+    return Counter(name, text, labels)
 
 
-def rejections() -> Counter:
-    """Returns the counter of rejected associations, by `admission.Reason`."""
-    from prometheus_client import Counter
-
-    return Counter("osteon_associations_rejected", "Associations rejected", ["reason"])
-
-
-def received_bytes() -> Counter:
-    """Returns the counter of bytes of completely received instances."""
-    from prometheus_client import Counter
-
-    return Counter("osteon_received_bytes", "Bytes of received instances")
-
-
-def stage_seconds() -> Histogram:
-    """Returns the histogram of the durations of the image path's stages."""
+def histogram(name: str) -> Histogram:
+    """Returns a histogram of HISTOGRAMS, which a process makes once."""
     from prometheus_client import Histogram
 
-    return Histogram("osteon_stage_seconds", "Seconds for each stage", ["stage"], buckets=SECONDS)
-
-
-def step_seconds() -> Histogram:
-    """Returns the histogram of the durations of a worker's durable steps.
-
-    Between steps a study waits for the queue and the database.
-    """
-    from prometheus_client import Histogram
-
-    return Histogram("osteon_step_seconds", "Seconds for each durable step", ["step"], buckets=SECONDS)
-
-
-def messages() -> Counter:
-    """Returns the counter of messages to people, by target and outcome."""
-    from prometheus_client import Counter
-
-    return Counter("osteon_messages", "Messages sent or attempted", ["target", "state"])
-
-
-def deliveries() -> Counter:
-    """Returns the counter of delivery attempts, by destination and outcome."""
-    from prometheus_client import Counter
-
-    return Counter("osteon_deliveries", "Delivery attempts", ["peer", "state"])
+    text, labels = HISTOGRAMS[name]
+    return Histogram(name, text, labels, buckets=SECONDS)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from app.run.html.content import colour_of, meanings
 from operators.packages.confidence import percent
 from operators.segmentation.segmentation import Segmentation
 from operators.segmentation.summary import area, finding_name, verdict_sentence
-
-
-@dataclass(frozen=True)
-class FindingRow:
-    """A line of the table: one outlined fracture."""
-
-    name: str
-    colour: str
-    probability: str
-    area: str
-    rows: str
-    columns: str
-    flags: tuple[str, ...]
 
 
 def radiograph_content(made: Segmentation) -> dict[str, Any]:
@@ -39,24 +26,20 @@ def radiograph_content(made: Segmentation) -> dict[str, Any]:
         "hardware": percent(answer.hardware),
     }
     verdict = verdict_sentence(answer)
-    return {"answer": answer, "verdict": verdict, "decision": decision, "rows": finding_rows(made)}
+    return {"answer": answer, "verdict": verdict, "decision": decision, "rows": [*finding_rows(made)]}
 
 
-def finding_rows(made: Segmentation) -> list[FindingRow]:
-    """Returns a row for each finding; rows and columns of the image are counted from 1."""
+def finding_rows(made: Segmentation) -> Iterator[dict[str, Any]]:
+    """Yields a line of the table for each finding; rows and columns of the image are counted from 1."""
     colours = {segment.value: colour_of(segment) for segment in made.segments}
-    rows = []
     for finding in made.answer.findings if made.answer else ():
         top, left, bottom, right = finding.box
-        rows.append(
-            FindingRow(
-                finding_name(finding),
-                colours.get(finding.value, "transparent"),
-                percent(finding.probability),
-                area(finding),
-                f"{top + 1} to {bottom}",
-                f"{left + 1} to {right}",
-                meanings(made.flags, {finding.value}),
-            )
-        )
-    return rows
+        yield {
+            "name": finding_name(finding),
+            "colour": colours.get(finding.value, "transparent"),
+            "probability": percent(finding.probability),
+            "area": area(finding),
+            "rows": f"{top + 1} to {bottom}",
+            "columns": f"{left + 1} to {right}",
+            "flags": meanings(made.flags, {finding.value}),
+        }

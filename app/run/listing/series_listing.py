@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.printable import printable, printable_json, printable_text
+from app.printable import counted, printable, printable_json, printable_text
 from app.run.inputs import opened_input
 from operators.dicom.headers.projection_spacing import projection_spacing
 from operators.dicom.headers.series import Series
@@ -127,8 +127,7 @@ def name(row: Row) -> str:
 
 def images(row: Row) -> Iterator[str]:
     """Yields the modality, number of images, size and spacing."""
-    count = "1 slice" if row["slices"] == 1 else f"{row['slices']} slices"
-    yield f"{row['modality']}, {count}" if row["slices"] else row["modality"]
+    yield f"{row['modality']}, {counted(row['slices'], 'slice')}" if row["slices"] else row["modality"]
     if row["columns"]:
         yield f"{row['columns']} x {row['rows']}"
     if row["spacing_mm"]:

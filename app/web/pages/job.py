@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -19,7 +18,7 @@ from app.node.queue.jobs.job_state import ENDS, JobState
 from app.node.studies.study_identity import StudyIdentity
 from app.node.studies.user_actions import ACTIONS, Acting, act
 from app.node.watch.audit_reading import messages_about
-from app.web.access import RefusedError, Visitor, allowed, posted, site_of
+from app.web.access import ADMITS_VIEWERS, OperatorForm, RefusedError, Viewer, Visitor, site_of
 from app.web.rendering import go_to, page
 from app.web.site import Site
 from operators.errors import OsteonError
@@ -55,7 +54,7 @@ def role_for(action: str) -> Role:
 
 
 @router.get("")
-def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, name: str, visitor: Viewer) -> Response:
     """Returns the page with everything about a job."""
     site = site_of(request)
     job = named(site, name)
@@ -84,12 +83,9 @@ def shown(request: Request, name: str, visitor: Annotated[Visitor, Depends(allow
     )
 
 
-@router.get("/pictures/{number}")
-def picture(
-    request: Request, name: str, number: int, visitor: Annotated[Visitor, Depends(allowed("viewer"))]
-) -> Response:
+@router.get("/pictures/{number}", dependencies=[ADMITS_VIEWERS])
+def picture(request: Request, name: str, number: int) -> Response:
     """Returns a picture of the results, which the job has if a destination receives secondary captures."""
-    del visitor
     site = site_of(request)
     job = named(site, name)
     paths = pictures_of(site, job, series_of(site.client, job.job_id))
@@ -130,12 +126,7 @@ def studies_of(site: Site, identity: StudyIdentity) -> dict[str, JobState]:
 
 
 @router.post("/{action}")
-def acted(
-    request: Request,
-    name: str,
-    action: str,
-    sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator"))],
-) -> Response:
+def acted(request: Request, name: str, action: str, sent: OperatorForm) -> Response:
     """Carries out an action, after a question if it cannot be undone."""
     (visitor, form), site = sent, site_of(request)
     job = named(site, name)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.send.message_outbox import status_of
 from app.node.send.message_sending import send_test
-from app.web.access import RefusedError, Visitor, allowed, posted, site_of
+from app.web.access import AdministratorForm, RefusedError, Viewer, site_of
 from app.web.rendering import go_to, page
 from operators.errors import OsteonError
 
@@ -18,7 +15,7 @@ router = APIRouter(prefix="/messages")
 
 
 @router.get("")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """The page."""
     node = site_of(request).node
     targets = node.messages.targets if node.messages else {}
@@ -27,9 +24,7 @@ def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"
 
 
 @router.post("/{name}/test")
-def tested(
-    request: Request, name: str, sent: Annotated[tuple[Visitor, FormData], Depends(posted("administrator"))]
-) -> Response:
+def tested(request: Request, name: str, sent: AdministratorForm) -> Response:
     """Sends a test message to one target now."""
     node = site_of(request).node
     if node.messages is None or name not in node.messages.targets:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 from starlette.responses import FileResponse, Response
 
-from app.web.access import RefusedError, Visitor, allowed, site_of
+from app.web.access import ADMITS_VIEWERS, RefusedError, Viewer, site_of
 from app.web.rendering import page
 
 CARD = "MODEL_CARD.md"
@@ -26,7 +25,7 @@ router = APIRouter(prefix="/models")
 
 
 @router.get("")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """Returns the list of packages, and of shared networks with a card."""
     site = site_of(request)
     packages = site.packages()
@@ -36,7 +35,7 @@ def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"
 
 
 @router.get("/{name}")
-def card(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def card(request: Request, name: str, visitor: Viewer) -> Response:
     """Returns the card of a package."""
     path = site_of(request).settings.models / name / CARD
     if not NAME.fullmatch(name) or not path.is_file():
@@ -45,12 +44,9 @@ def card(request: Request, name: str, visitor: Annotated[Visitor, Depends(allowe
     return page(request, "card.html", visitor, name=name, card=text)
 
 
-@router.get("/{name}/{picture}")
-def picture(
-    request: Request, name: str, picture: str, visitor: Annotated[Visitor, Depends(allowed("viewer"))]
-) -> Response:
+@router.get("/{name}/{picture}", dependencies=[ADMITS_VIEWERS])
+def picture(request: Request, name: str, picture: str) -> Response:
     """Returns a picture that a card shows."""
-    del visitor
     path: Path = site_of(request).settings.models / name / picture
     if not (NAME.fullmatch(name) and PICTURE.fullmatch(picture) and path.is_file()):
         raise RefusedError(404, "There is no such picture.")

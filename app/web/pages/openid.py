@@ -13,7 +13,7 @@ from app.node.accounts.openid import Identity, Provider
 from app.node.accounts.openid_documents import SignInError
 from app.node.accounts.sign_ins import LONGEST_S, SignIn
 from app.node.watch.audit import LOGIN, MINOR_FAILURE
-from app.web.access import COOKIE, RefusedError, address_of, set_cookie, site_of
+from app.web.access import RefusedError, address_of, log_in, site_of
 from app.web.pages.users import TOO_MANY, login_page
 from app.web.rendering import SEE_OTHER, page
 from operators.errors import OsteonError, TransientError
@@ -63,7 +63,7 @@ def begun(request: Request, provider: Known) -> Response:
 def answered(
     request: Request, provider: Known, state: str = "", code: str = "", error: str = "", iss: str = ""
 ) -> Response:
-    """Begins the session of a user for whom the provider vouches."""
+    """Begins the session of a user for whom the provider vouches; the page leads to the studies."""
     site = site_of(request)
     if not site.logins.passed(f"answer {address_of(request)}"):
         return login_page(request, TOO_MANY, "Too many attempts; wait a minute.")
@@ -72,7 +72,10 @@ def answered(
         identity = identity_of(provider, sign_in, code, error, iss)
     except OsteonError as refusal:
         return refused(request, refusal)
-    return signed_in(request, identity)
+    response = page(request, "signed_in.html", None)
+    log_in(request, response, identity.account, provider.settings.issuer, identity.subject)
+    response.delete_cookie(SIGN_IN_COOKIE, path=PATH)
+    return response
 
 
 def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: str, iss: str) -> Identity:
@@ -90,19 +93,6 @@ def identity_of(provider: Provider, sign_in: SignIn | None, code: str, error: st
         why = "it denied access" if error == "access_denied" else "it answered with an error"
         raise SignInError(f"expected {provider.host} to let you log in; {why}", code="denied")
     return provider.identity(code, sign_in)
-
-
-def signed_in(request: Request, identity: Identity) -> Response:
-    """Begins a session, and returns a page that leads to the studies."""
-    site, account = site_of(request), identity.account
-    assert site.provider is not None
-    site.sessions.end(request.cookies.get(COOKIE, ""))
-    token, _ = site.sessions.begin(account, site.provider.settings.issuer)
-    site.trail.user(LOGIN, account.name, address_of(request), known_as=identity.subject)
-    response = page(request, "signed_in.html", None)
-    set_cookie(response, token, request.url.scheme == "https")
-    response.delete_cookie(SIGN_IN_COOKIE, path=PATH)
-    return response
 
 
 def refused(request: Request, error: OsteonError) -> Response:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.watch.audit_reading import rejections
-from app.web.access import RefusedError, Visitor, allowed, posted, site_of
+from app.web.access import OperatorForm, RefusedError, Viewer, site_of
 from app.web.rendering import go_to, page
 
 DAY = timedelta(days=1)
@@ -19,7 +17,7 @@ router = APIRouter(prefix="/peers")
 
 
 @router.get("")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """Returns the page of the peers."""
     site = site_of(request)
     rejected = rejections(site.trail.path, site.now() - DAY)
@@ -35,9 +33,7 @@ def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"
 
 
 @router.post("/{name}/echo")
-def tested(
-    request: Request, name: str, sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator"))]
-) -> Response:
+def tested(request: Request, name: str, sent: OperatorForm) -> Response:
     """Tests one destination now."""
     site = site_of(request)
     peer = next((peer for peer in site.node.destinations if peer.name == name), None)

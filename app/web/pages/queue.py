@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from app.node.queue.jobs.job_index import count_states
 from app.node.queue.jobs.job_search import hours
 from app.node.queue.jobs.job_state import STATES
-from app.web.access import LoginNeededError, Visitor, allowed, site_of
+from app.web.access import LoginNeededError, Viewer, site_of
 from app.web.access import visitor as visitor_of
 from app.web.pictures import bars, curve
 from app.web.rendering import page, render
@@ -26,13 +25,13 @@ router = APIRouter()
 
 
 @router.get("/queue")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """Returns the page with the state of the node."""
     return page(request, "queue.html", visitor, **state_of(site_of(request)))
 
 
 @router.get("/queue/now")
-def now(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def now(request: Request, visitor: Viewer) -> Response:
     """Returns the part of the page that changes."""
     values = state_of(site_of(request))
     return render(request, "queue_now.html", visitor, health=site_of(request).board.read(), **values)
@@ -42,21 +41,21 @@ def state_of(site: Site) -> dict[str, object]:
     """Returns what the page shows."""
     jobs = site.index.fresh()
     now_ms = int(site.now().timestamp() * 1000)
-    samples = list(site.samples.kept)
-    counts = count_states(jobs)
+    samples = list(site.samples)
+    counts = Counter(job.state for job in jobs)
     return {
         "counts": {state: counts[state] for state in STATES},
         "hours": (done := list(hours(jobs, now_ms))),
         "bars": bars(done),
         "samples": samples,
         "free": curve([each.free_bytes for each in samples]),
-        "waiting": curve([each.queued + each.running for each in samples]),
+        "waiting": curve([each.waiting for each in samples]),
         "minimum_free_mb": site.node.minimum_free_mb,
     }
 
 
 @router.get("/health-line")
-def health(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def health(request: Request, visitor: Viewer) -> Response:
     """Returns the line that says whether all parts of the node work."""
     return render(request, "health.html", visitor, health=site_of(request).board.read())
 

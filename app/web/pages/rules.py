@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.queue.rule_test import SuppliedStudy, answers
 from app.node.settings.rule_words import quiet_in_words, rule_in_words
-from app.web.access import Visitor, allowed, posted, site_of
+from app.web.access import Viewer, ViewerForm, Visitor, site_of
 from app.web.rendering import page
 
 LONGEST_TEXT = 64
@@ -19,15 +16,13 @@ router = APIRouter(prefix="/rules")
 
 
 @router.get("")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("viewer"))]) -> Response:
+def shown(request: Request, visitor: Viewer) -> Response:
     """Returns the page of the rules."""
     return answered(request, visitor, SuppliedStudy(modality="CT"), ())
 
 
 @router.post("")
-def tested(
-    request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
-) -> Response:
+def tested(request: Request, sent: ViewerForm) -> Response:
     """Returns the page with what would happen to the study of a form."""
     (visitor, form), site = sent, site_of(request)
     images = str(form.get("images", ""))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.node.settings.ignored import ignored_settings
-from app.web.access import Visitor, allowed, site_of
+from app.web.access import Operator, site_of
 from app.web.rendering import page
 
 router = APIRouter(prefix="/settings")
@@ -28,7 +28,7 @@ class Setting:
 
 
 @router.get("")
-def shown(request: Request, visitor: Annotated[Visitor, Depends(allowed("operator"))]) -> Response:
+def shown(request: Request, visitor: Operator) -> Response:
     """Returns the page of the settings."""
     site = site_of(request)
     return page(

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.node.queue.jobs.job_search import GROUPS, search
-from app.node.queue.jobs.job_state import JobState
 from app.node.studies.receiving import receiving
-from app.web.access import Visitor, allowed, posted, site_of
+from app.web.access import Viewer, ViewerForm, site_of
 from app.web.rendering import page, render
 from app.web.site import Site
 
@@ -61,14 +59,6 @@ class Question:
         )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A job with what its files say."""
-
-    job: JobState
-    accession: str
-
-
 def found(site: Site, asked: Question) -> dict[str, Any]:
     """Returns the rows of one page, latest first, with counts of all groups."""
     jobs = site.index.fresh()
@@ -81,9 +71,9 @@ def found(site: Site, asked: Question) -> dict[str, Any]:
     return {
         "receiving": receiving(site.node.data / "inbox", known_studies, ROWS),
         "quiet_s": site.node.quiet_s,
-        "rows": [Row(job, site.identities.of(job.job_id).accession) for job in shown],
+        "rows": [(job, site.identities.of(job.job_id).accession) for job in shown],
         "asked": Question(asked.group, asked.text, number),
-        "counts": group_counts(jobs),
+        "counts": Counter(name for job in jobs for name in COUNTED if GROUPS[name](job)),
         "titles": TITLES,
         "total": len(chosen),
         "last_page": pages,
@@ -96,27 +86,15 @@ def words_of(identity: Any) -> Sequence[str]:
     return (identity.accession, identity.patient_id) if identity else ()
 
 
-def group_counts(jobs: Sequence[JobState]) -> Counter[str]:
-    """Returns the number of jobs in the groups that the list counts."""
-    return Counter(name for job in jobs for name in COUNTED if GROUPS[name](job))
-
-
 @router.get("/")
-def studies(
-    request: Request,
-    visitor: Annotated[Visitor, Depends(allowed("viewer"))],
-    group: str = "all",
-    number: int = 1,
-) -> Response:
+def studies(request: Request, visitor: Viewer, group: str = "all", number: int = 1) -> Response:
     """Returns the list; its address never holds what was searched for, which may be a patient."""
     asked = Question.of({"group": group, "page": number})
     return page(request, "studies.html", visitor, **found(site_of(request), asked))
 
 
 @router.post("/")
-def searched(
-    request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
-) -> Response:
+def searched(request: Request, sent: ViewerForm) -> Response:
     """Returns the list that a form asks for; for htmx only its table."""
     visitor, form = sent
     values = found(site_of(request), Question.of(form))

@@ -14,12 +14,12 @@ from app.node.watch.audit import ACCOUNT_CHANGED, LOGIN, LOGOUT, MINOR_FAILURE
 from app.web.access import (
     COOKIE,
     TOKEN,
+    Administrator,
+    AdministratorForm,
     RefusedError,
-    Visitor,
+    ViewerForm,
     address_of,
-    allowed,
-    posted,
-    set_cookie,
+    log_in,
     site_of,
 )
 from app.web.rendering import SEE_OTHER, go_to, page
@@ -82,19 +82,14 @@ def logged_in(request: Request, form: Annotated[FormData, Depends(login_form)]) 
         known = name if name in site.accounts.all() else "unknown"
         site.trail.user(LOGIN, known, address, MINOR_FAILURE)
         return login_page(request, WRONG, "Name or password is wrong.")
-    site.sessions.end(request.cookies.get(COOKIE, ""))
-    token, _ = site.sessions.begin(account)
-    site.trail.user(LOGIN, account.name, address)
     response = RedirectResponse("/", SEE_OTHER)
-    set_cookie(response, token, request.url.scheme == "https")
+    log_in(request, response, account)
     response.delete_cookie(LOGIN_COOKIE, path="/login")
     return response
 
 
 @router.post("/logout")
-def logged_out(
-    request: Request, sent: Annotated[tuple[Visitor, FormData], Depends(posted("viewer"))]
-) -> Response:
+def logged_out(request: Request, sent: ViewerForm) -> Response:
     """Ends the session."""
     site, visitor = site_of(request), sent[0]
     site.sessions.end(visitor.token)
@@ -105,7 +100,7 @@ def logged_out(
 
 
 @router.get("/users")
-def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("administrator"))]) -> Response:
+def users(request: Request, visitor: Administrator) -> Response:
     """Returns the page of the accounts."""
     accounts = sorted(site_of(request).accounts.all().values(), key=lambda each: each.name)
     openid = site_of(request).web.openid
@@ -113,11 +108,7 @@ def users(request: Request, visitor: Annotated[Visitor, Depends(allowed("adminis
 
 
 @router.post("/users/{change}")
-def changed(
-    request: Request,
-    change: str,
-    sent: Annotated[tuple[Visitor, FormData], Depends(posted("administrator"))],
-) -> Response:
+def changed(request: Request, change: str, sent: AdministratorForm) -> Response:
     """Adds, changes or removes an account."""
     (visitor, form), site = sent, site_of(request)
     name, password = str(form.get("name", "")), str(form.get("password", ""))

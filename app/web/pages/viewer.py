@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from app.node.queue.jobs.job_log import series_of
 from app.node.studies.edited_results import EditedResult, filed_edits
 from app.node.studies.replacement import receivers, replace_results, told_replacements
-from app.web.access import RefusedError, Visitor, allowed, posted, site_of
+from app.web.access import ADMITS_VIEWERS, OperatorForm, RefusedError, Viewer, Visitor, posted, site_of
 from app.web.pages.job import NOT_FOUND, asked, named
 from app.web.rendering import go_to, page
 from app.web.site import Site
@@ -55,8 +55,7 @@ def is_of(edit: EditedResult, result: StoredResult) -> bool:
     return result.seg is not None and edit.corrects == result.seg.name
 
 
-# The visitor first: others are not told which results there are
-Viewer = Annotated[Visitor, Depends(allowed("viewer"))]
+# Read after the visitor is admitted: others are not told which results there are
 Viewed = Annotated[StoredResult, Depends(result_of)]
 
 
@@ -136,7 +135,7 @@ def replaced(
     request: Request,
     name: str,
     # Before the result, so that a stranger does not learn which there are
-    sent: Annotated[tuple[Visitor, FormData], Depends(posted("operator"))],
+    sent: OperatorForm,
     result: Viewed,
 ) -> Response:
     """Sends a corrected result in place of the results that destinations have, after a question."""
@@ -159,69 +158,62 @@ def sent_in_place(site: Site, result: StoredResult, instance: str, who: str) -> 
         site.index.look()
 
 
-@router.get("/picture.png")
-def picture(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/picture.png", dependencies=[ADMITS_VIEWERS])
+def picture(request: Request, result: Viewed) -> Response:
     """Returns the radiograph."""
     from app.web.viewing import answers
 
-    del visitor
     with said():
         return Response(answers.radiograph(site_of(request).views, result), media_type="image/png")
 
 
-@router.get("/still.png")
-def still(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/still.png", dependencies=[ADMITS_VIEWERS])
+def still(request: Request, result: Viewed) -> Response:
     """Returns the middle planes of the CT, for the time until the browser can draw them."""
     from app.web.viewing import answers
 
-    del visitor
     with said():
         return Response(answers.still(site_of(request).views, result), media_type="image/png")
 
 
-@router.get("/first.nii")
-def first(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/first.nii", dependencies=[ADMITS_VIEWERS])
+def first(request: Request, result: Viewed) -> Response:
     """Returns every few voxels of the CT, soon."""
     from app.web.viewing import answers
 
-    del visitor
     with said():
         parts, length = answers.ct_stream(site_of(request).views.first(result))
     return StreamingResponse(parts, media_type=BYTES, headers={"Content-Length": str(length)})
 
 
-@router.get("/ct.nii")
-def ct(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/ct.nii", dependencies=[ADMITS_VIEWERS])
+def ct(request: Request, result: Viewed) -> Response:
     """Returns the CT."""
     from app.web.viewing import answers
 
-    del visitor
     parts, length = answers.ct_stream(opened(request, result).ct)
     return StreamingResponse(parts, media_type=BYTES, headers={"Content-Length": str(length)})
 
 
-@router.get("/labels.nii")
-def labels(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/labels.nii", dependencies=[ADMITS_VIEWERS])
+def labels(request: Request, result: Viewed) -> Response:
     """Returns the segments on the CT's grid."""
     from app.web.viewing import answers
 
-    del visitor
     parts = answers.labels_stream(opened(request, result))
     return StreamingResponse(parts, media_type=BYTES, headers=GZIP)
 
 
-@router.get("/surfaces.json")
-def surfaces(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/surfaces.json", dependencies=[ADMITS_VIEWERS])
+def surfaces(request: Request, result: Viewed) -> Response:
     """Returns the surfaces of the segments."""
-    del visitor
     return Response(opened(request, result).surfaces, media_type="application/json")
 
 
-@router.get("/places.json")
-def places(request: Request, visitor: Viewer, result: Viewed) -> Response:
+@router.get("/places.json", dependencies=[ADMITS_VIEWERS])
+def places(request: Request, result: Viewed) -> Response:
     """Returns where segments, fractures and key slices are seen."""
     from app.web.viewing import answers
 
-    del visitor
     content = answers.places(result, opened(request, result))
     return Response(answers.as_json(content), media_type="application/json")

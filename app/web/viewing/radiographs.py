@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -17,16 +16,6 @@ from operators.dicom.seg.seg_reader import read_seg
 from operators.packages.confidence import percent
 
 
-@dataclass(frozen=True)
-class Outline:
-    """A finding: its value in the SEG, what it is called, its probability, and polygons as SVG points."""
-
-    value: int
-    name: str
-    probability: str
-    polygons: tuple[str, ...]
-
-
 def picture_of(series: Series) -> bytes:
     """Returns a radiograph as PNG, bone bright. Raises OsteonError."""
     grey = np.rint(read_projection(series).grey * 255).astype(np.uint8)
@@ -35,8 +24,11 @@ def picture_of(series: Series) -> bytes:
     return file.getvalue()
 
 
-def outlines_of(result: StoredResult) -> list[Outline]:
-    """Returns the outlines of the findings, none without a SEG. Raises UnreadableError."""
+def outlines_of(result: StoredResult) -> list[dict[str, Any]]:
+    """Returns value, name, probability and polygons as SVG points of each finding; none without a SEG.
+
+    Raises UnreadableError.
+    """
     if result.seg is None:
         return []
     label_map, infos = read_seg(result.seg)
@@ -44,7 +36,12 @@ def outlines_of(result: StoredResult) -> list[Outline]:
     findings: Sequence[Mapping[str, Any]] = result.report.get("answer", {}).get("findings", ())
     likely = {info.value: percent(row["probability"]) for info, row in zip(infos, findings, strict=False)}
     return [
-        Outline(info.value, info.label, likely.get(info.value, "–"), polygons(plane == info.value))
+        {
+            "value": info.value,
+            "name": info.label,
+            "probability": likely.get(info.value, "–"),
+            "polygons": polygons(plane == info.value),
+        }
         for info in infos
     ]
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from app.run.html.surfaces import FACES, packed, simplified
 from operators.dicom.seg.seg_reader import SegmentInfo
 from operators.geometry.meshes import Mesh, mesh_of
-from operators.geometry.volume import Box, Grid, LabelMap
+from operators.geometry.volume import Box, LabelMap
 
 # Finer voxels cost time and are not seen: an edge of a face is about as long
 VOXEL_MM = 1.5
@@ -24,14 +24,10 @@ def surfaces_of(labels: LabelMap, infos: Sequence[SegmentInfo]) -> list[dict[str
     coarse, grid = labels.labels[::i, ::j, ::k], labels.grid.strided((i, j, k))
     boxes = ndimage.find_objects(coarse)
     shown = [info for info in infos if info.value <= len(boxes) and boxes[info.value - 1]]
-    meshes = [surface_of(coarse, grid, info.value, Box.of(boxes[info.value - 1])) for info in shown]
+    places = [(info.value, Box.of(boxes[info.value - 1])) for info in shown]
+    meshes = [mesh_of(coarse[box.slices] == value, grid.crop(box)) for value, box in places]
     share = FACES / max(sum(mesh.area_mm2 for mesh in meshes), 1.0)
     return [drawn(info, simplified(mesh, share)) for info, mesh in zip(shown, meshes, strict=True)]
-
-
-def surface_of(coarse: np.ndarray[Any, Any], grid: Grid, value: int, box: Box) -> Mesh:
-    """Returns the surface of one segment, which lies in `box`."""
-    return mesh_of(coarse[box.slices] == value, grid.crop(box))
 
 
 def drawn(info: SegmentInfo, mesh: Mesh) -> dict[str, Any]:

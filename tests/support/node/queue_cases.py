@@ -27,7 +27,7 @@ from app.node.queue.workflow import (
     Attempt,
     Segments,
     define_delivering,
-    define_reporting,
+    define_repeating,
     define_segmenting,
 )
 from app.node.settings.configuration import NodeSettings
@@ -74,7 +74,7 @@ def worked_off(
 ) -> Iterator[None]:
     """Processes studies, commitment reports, corrections if asked, and deliveries with an `attempt`."""
     DBOS(config=executor_configuration(settings, "test", version))
-    define_reporting(settings, report, Running())
+    define_repeating(REPORT, "report", settings.commitment_s, report, Running(), settings.data)
     queues = [STUDIES, *(report_queue(peer.name) for peer in settings.sources)]
     define_segmenting(settings, segmenter, Running(), announce)
     if corrector is not None:

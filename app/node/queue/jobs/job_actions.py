@@ -14,7 +14,7 @@ from app.node.queue.decisions import rows as conflicts_of
 from app.node.queue.job import job_folder
 from app.node.queue.jobs.job_list import require_job
 from app.node.queue.jobs.job_state import ENDS, JobState
-from app.node.queue.pauses import end_pause, forget_request
+from app.node.queue.pauses import end_pause, request_file
 from app.node.queue.workflow import DELIVER, SEGMENT
 from app.printable import counted
 from operators.errors import UsageError
@@ -29,7 +29,8 @@ def retry(client: DBOSClient, job_id: str, data: Path) -> None:
     again = {f"{job_id}>{name}": delivery_queue(name) for name in missing} or {job_id: STUDIES}
     job_folder(data, job_id).timed_out.unlink(missing_ok=True)
     for workflow_id, queue in again.items():
-        forget_request(data, workflow_id)
+        # The steps are counted from the start again
+        request_file(data, workflow_id).unlink(missing_ok=True)
         # Without the queue's name any process would take it, even one that does not know the workflow
         client.rewind_workflow(workflow_id, queue_name=queue)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from dbos import DBOSClient
@@ -111,8 +110,3 @@ def job_of(row: str) -> str:
 def is_under_way(job: JobState) -> bool:
     """Returns whether a step of the job runs or is postponed, which changes no row of the job."""
     return job.state == "running" or any(each.state in ("sending", "postponed") for each in job.destinations)
-
-
-def count_states(jobs: Iterable[JobState]) -> Counter[str]:
-    """Returns the number of jobs in each state."""
-    return Counter(job.state for job in jobs)

@@ -40,7 +40,9 @@ def list_jobs(
     delivered: dict[str, list[Any]] = defaultdict(list)
     for row in client.list_workflows(name=DELIVER, workflow_id_prefix=prefix, load_input=False):
         delivered[row.workflow_id.split(">")[0]].append(row)
-    latest = latest_jobs(rows if wanted is None else rows_beside(client, rows))
+    # The last job of each study, as the rows are oldest first
+    beside = rows if wanted is None else rows_beside(client, rows)
+    latest = {study_of(row.workflow_id): row.workflow_id for row in beside}
     jobs = [mark_superseded(state_of(row, delivered[row.workflow_id]), latest) for row in rows]
     if detailed:
         jobs = [detail(client, *each, delivered[each[0].job_id]) for each in zip(jobs, rows, strict=True)]
@@ -59,14 +61,9 @@ def rows_beside(client: DBOSClient, rows: Iterable[Any]) -> list[Any]:
     )
 
 
-def latest_jobs(rows: Iterable[Any]) -> dict[str, str]:
-    """Returns the id of the last job of each study; `rows` are oldest first."""
-    return {study_of(row.workflow_id): row.workflow_id for row in rows}
-
-
 def detail(client: DBOSClient, job: JobState, row: Any, deliveries: list[Any]) -> JobState:
     """Adds the sender, the number of images and the reason for a delay. Raises SQLAlchemyError."""
-    study = StudyJob.of(row.input["args"][0])
+    study = StudyJob(**row.input["args"][0])
     job = replace(
         job,
         calling_ae=study.calling_ae,

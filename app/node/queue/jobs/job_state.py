@@ -110,18 +110,17 @@ def with_later(job: JobState, attributes: Mapping[str, Any]) -> JobState:
         job = replace(job, code=job.code or MOVED, sentence="; ".join(filter(None, (job.sentence, text))))
     if "replaced_by" not in attributes:
         return job
-    words, successor = ", ".join(attributes["keywords"]), attributes["replaced_by"]
+    words = ", ".join(attributes["keywords"])
     delivered = [name for name, state in job.deliveries if state == "delivered"]
     if delivered:
         text = f"its results at {', '.join(delivered)} have the former {words}"
-        return replace(job, code=FORMER_DATA, sentence=f"{text}; {successor} replaces it")
-    if job.state == "delivering":
-        text = f"{words} were corrected, so its results are not sent; {successor} replaces it"
-        return replace(job, code=FORMER_DATA, sentence=text)
-    if job.state == "superseded":
-        text = f"{words} were corrected before a result was delivered; {successor} replaces it"
-        return replace(job, code=FORMER_DATA, sentence=text)
-    return job
+    elif job.state == "delivering":
+        text = f"{words} were corrected, so its results are not sent"
+    elif job.state == "superseded":
+        text = f"{words} were corrected before a result was delivered"
+    else:
+        return job
+    return replace(job, code=FORMER_DATA, sentence=f"{text}; {attributes['replaced_by']} replaces it")
 
 
 def state_of(row: Any, deliveries: list[Any]) -> JobState:

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from app.node.queue.decisions import INCOMPLETE
 from app.node.queue.jobs.job_state import ENDS, DeliveryState, JobState
-from app.printable import counted
-from app.printable import printable as escaped
+from app.printable import counted, printable_line
 
 # Indent of the remarks below a job
 INDENT = "    "
@@ -81,13 +80,13 @@ def columns(values: Sequence[str]) -> str:
     return " ".join(texts).rstrip()
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int, head: str = INDENT, indent: str = f"{INDENT}  ") -> list[str]:
     """Returns lines of at most `width`; longer words are not broken, so that UIDs can be copied."""
     return textwrap.wrap(
         text,
         max(width, NARROWEST),
-        initial_indent=INDENT,
-        subsequent_indent=INDENT + "  ",
+        initial_indent=head,
+        subsequent_indent=indent,
         break_on_hyphens=False,
         break_long_words=False,
     )
@@ -103,7 +102,7 @@ def cells(job: JobState, now: datetime) -> tuple[str, ...]:
     end_ms = job.completed_ms if job.state in ENDS and job.completed_ms else now_ms
     took = duration((end_ms - job.begun_ms) / 1000) if job.begun_ms else UNKNOWN
     images = str(job.images) if job.revision else UNKNOWN
-    return job.state, age, took, printable(job.calling_ae) or UNKNOWN, images
+    return job.state, age, took, printable_line(job.calling_ae) or UNKNOWN, images
 
 
 def duration(seconds: float) -> str:
@@ -124,7 +123,7 @@ def remarks_of(job: JobState, accession: str | None, now: datetime) -> Iterator[
     if job.finding:
         yield job.finding_in_words
     if accession is not None:
-        yield f"accession number {printable(accession) or 'none'}"
+        yield f"accession number {printable_line(accession) or 'none'}"
     unfinished = [each for each in job.destinations if not is_done(each)]
     if job.sentence and not unfinished:
         yield with_code(job.sentence, job.code) + attempts_text(job.attempts, job.next_attempt, now)
@@ -147,7 +146,7 @@ def destination_text(each: DeliveryState, now: datetime) -> str:
 
 def with_code(sentence: str, code: str) -> str:
     """Returns a sentence followed by its code in brackets."""
-    return f"{printable(sentence)} ({code})" if code else printable(sentence)
+    return f"{printable_line(sentence)} ({code})" if code else printable_line(sentence)
 
 
 def attempts_text(attempts: int, next_attempt: str, now: datetime) -> str:
@@ -163,11 +162,6 @@ def attempts_text(attempts: int, next_attempt: str, now: datetime) -> str:
     return f"; {count} so far, the next at {at.astimezone(now.tzinfo):%H:%M:%S}"
 
 
-def printable(text: str) -> str:
-    """Returns the text in one line, with escapes for control characters."""
-    return escaped(text, keep="")
-
-
 def show_job(job: JobState, name: str, accession: str, folder: str, console: Console, now: datetime) -> None:
     """Prints everything about one job."""
     state, age, took, _, _ = cells(job, now)
@@ -180,7 +174,7 @@ def show_job(job: JobState, name: str, accession: str, folder: str, console: Con
         "finding": job.finding_in_words,
         "reason": reason_of(job, now),
         **choices(job, name),
-        "accession": printable(accession) or "none",
+        "accession": printable_line(accession) or "none",
         "from": origin(job),
         "queued" if job.revision else "found": created,
         "took": took if job.begun_ms else "",
@@ -197,7 +191,7 @@ def origin(job: JobState) -> str:
     """Returns the sender, the number of images and the version of the results; '' for a conflict."""
     if not job.revision:
         return ""
-    sender = printable(job.calling_ae) or "an unknown sender"
+    sender = printable_line(job.calling_ae) or "an unknown sender"
     return f"{sender}, {counted(job.images, 'image')}, version {job.revision}"
 
 
@@ -220,14 +214,6 @@ def reason_of(job: JobState, now: datetime) -> str:
 
 def say_row(console: Console, heading: str, value: str) -> None:
     """Prints a heading and its value, which is wrapped in its column on a terminal."""
-    head = f"{heading:<10}"
-    width = max(console.width, NARROWEST) if console.is_terminal else 10**6
-    for line in textwrap.wrap(
-        value,
-        width,
-        initial_indent=head,
-        subsequent_indent=" " * 10,
-        break_on_hyphens=False,
-        break_long_words=False,
-    ):
+    width = console.width if console.is_terminal else 10**6
+    for line in wrapped(value, width, f"{heading:<10}", " " * 10):
         say(console, line)

@@ -16,7 +16,7 @@ from app.node.queue.jobs.job_names import fingerprint
 from app.node.queue.jobs.job_state import STATES
 from app.node.send.message_outbox import write_status
 from app.node.settings.messages import MessageSettings
-from app.web.site import Site
+from app.web.site import Sample, Site
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
 from operators.render.fracture_pictures import FracturePicture
@@ -79,7 +79,7 @@ def site(here: Node) -> Site:
     made.peers.look()
     made.index = ShownIndex(made.index, JOBS)
     for at_ms in range(0, 3_600_000, 60_000):
-        made.samples.add(at_ms, 900_000_000_000 - 40_000 * at_ms, {"queued": at_ms // 600_000, "running": 1})
+        made.samples.append(Sample(at_ms, 900_000_000_000 - 40_000 * at_ms, 1 + at_ms // 600_000))
     made.identities.keep([job.job_id for job in made.index.fresh()], 100)
     return made
 

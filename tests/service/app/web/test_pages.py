@@ -21,7 +21,7 @@ from app.node.settings.configuration import RoutingRule
 from app.node.settings.messages import MessageSettings
 from app.node.settings.peer import Peer
 from app.node.settings.web import ViewerLink, WebSettings
-from app.web.site import Site
+from app.web.site import Sample, Site
 from operators.dicom.capture.secondary_captures import write_pictures
 from operators.errors import TransientError
 from operators.render.fracture_pictures import FracturePicture
@@ -246,7 +246,7 @@ def test_the_queue_shows_parts_and_figures(here: Node, browser: Browser, site: S
     receive(here, 1)
     work_off(here, REFUSED)
     for at_ms in (0, 60_000):
-        site.samples.add(at_ms, 5_000_000_000, {"queued": 3, "running": 1})
+        site.samples.append(Sample(at_ms, 5_000_000_000, 4))
     text = browser.get("/queue").text
     assert all(part in text for part in ("worker-0", "restarted 1 time", "41.0 GB", "at most 4", "5.0 GB"))
     assert '<rect class="refused"' in text

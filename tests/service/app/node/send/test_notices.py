@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dbos import DBOS
 
 from app.node.queue.abandoned import Running
 from app.node.queue.database import executor_configuration
-from app.node.queue.workflow import NOTICE, define_notifying
+from app.node.queue.workflow import NOTICE, NOTICE_PATIENCE_S, define_repeating
 from app.node.send.notices import EVENTS, NOTICES_QUEUE, post
 from app.node.send.sender import notify
 from app.node.settings.configuration import NodeSettings
@@ -74,7 +75,8 @@ def hook() -> Iterator[Hook]:
 def worked_off_notices(settings: NodeSettings) -> None:
     """As the sender does."""
     DBOS(config=executor_configuration(settings, "test"))
-    define_notifying(settings, lambda notice: notify(notice, settings), Running())
+    send = partial(notify, settings=settings)
+    define_repeating(NOTICE, "notify", NOTICE_PATIENCE_S, send, Running(), settings.data)
     DBOS.listen_queues([NOTICES_QUEUE])
     DBOS.launch()
     DBOS.register_queue(NOTICES_QUEUE, worker_concurrency=1, polling_interval_sec=0.04)

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from app.node.settings.ports import bound, http_socket, port_error
+from app.node.settings.ports import PortError, bound, http_socket
 from app.node.studies.study_folder import read_study
 from tests.support.dicom import phantoms
 from tests.support.node.node_cases import storescu
@@ -198,8 +198,15 @@ def test_a_data_folder_that_takes_no_files_ends_the_node(made: Callable[..., Ser
 
 
 def test_ports_below_1024_are_named_with_the_right_they_want() -> None:
-    assert "CAP_NET_BIND_SERVICE" in str(port_error(PermissionError(errno.EACCES, ""), "0.0.0.0", 104))
-    assert port_error(OSError(errno.EMFILE, ""), "0.0.0.0", 104) is None
+    def bind() -> None:
+        raise error
+
+    error: OSError = PermissionError(errno.EACCES, "")
+    with pytest.raises(PortError, match="CAP_NET_BIND_SERVICE"):
+        bound(bind, "0.0.0.0", 104)
+    error = OSError(errno.EMFILE, "")
+    with pytest.raises(OSError, check=lambda raised: raised is error):
+        bound(bind, "0.0.0.0", 104)
 
 
 def test_a_port_that_a_dying_node_still_has_is_waited_for() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.node.settings.peer import TlsFiles
+from app.node.settings.configuration import NodeSettings
+from app.node.settings.peer import Peer, TlsFiles
 from app.node.settings.tls import client_context, server_context
 from operators.errors import UsageError
 from tests.support.dicom import phantoms
@@ -154,7 +155,9 @@ def test_a_tls_handshake_that_drips_is_cut_off(tmp_path: Path, certificates: dic
 
 
 def test_tls_is_1_2_at_least(certificates: dict[str, TlsFiles]) -> None:
-    for context in (server_context(certificates["node"]), client_context(certificates["ct"])):
+    sender = NodeSettings(tls=certificates["ct"])
+    peer = Peer(name="pacs", ae_title="ARCHIVE", host="h", receives=True, tls=True)
+    for context in (server_context(certificates["node"]), client_context(peer, sender)):
         assert context.minimum_version.name == "TLSv1_2"
         names = [cipher["name"] for cipher in context.get_ciphers()]
         assert all("GCM" in name or "CHACHA20" in name for name in names)

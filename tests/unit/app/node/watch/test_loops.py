@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos import DBOSClient
 from sqlalchemy.exc import OperationalError
 
-from app.node.service.background_loops import first_made
+from app.node.service import background_loops
+from app.node.settings.configuration import NodeSettings
+from app.node.storage.disk import Disk
 from app.node.watch.loops import Loop
 from operators.errors import TransientError
 from tests.support.node.node_processes import until
@@ -90,16 +94,25 @@ def test_one_that_was_told_to_stop_has_not_died() -> None:
         assert not loop.has_died
 
 
-def test_what_a_look_needs_is_made_with_the_first_call_that_can() -> None:
+def test_what_a_look_needs_is_made_with_the_first_call_that_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[int] = []
 
-    def make() -> Callable[[], int]:
-        made.append(1)
-        if len(made) == 1:
-            raise OperationalError("", {}, Exception())
-        return lambda: 7
+    class Made:
+        def __init__(self, *_: object) -> None:
+            made.append(1)
+            if len(made) == 1:
+                raise OperationalError("", {}, Exception())
 
-    turn = first_made(make)
+        def tick(self, now_s: float) -> int:
+            return 7 if now_s else 0
+
+    monkeypatch.setattr(background_loops, "Dispatcher", Made)
+    client: Any = DBOSClient
+    settings, disk = NodeSettings(data=tmp_path), Disk(tmp_path, 0)
+    loops = background_loops.background_loops(settings, client, disk, lambda: None)
+    turn = next(loop.turn for loop in loops if loop.name == "dispatcher")
     with pytest.raises(OperationalError):
         turn()
     assert [turn(), turn()] == [7, 7]

@@ -193,8 +193,6 @@ MEASURED = ("gap", "displacement", "place")
 OF_LONG_BONES = ("head_sphere", "neck_shaft_angle", "bone_length", "long_bone_region")
 OF_BODIES = ("body_heights", "height_loss", "trabecular_density", "cobb_angle")
 MEASURABLE = (*MEASURED, *OF_LONG_BONES, *OF_BODIES)
-
-
 # The rows of NAMES
 NAMED = ("from_class", "neer_parts", "vertebral_levels")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -57,16 +57,14 @@ class Node:
         self.board = StatusBoard()
         self.stop_signal = StopSignal(self.end_at_once)
         self.turned_s, self.is_ready = now_s(), False
-        # Connects when it is first used
         self.client: DBOSClient = open_connection(self.node, lazy=True)
         self.folder: DataFolder | None = None
         self.problem: Problem | None = None
         self.disk = Disk(self.node.data, self.node.minimum_free_mb * MEGABYTE)
-        workers: list[ServicePart] = [self.worker(n) for n in range(self.node.workers)]
-        by_role = {
+        by_role: dict[str, Sequence[ServicePart]] = {
             "receive": [ServicePart("listener", listener_part, (settings,))],
             "send": [ServicePart("sender", sender_part, (settings, executor_name("sender")))],
-            "segment": workers,
+            "segment": [self.worker(n) for n in range(self.node.workers)],
         }
         self.parts = [part for role, parts in by_role.items() if role in self.node.roles for part in parts]
         if self.node.messages is not None and "send" in self.node.roles:

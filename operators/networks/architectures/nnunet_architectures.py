@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 from torch import nn
 
@@ -57,13 +57,15 @@ def unet(
     stem = ConvStack(layers, 1, inputs, features[0], kernels[0]) if residual else None
     before = (features[0] if residual else inputs, *features[:-1])
     rows = zip(blocks, before, features, kernels, strides, strict=True)
-    stages = [
-        ResidualStack(layers, *row) if residual else nn.Sequential(ConvStack(layers, *row)) for row in rows
-    ]
     return NnUNet(
-        Encoder(stages, stem),
+        Encoder([stage(layers, residual, *row) for row in rows], stem),
         Decoder(layers, features, strides, kernels_back, decoder_blocks, outputs, upsampling_bias, head_bias),
     )
+
+
+def stage(layers: Layers, residual: bool, *row: Any) -> nn.Module:
+    """Returns a stage of an encoder: its number of blocks, inputs, outputs, kernel and stride."""
+    return ResidualStack(layers, *row) if residual else nn.Sequential(ConvStack(layers, *row))
 
 
 def strides_of(spec: NetworkSpec) -> tuple[int, ...] | None:

@@ -67,6 +67,8 @@ class RadiographTables(IdentityTables):
     """The attributes that are body parts, with the code of each."""
     body_part_terms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Terms of BodyPartExamined by the body part that they name; a header with other terms is flagged."""
+    other_body_part_terms: tuple[str, ...] = ()
+    """Terms of other body parts: a header that names one, even within a word or a description, is flagged."""
     views: tuple[str, ...]
     """The attributes that are views."""
     mirrored: bool = True

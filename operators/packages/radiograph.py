@@ -49,7 +49,8 @@ class RadiographPackage(ModelPackage):
     """Radiographs: `folds` are networks whose outputs are averaged; they read a canvas of their `patch`.
 
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
-    code) and `views` are subsets of it. `body_part_terms` are the terms by which headers name a body part.
+    code) and `views` are subsets of it. `body_part_terms` are the terms by which headers name a body part,
+    `other_body_part_terms` those of body parts that the networks do not know.
     `mirrored`: outputs are averaged over the four mirror images.
     """
 
@@ -62,6 +63,7 @@ class RadiographPackage(ModelPackage):
     body_parts: dict[str, Code]
     views: tuple[str, ...]
     body_part_terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    other_body_part_terms: tuple[str, ...] = ()
     mirrored: bool = True
     operating_point: str = field(default=BALANCED, kw_only=True)
 

@@ -96,7 +96,7 @@ def answer(
     uncertain = (max(threshold - decision.margin, 0.0), min(threshold + decision.margin, 1.0))
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     return RadiographAnswer(
-        verdict=verdict(probability, threshold, uncertain),
+        verdict=verdict(probability, threshold, uncertain, outlined=bool(made)),
         probability=probability,
         operating_point=point,
         threshold=threshold,
@@ -110,11 +110,15 @@ def answer(
     )
 
 
-def verdict(probability: float, threshold: float, uncertain: tuple[float, float]) -> Verdict:
-    """Returns the verdict for a probability."""
+def verdict(
+    probability: float, threshold: float, uncertain: tuple[float, float], *, outlined: bool = False
+) -> Verdict:
+    """Returns the verdict for a probability; where a finding is `outlined`, fractures are never denied."""
     if uncertain[0] < probability < uncertain[1]:
         return Verdict.UNCERTAIN
-    return Verdict.FRACTURE if probability >= threshold else Verdict.NO_FRACTURE
+    if probability >= threshold:
+        return Verdict.FRACTURE
+    return Verdict.UNCERTAIN if outlined else Verdict.NO_FRACTURE
 
 
 def likeliest(recognised: Mapping[str, float], names: Sequence[str], nothing: str) -> Recognised:

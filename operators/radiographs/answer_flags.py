@@ -35,8 +35,8 @@ def reasons(
     if found.distance > limit:
         yield (
             OTHER_IMAGE_KIND,
-            f"Unlike the radiographs that the networks were trained on: {found.distance:.2f} times the usual "
-            f"deviation of their features, at most {limit:.2f} expected.",
+            f"Unlike the radiographs that the networks were trained on: {found.distance:.3f} times the usual "
+            f"deviation of their features, at most {limit:.3f} expected.",
         )
     if said.hardware >= LIKELY:
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
@@ -49,11 +49,8 @@ def body_part_reasons(
 ) -> Iterator[tuple[str, str]]:
     """Yields the flag where header, image and the body parts that the networks know do not agree."""
     known, named = ", ".join(package.body_parts), named_parts(image, package)
-    if names_other_part(image.body_part, package):
-        yield (
-            OTHER_BODY_PART,
-            f"The header names {image.body_part}; the networks were trained only on {known}.",
-        )
+    if other := other_part(image, package):
+        yield OTHER_BODY_PART, f"The header names {other}; the networks were trained only on {known}."
     elif part.name == OTHER:
         yield OTHER_BODY_PART, f"None of the body parts that the networks were trained on: {known}."
     elif named and part.name not in named:
@@ -64,10 +61,18 @@ def body_part_reasons(
         )
 
 
-def names_other_part(named: str, package: RadiographPackage) -> bool:
-    """Returns whether the header names a body part that the package does not accept."""
-    letters = letters_of(named)
-    return bool(letters) and not any(term in letters for term in package.accepts.body_parts)
+def other_part(image: Projection, package: RadiographPackage) -> str:
+    """Returns what the header names that the networks do not know: its body part, or a word of the procedure,
+    unless the procedure names a known part, too; '' if nothing.
+    """
+    letters, others = letters_of(image.body_part), package.other_body_part_terms
+    known = any(term in letters for term in package.accepts.body_parts)
+    if letters and (not known or any(term in letters for term in others)):
+        return image.body_part
+    words = words_of(image.procedure)
+    named = [term for term in others if term in words]
+    is_known = any(words & set(terms) for terms in package.body_part_terms.values())
+    return named[0] if named and not is_known else ""
 
 
 def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...]:
@@ -76,9 +81,15 @@ def named_parts(image: Projection, package: RadiographPackage) -> tuple[str, ...
     Terms may stand within a body part, such as TIBFIB, but are whole words of the procedure, plural or not.
     """
     letters, terms = letters_of(image.body_part), package.body_part_terms
-    words = {word.removesuffix("S") for word in re.findall(r"[^\W\d_]+", image.procedure.upper())}
+    words = words_of(image.procedure)
     found = tuple(part for part in terms if any(term in letters for term in terms[part]))
     return found or tuple(part for part in terms if words & set(terms[part]))
+
+
+def words_of(text: str) -> set[str]:
+    """Returns the words of a text in capital letters, those that end with S without it, too."""
+    words = re.findall(r"[^\W\d_]+", text.upper())
+    return {*words, *(word.removesuffix("S") for word in words)}
 
 
 def letters_of(named: str) -> str:

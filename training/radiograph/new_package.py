@@ -122,6 +122,7 @@ def package_text(new: NewRadiographs, other: Mapping[str, Any], known: Collectio
         # The network has an output for each attribute, learnt or not
         "attributes": [each if each in known else f"unknown_{each}" for each in ATTRIBUTES],
         "views": [each for each in other["views"] if each in known],
+        "other_body_part_terms": other.get("other_body_part_terms", []) if parts else [],
         "body_parts": parts,
         "accepts": {**other["accepts"], "body_parts": other["accepts"]["body_parts"] if parts else []},
         "body_part_terms": terms,

@@ -24,14 +24,14 @@ _RADIOGRAPHS = frozenset(
         DigitalXRayImageStorageForProcessing,
     )
 )
-# Pictures of one or several frames that may show anything
-CAPTURES = frozenset(
+CAPTURES_OF_FRAMES = frozenset(
     (
-        SecondaryCaptureImageStorage,
         MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
         MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     )
 )
+# Pictures of one or several frames that may show anything
+CAPTURES = CAPTURES_OF_FRAMES | {SecondaryCaptureImageStorage}
 # New instances of these classes create a job. No result of Osteon has one of these classes.
 SEGMENTABLE = _RADIOGRAPHS | {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
 # Images of which each may be a separate radiograph

@@ -14,6 +14,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat
 
 from operators.dicom.elements.attributes import hint
+from operators.dicom.elements.image_classes import CAPTURES_OF_FRAMES
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.copied_attributes import EQUIPMENT
 from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, derived_uid
@@ -62,6 +63,11 @@ def stated_orientation(series: Series) -> list[str]:
     return found if len(found) == 2 and all(DIRECTION.fullmatch(each) for each in found) else []
 
 
+def is_multi_frame(series: Series) -> bool:
+    """Returns whether the images of a series are frames, of which a radiograph is the only one."""
+    return series.frames[0].frame_number is not None or series.sop_class_uid in CAPTURES_OF_FRAMES
+
+
 def _common_header(series: Series, header: Dataset, one_of_many: str) -> Dataset:
     """Returns what all images of a series share; `one_of_many` is the class of one frame of several."""
     shared = Dataset()
@@ -70,8 +76,7 @@ def _common_header(series: Series, header: Dataset, one_of_many: str) -> Dataset
             shared[keyword] = header[keyword]
     for keyword in REQUIRED_PERHAPS_EMPTY:
         setattr(shared, keyword, "")
-    many = series.frames[0].frame_number is not None
-    shared.SOPClassUID = one_of_many if many else series.sop_class_uid
+    shared.SOPClassUID = one_of_many if is_multi_frame(series) else series.sop_class_uid
     shared.StudyInstanceUID = series.study_instance_uid
     shared.SeriesInstanceUID = series.series_instance_uid
     return shared

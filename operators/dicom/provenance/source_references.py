@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from operators.dicom.headers.series import Frame, Series
-from operators.dicom.provenance.source_headers import placeholder_uid
+from operators.dicom.provenance.source_headers import is_multi_frame, placeholder_uid
 
 
 def name_sources(dataset: Dataset, series: Series) -> None:
@@ -40,7 +40,7 @@ def _referenced_series(series_instance_uid: str, references: list[Dataset]) -> D
 
 def _name_frames(dataset: Dataset, series: Series) -> None:
     """Replaces the placeholder UIDs of `slice_headers` by instance and frame number (PS3.3 10.3)."""
-    if series.frames[0].frame_number is None:
+    if not is_multi_frame(series):
         return
     frames = {placeholder_uid(frame): frame for frame in series.frames}
     for group in dataset.PerFrameFunctionalGroupsSequence:
@@ -50,7 +50,8 @@ def _name_frames(dataset: Dataset, series: Series) -> None:
         frame = frames[source.ReferencedSOPInstanceUID]
         source.ReferencedSOPClassUID = series.sop_class_uid
         source.ReferencedSOPInstanceUID = frame.sop_instance_uid
-        source.ReferencedFrameNumber = frame.frame_number
+        if frame.frame_number is not None:
+            source.ReferencedFrameNumber = frame.frame_number
 
 
 def named_places(dataset: Dataset, series: Series) -> list[int]:

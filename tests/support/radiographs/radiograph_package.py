@@ -24,6 +24,7 @@ title = "made-up radiographs"
 algorithm_name = "Osteon test"
 attributes = {attributes}
 views = ["frontal", "lateral", "oblique"]
+other_body_part_terms = ["CHEST", "SKULL", "RIB"]
 
 [body_parts]
 hand = {{ value = "85562004", scheme = "SCT", meaning = "Hand" }}

@@ -49,7 +49,7 @@ def answered(package: RadiographPackage, shown: Projection) -> RadiographAnswer:
     ],
 )
 def test_the_verdict_follows_the_probability(tmp_path: Path, probability: float, verdict: Verdict) -> None:
-    said = answered(write_radiograph_package(tmp_path, probability=probability), image())
+    said = answered(write_radiograph_package(tmp_path, probability=probability, finding=None), image())
     assert (said.verdict, said.probability, said.operating_point) == (verdict, probability, "balanced")
     assert said.uncertain == pytest.approx((0.4, 0.6))
 
@@ -90,6 +90,12 @@ def test_no_finding_is_an_answer_too(tmp_path: Path) -> None:
     assert not made.label_map.labels.any()
 
 
+def test_an_outlined_finding_leaves_no_image_without_fracture(tmp_path: Path) -> None:
+    package = write_radiograph_package(tmp_path, probability=0.03)
+    made = answered(package, image())
+    assert (len(made.findings), made.verdict) == (1, Verdict.UNCERTAIN)
+
+
 def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
     assert answered(write_radiograph_package(tmp_path, finding=0.49), image()).findings == ()
 
@@ -100,6 +106,12 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({}, {}, []),
         ({"body_part": "none of them"}, {}, ["other_body_part"]),
         ({}, {"body_part": "CHEST"}, ["other_body_part"]),
+        ({}, {"body_part": "CHESTHAND"}, ["other_body_part"]),
+        ({}, {"procedure": "Chest PA and lateral"}, ["other_body_part"]),
+        ({}, {"procedure": "RIBS LEFT"}, ["other_body_part"]),
+        ({}, {"body_part": "HAND", "procedure": "SKULL AND FACE"}, ["other_body_part"]),
+        ({}, {"procedure": "CHEST AND HANDS"}, []),
+        ({}, {"procedure": "Cribs"}, []),
         ({}, {"body_part": "Right wrist, p.a."}, []),
         ({"body_part": "hardware"}, {"body_part": "HAND"}, ["other_body_part", "hardware"]),
         ({"typical_distance": 1e-6}, {}, ["other_image_kind"]),

@@ -112,6 +112,18 @@ def test_a_frame_of_a_multi_frame_image_is_named_by_its_number(tmp_path: Path) -
         assert named.ReferencedFrameNumber == 4
 
 
+def test_an_image_of_a_multi_frame_class_with_one_frame_is_named_whole(tmp_path: Path) -> None:
+    capture = str(MultiFrameGrayscaleByteSecondaryCaptureImageStorage)
+    source, found = series(SOPClassUID=capture), made(2)
+    path = write_projection_seg(found, provenance(found, source), tmp_path / "seg.dcm")
+    assert path is not None
+    check_projection_seg(path, found, source)
+    for group in dcmread(path).PerFrameFunctionalGroupsSequence:
+        named = group.DerivationImageSequence[0].SourceImageSequence[0]
+        assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (capture, "1.2.3.1")
+        assert "ReferencedFrameNumber" not in named
+
+
 def test_the_same_input_has_the_same_uids_and_another_input_others(tmp_path: Path) -> None:
     one, again = (dcmread(written(tmp_path, made(2))) for _ in range(2))
     assert one == again

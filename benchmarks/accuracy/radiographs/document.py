@@ -80,8 +80,9 @@ Bars are intervals; the numbers beside the dots of the reliability diagram count
 operating points are cross-fitted."""
 FOLDS = """\
 Networks of the same recipe, each trained on four fifths of the training images and evaluated on the
-others, upright, with fixed thresholds of the map and no mirror images. None of them is shipped; the
-spread is the standard deviation over the folds."""
+others, upright, with fixed thresholds of the map and no mirror images. None of them is shipped, nor need
+they be trained as long ([radiograph-training.md](radiograph-training.md)); the spread is the standard
+deviation over the folds."""
 BASELINE = """\
 ResNet-18 from random weights as a classifier of the same images, trained as described in
 [radiograph-training.md](radiograph-training.md), and evaluated on the same development images without

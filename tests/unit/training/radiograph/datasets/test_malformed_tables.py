@@ -16,6 +16,7 @@ from tests.support.radiographs.synthetic_radiographs import (
 )
 from training.progress import silent
 from training.radiograph.datasets import layout_of
+from training.radiograph.datasets.cleaning import clean
 from training.radiograph.datasets.radiograph import ATTRIBUTES
 from training.radiograph.datasets.reading import Exclusion, listed, read_all
 
@@ -89,3 +90,18 @@ def test_an_image_listed_with_both_labels_is_left_out(tmp_path: Path) -> None:
     assert len(labels) == 3
     assert "IMG0000000.jpg" in faults
     assert "IMG0000000.jpg" not in labels
+
+
+def test_a_set_of_which_no_image_can_be_read_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    table = own(tmp_path / "set")
+    for path in (table.parent / "images").iterdir():
+        path.write_bytes(b"x")
+    (table.parent / "images/IMG0000003.jpg").unlink()
+    with pytest.raises(UsageError, match=r"no image can be read \(3 of 4: its file is .*; 1 of 4: .*missing"):
+        clean(table.parent)
+
+
+def test_a_set_without_fractured_images_is_refused(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "set", [distinct_radiograph(n, fractured=False) for n in NUMBERS])
+    with pytest.raises(UsageError, match="expected fractured and other images to train on, got 0 and 4"):
+        clean(folder)

@@ -20,8 +20,8 @@ from training.files import csv_text, write_text
 from training.progress import Tell
 from training.radiograph.datasets import layout_of
 from training.radiograph.datasets.entries import Entry, FaultError, Outlines, Size
-from training.radiograph.datasets.plain import UNKNOWN, fracture_classes
-from training.radiograph.datasets.radiograph import ATTRIBUTES, Polygon
+from training.radiograph.datasets.plain import fracture_classes
+from training.radiograph.datasets.radiograph import ATTRIBUTES, UNKNOWN, Polygon
 from training.radiograph.datasets.reading import REASONS, listed, read
 
 TABLE, OUTLINES = "images.csv", "fractures.json"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from operators.errors import UsageError
 from training.progress import PREPARE, Tell, silent
 from training.radiograph.datasets import layout_of
 from training.radiograph.datasets.groups import Member, Pair, apart, folds_of, groups_of
@@ -55,11 +56,13 @@ class RadiographSet:
 def clean(folder: Path, tell: Tell = silent) -> RadiographSet:
     """Reads a folder in any layout of LAYOUTS, and excludes images that cannot be used.
 
-    Raises UsageError if the folder has no known layout or its tables cannot be read.
+    Raises UsageError if the folder has no known layout, its tables or all of its images cannot be read, or if
+    only fractured or only other images are left.
     """
     layout = layout_of(folder)
     tell(PREPARE, 0.0, f"a data set in the layout of {layout.name}")
     readings, faults = read_all(listed(layout, folder), tell)
+    require_any(readings, faults)
     readings, copies = without_identical(readings)
     members = [reading.member for reading in readings]
     tell(PREPARE, None, f"near copies among {len(members)} images")
@@ -67,6 +70,16 @@ def clean(folder: Path, tell: Tell = silent) -> RadiographSet:
     dataset = RadiographSet(layout.name, tuple(members), tuple(alike), (*faults, *copies))
     same = [pair for pair, correlation in alike.items() if correlation >= SAME_EXPOSURE]
     return split_apart(without_contradictions(dataset, same))
+
+
+def require_any(readings: Sequence[Reading], faults: Sequence[Exclusion]) -> None:
+    """Raises UsageError, with the reasons, if no image can be read."""
+    if readings:
+        return
+    counts = Counter(one.code for one in faults)
+    found = "; ".join(f"{count} of {len(faults)}: {REASONS[code]}" for code, count in counts.items())
+    first = f"{faults[0].name}: {faults[0].text}"
+    raise UsageError(f"expected images to train on, no image can be read ({found}; the first is {first})")
 
 
 def without_identical(readings: list[Reading]) -> tuple[list[Reading], list[Exclusion]]:
@@ -141,6 +154,7 @@ def with_dev(dataset: RadiographSet) -> RadiographSet:
     """Returns the set, unchanged if its dev images show both classes; else with some groups as dev."""
     if len({image.fractured for image in dataset.images("dev")}) > 1:
         return dataset
+    require_both(dataset)
     chosen = [at for at, one in enumerate(dataset.members) if one.image.split != "test"]
     rest = dataset.only(chosen)
     fractured = [member.image.fractured for member in rest.members]
@@ -151,3 +165,14 @@ def with_dev(dataset: RadiographSet) -> RadiographSet:
         image = replace(members[at].image, split="dev" if at in drawn else "train")
         members[at] = replace(members[at], image=image)
     return replace(dataset, members=tuple(members))
+
+
+def require_both(dataset: RadiographSet) -> None:
+    """Raises UsageError, with the exclusions, unless images to train on are fractured and others are not."""
+    labels = [member.image.fractured for member in dataset.members if member.image.split != "test"]
+    if len(set(labels)) < 2:
+        left_out = "; ".join(f"{count}: {REASONS[code]}" for code, count in dataset.counts().items())
+        raise UsageError(
+            f"expected fractured and other images to train on, got {sum(labels)} and "
+            f"{len(labels) - sum(labels)} (left out: {left_out or 'none'})"
+        )

@@ -19,19 +19,19 @@ from functools import partial
 from pathlib import Path
 
 from operators.errors import UsageError
+from training.radiograph.datasets.coco import polygons, read_coco
 from training.radiograph.datasets.entries import (
     Entry,
     FaultError,
     Outlines,
     Size,
-    polygons,
-    read_coco,
-    rows_of,
     voc_boxes,
     yolo_outlines,
 )
 from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.tables import Row, entries_of, flag, rows_of
 
+COLUMNS = ("image_id", "fractured", *ATTRIBUTES)
 FOLDERS = {True: "Fractured", False: "Non_fractured"}
 COCO, YOLO, VOC = Path("COCO JSON/COCO_fracture_masks.json"), Path("YOLO"), Path("PASCAL VOC")
 Find = Callable[[str, Size], Outlines]
@@ -41,17 +41,20 @@ def entries(folder: Path) -> Iterator[Entry]:
     """Yields the images of dataset.csv; dev are those of valid.csv."""
     find = find_outlines(folder / "Annotations")
     splits = read_splits(folder / "Utilities" / "Fracture Split")
-    for row in rows_of(folder / "dataset.csv", ("image_id", "fractured", *ATTRIBUTES)):
-        name, fractured = row["image_id"], int(row["fractured"]) > 0
-        yield Entry(
+
+    def entry_of(row: Row) -> Entry:
+        name, fractured = row["image_id"], flag(row, "fractured")
+        return Entry(
             name=name,
             path=folder / "images" / FOLDERS[fractured] / name,
             split=splits.get(name, "train"),
             fractured=fractured,
-            attributes=tuple(float(int(row[one]) > 0) for one in ATTRIBUTES),
+            attributes=tuple(float(flag(row, one)) for one in ATTRIBUTES),
             outlines=partial(find, name),
             fault=misplaced(folder / "images", name, fractured),
         )
+
+    yield from entries_of(folder / "dataset.csv", COLUMNS, entry_of)
 
 
 def misplaced(images: Path, name: str, fractured: bool) -> FaultError | None:

@@ -18,13 +18,14 @@ The set has no splits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from operators.errors import UsageError
-from training.radiograph.datasets.entries import Entry, FaultError, rows_of, yaml_names, yolo_outlines
+from training.radiograph.datasets.entries import Entry, FaultError, IsFracture, yaml_names, yolo_outlines
 from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.tables import Row, entries_of, flag
 
 COLUMNS = (
     "filestem", "patient_id", "projection", "ao_classification", "diagnosis_uncertain", "fracture_visible",
@@ -45,46 +46,48 @@ def entries(folder: Path) -> Iterator[Entry]:
     labels = folder / "folder_structure" / "yolov5" / "labels"
     classes = fracture_classes(labels.with_name("meta.yaml"))
     paths = {path.stem: path for path in sorted(folder.glob("images*/*.png"))}
-    for row in rows_of(folder / "dataset.csv", COLUMNS):
+
+    def entry_of(row: Row) -> Entry:
         stem = row["filestem"]
-        yield Entry(
+        return Entry(
             name=f"{stem}.png",
             path=paths.get(stem, folder / f"{stem}.png"),
             split="train",
-            fractured=flag(row, "fracture_visible"),
+            fractured=marked(row, "fracture_visible"),
             attributes=attributes_of(row),
             outlines=partial(yolo_outlines, labels / f"{stem}.txt", classes=classes),
             patient=row["patient_id"],
             fault=uncertain(row),
         )
 
-
-def flag(row: Mapping[str, str], column: str) -> bool:
-    """Returns whether a column holds 1 or 1.0."""
-    return float(row[column] or 0) > 0
+    yield from entries_of(folder / "dataset.csv", COLUMNS, entry_of)
 
 
-def attributes_of(row: Mapping[str, str]) -> tuple[float, ...]:
+def marked(row: Row, column: str) -> bool:
+    """Returns whether a cell is 1; an empty one is 0. Raises ValueError for anything else."""
+    return bool(row[column].strip()) and flag(row, column)
+
+
+def attributes_of(row: Row) -> tuple[float, ...]:
     """Returns the attributes: hand, metal or not, one view; the view is NaN if it is unknown."""
     view = VIEWS.get(row["projection"].partition(".")[0], "")
-    known: dict[str, float] = {BODY_PART: 1.0, "hardware": float(flag(row, "metal"))}
+    known: dict[str, float] = {BODY_PART: 1.0, "hardware": float(marked(row, "metal"))}
     known |= {one: float(one == view) if view else float("nan") for one in VIEWS.values()}
     return tuple(known.get(name, 0.0) for name in ATTRIBUTES)
 
 
-def uncertain(row: Mapping[str, str]) -> FaultError | None:
+def uncertain(row: Row) -> FaultError | None:
     """Returns the fault of an image whose label is uncertain."""
-    if flag(row, "diagnosis_uncertain"):
+    if marked(row, "diagnosis_uncertain"):
         return FaultError("label_uncertain", "diagnosis_uncertain is set")
-    if row["ao_classification"].strip() and not flag(row, "fracture_visible"):
+    if row["ao_classification"].strip() and not marked(row, "fracture_visible"):
         return FaultError("label_uncertain", "a fracture is classified, but marked as not visible")
     return None
 
 
-def fracture_classes(path: Path) -> frozenset[int]:
-    """Returns the ids of the class `fracture`. Raises UsageError."""
+def fracture_classes(path: Path) -> IsFracture:
+    """Returns of each class whether it is `fracture`. Raises UsageError if none is."""
     names = yaml_names(path) if path.is_file() else dict(enumerate(CLASSES))
-    found = frozenset(at for at, name in names.items() if name == FRACTURE)
-    if not found:
+    if FRACTURE not in names.values():
         raise UsageError(f"expected the class {FRACTURE} in {path.name}, found none")
-    return found
+    return {at: name == FRACTURE for at, name in names.items()}

@@ -11,111 +11,105 @@ The class of fractures is the only one, or the one whose name contains "fract". 
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from operators.errors import UsageError, reason
+from training.radiograph.datasets.coco import Id, coco_outlines, read_coco_file
 from training.radiograph.datasets.entries import (
     Entry,
     FaultError,
-    FindOutlines,
+    IsFracture,
     Outlines,
     Size,
-    corners,
-    nothing,
+    shows_fracture,
     voc_boxes,
     yaml_names,
     yolo_outlines,
+    yolo_rows,
 )
-from training.radiograph.datasets.radiograph import ATTRIBUTES, Polygon
+from training.radiograph.datasets.pairs import Pairs
+from training.radiograph.datasets.radiograph import UNKNOWN, Polygon
+
+Boxes = list[tuple[str, Polygon]]
+Class = TypeVar("Class", int, Id)
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SPLITS = {"train": "train", "valid": "dev", "val": "dev", "dev": "dev", "test": "test"}
 FRACTURE = "fract"
-UNKNOWN = (float("nan"),) * len(ATTRIBUTES)
 
 
 def coco_entries(folder: Path) -> Iterator[Entry]:
     """Yields the images that COCO files list, and the others as not usable. Raises UsageError."""
     pictures, listed = pictures_of(folder), set[str]()
     for path in sorted(folder.glob("**/*.json")):
-        images, outlined = read_coco_file(path)
-        for image in images:
-            name = Path(str(image["file_name"])).name
+        file = read_coco_file(path)
+        wanted = fracture_classes(file.categories, path.name)
+        classes = {at: at in wanted for at in file.categories}
+        for at, image in file.images.items():
+            name = Path(str(image.get("file_name") or f"image {at} of {path.name}")).name
             listed.add(name)
-            found = outlined.get(image["id"], [])
-            find = partial(coco_outlines, found, (image.get("width"), image.get("height")))
-            yield entry(folder, name, pictures.get(name), bool(found), find)
+            size = image.get("width"), image.get("height")
+            yield coco_entry(
+                entry(folder, name, pictures.get(name)), file.annotations.get(at, ()), classes, size
+            )
     yield from unlisted(pictures, listed)
 
 
-def read_coco_file(path: Path) -> tuple[list[dict[str, Any]], dict[Any, list[dict[str, Any]]]]:
-    """Returns the images of a COCO file, and the annotations of fractures of each. Raises UsageError."""
+def coco_entry(
+    plain: Entry, annotations: Sequence[Mapping[str, Any]], classes: IsFracture, size: tuple[Any, Any]
+) -> Entry:
+    """Returns a picture with its annotations; its label is uncertain if a class is unknown."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        categories = {row["id"]: str(row["name"]) for row in content["categories"]}
-        wanted = fracture_classes(categories, path.name)
-        outlined: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-        for one in content["annotations"]:
-            if one["category_id"] in wanted:
-                outlined[one["image_id"]].append(one)
-        images = [
-            dict(image) for image in content["images"] if image["id"] is not None and image["file_name"]
-        ]
-        return images, outlined
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"expected outlines as COCO in {path.name}, could not read it: {reason(error)}"
-        ) from error
-
-
-def coco_outlines(found: Sequence[Mapping[str, Any]], stated: tuple[Any, Any], size: Size) -> Outlines:
-    """Polygons of annotations, or their boxes. Raises ValueError for run lengths or another size of image."""
-    if found and None not in stated and stated != size:
-        raise ValueError(f"expected an image of {stated} pixels for its outlines, got {size}")
-    outlines: Outlines = []
-    for one in found:
-        polygons = one.get("segmentation") or []
-        if isinstance(polygons, Mapping):
-            raise ValueError("expected polygons or a box, got a mask as run lengths")
-        if polygons:
-            outlines.append([np.reshape(np.array(each, np.float64), (-1, 2)) for each in polygons])
-        else:
-            x, y, width, height = (float(side) for side in one.get("bbox", ()))
-            outlines.append([corners(x, y, x + width, y + height)])
-    return outlines
+        found = [one for one in annotations if shows_fracture(one.get("category_id"), classes)]
+    except ValueError as error:
+        return replace(plain, fault=FaultError("label_uncertain", str(error)))
+    return replace(plain, fractured=bool(found), outlines=partial(coco_outlines, found, size))
 
 
 def voc_entries(folder: Path) -> Iterator[Entry]:
-    """Yields the images of the VOC files, and those without one as not usable. Raises UsageError."""
-    pictures, listed = pictures_of(folder), set[str]()
-    by_stem = {Path(name).stem: name for name in pictures}
+    """Yields the pictures with the boxes of the VOC files of their names, and files without a picture.
+
+    Pictures without a file are not usable. Raises UsageError.
+    """
+    pictures = pictures_of(folder)
     files = {path: boxes_of(path) for path in sorted(folder.glob("**/*.xml"))}
-    names = {name for boxes in files.values() for name, _ in boxes}
-    wanted = fracture_classes(dict(enumerate(sorted(names))), folder.name) if names else frozenset()
-    fractures = {sorted(names)[at] for at in wanted}
-    for path, boxes in files.items():
-        name = by_stem.get(path.stem, f"{path.stem}.jpg")
-        listed.add(name)
-        own = [[box] for said, box in boxes if said in fractures]
-        yield entry(folder, name, pictures.get(name), bool(own), partial(constant, own))
-    yield from unlisted(pictures, listed)
+    read = [boxes for boxes in files.values() if not isinstance(boxes, FaultError)]
+    names = sorted({name for boxes in read for name, _ in boxes if name})
+    wanted = fracture_classes(dict(enumerate(names)), folder.name) if names else frozenset()
+    classes = {name: at in wanted for at, name in enumerate(names)}
+    pairs = Pairs(folder, pictures.values(), files)
+    for name, path in pictures.items():
+        found = pairs.file_of(path)
+        if found is None:
+            found = FaultError("unlisted", "no annotation lists it")
+        boxes = files[found] if isinstance(found, Path) else found
+        yield voc_entry(entry(folder, name, path), boxes, classes)
+    for path in files:
+        if path not in pairs.used:
+            yield entry(folder, f"{path.stem}.jpg", None)
 
 
-def boxes_of(path: Path) -> list[tuple[str, Polygon]]:
-    """Returns the class and the box of each object of a VOC file. Raises UsageError."""
+def voc_entry(plain: Entry, boxes: Boxes | FaultError, classes: IsFracture) -> Entry:
+    """Returns a picture with its boxes; its label is uncertain if one has no class."""
+    if isinstance(boxes, FaultError):
+        return replace(plain, fault=boxes)
+    if not all(said for said, _ in boxes):
+        return replace(plain, fault=FaultError("label_uncertain", "expected a name of each object, got none"))
+    own = [[box] for said, box in boxes if classes[said]]
+    return replace(plain, fractured=bool(own), outlines=partial(constant, own))
+
+
+def boxes_of(path: Path) -> Boxes | FaultError:
+    """Returns the class and the box of each object of a VOC file, or why it cannot be read."""
     try:
         return voc_boxes(path)
-    except ValueError as error:
-        raise UsageError(
-            f"expected boxes as VOC in {path.name}, could not read it: {reason(error)}"
-        ) from error
+    except (ValueError, OSError) as error:
+        text = f"expected boxes as VOC in {path.name}, could not read it: {reason(error)}"
+        return FaultError("outlines_unreadable", text)
 
 
 def constant(outlines: Outlines, size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
@@ -125,18 +119,26 @@ def constant(outlines: Outlines, size: Size) -> Outlines:  # noqa: ARG001 (a Fin
 
 def yolo_entries(folder: Path) -> Iterator[Entry]:
     """Yields all pictures, with the outlines of the label file of their name. Raises UsageError."""
-    classes = fracture_classes(yolo_classes(folder), folder.name)
-    labels = {path.stem: path for path in folder.glob("**/*.txt") if path.name != "classes.txt"}
-    for name, path in pictures_of(folder).items():
-        file = labels.get(path.stem)
-        find = partial(yolo_outlines, file, classes=classes) if file else nothing
-        yield entry(folder, name, path, file is not None and shows_any(file, classes), find)
+    names = {at: name for at, name in yolo_classes(folder).items() if name.strip()}
+    wanted = fracture_classes(names, folder.name)
+    classes = {at: at in wanted for at in names}
+    pictures = pictures_of(folder)
+    labels = [path for path in sorted(folder.glob("**/*.txt")) if path.name != "classes.txt"]
+    pairs = Pairs(folder, pictures.values(), labels)
+    for name, path in pictures.items():
+        file, plain = pairs.file_of(path), entry(folder, name, path)
+        yield yolo_entry(plain, file, classes) if file else plain
 
 
-def shows_any(file: Path, classes: frozenset[int]) -> bool:
-    """Returns whether a YOLO file outlines a fracture; an unreadable line counts, and is reported."""
-    firsts = [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return any(not first.replace(".", "", 1).isdecimal() or int(float(first)) in classes for first in firsts)
+def yolo_entry(plain: Entry, file: Path | FaultError, classes: IsFracture) -> Entry:
+    """Returns a picture with its label file; its label is uncertain if a class is unknown."""
+    if isinstance(file, FaultError):
+        return replace(plain, fault=file)
+    try:
+        fractured = bool(yolo_rows(file, classes))
+    except (ValueError, OSError) as error:
+        return replace(plain, fault=FaultError("label_uncertain", f"{file.name}: {reason(error)}"))
+    return replace(plain, fractured=fractured, outlines=partial(yolo_outlines, file, classes=classes))
 
 
 def yolo_classes(folder: Path) -> dict[int, str]:
@@ -149,7 +151,7 @@ def yolo_classes(folder: Path) -> dict[int, str]:
     return {0: FRACTURE}
 
 
-def fracture_classes(names: Mapping[int, str], place: str) -> frozenset[int]:
+def fracture_classes(names: Mapping[Class, str], place: str) -> frozenset[Class]:
     """Returns the ids of the class of fractures: the only one, or those named so. Raises UsageError."""
     said = {at: name for at, name in names.items() if name.strip()}
     found = (
@@ -173,11 +175,11 @@ def pictures_of(folder: Path) -> dict[str, Path]:
     return found
 
 
-def entry(folder: Path, name: str, path: Path | None, fractured: bool, outlines: FindOutlines) -> Entry:
-    """Returns the entry of a picture; its folders name the split."""
+def entry(folder: Path, name: str, path: Path | None) -> Entry:
+    """Returns the entry of a picture that shows no fracture; its folders name the split."""
     within = path.relative_to(folder).parts[:-1] if path else ()
     split = next((SPLITS[part.lower()] for part in within if part.lower() in SPLITS), "train")
-    return Entry(name, path or folder / name, split, fractured, UNKNOWN, outlines)
+    return Entry(name, path or folder / name, split, fractured=False, attributes=UNKNOWN)
 
 
 def unlisted(pictures: Mapping[str, Path], listed: set[str]) -> Iterator[Entry]:

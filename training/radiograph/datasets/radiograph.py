@@ -21,6 +21,7 @@ ATTRIBUTES = (
     "lateral",
     "oblique",
 )
+UNKNOWN = (float("nan"),) * len(ATTRIBUTES)
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Polygon = NDArray[np.float64]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,11 @@ REASONS = {
     "missing": "its file is missing",
     "unlisted": "no annotation lists it, so that it is not known what it shows",
     "listed_twice": "it is listed twice",
-    "damaged": "its file is truncated or damaged",
+    "damaged": "its file is truncated, damaged or no picture in grey values or RGB",
     "label_uncertain": "whether it shows a fracture is uncertain",
     "label_contradicts_folder": "its label contradicts its folder",
     "label_contradicts_outlines": "a fracture is outlined in it, but it is labelled as not fractured",
+    "row_unreadable": "its row of the table cannot be read",
     "outlines_unreadable": "its outlines cannot be read",
     "outline_outside": "an outline lies outside it",
     "identical_copy": "it has the same pixels as another image",
@@ -72,15 +73,26 @@ def listed(layout: Layout, folder: Path) -> list[Entry]:
     """Returns the images that a set lists. Raises UsageError if its tables are invalid."""
     try:
         entries = list(layout.entries(folder))
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise UsageError(
             f"expected tables in the layout of {layout.name}, could not read them: {reason(error)}"
         ) from error
+    labels = defaultdict[str, set[bool]](set)
+    for entry in entries:
+        if entry.fault is None:
+            labels[entry.name].add(entry.fractured)
     unknown = sorted({entry.split for entry in entries} - set(SPLITS))
     if unknown or not entries:
         found = unknown[0] if unknown else "no images"
         raise UsageError(f"expected images of the splits {', '.join(SPLITS)}, got {found}")
-    return entries
+    return [contradiction(entry, labels[entry.name]) for entry in entries]
+
+
+def contradiction(entry: Entry, labels: set[bool]) -> Entry:
+    """Returns an entry, with a fault if its image is listed with both labels."""
+    if len(labels) < 2:
+        return entry
+    return replace(entry, fault=FaultError("label_uncertain", "listed as fractured and as not fractured"))
 
 
 def read_all(entries: list[Entry], tell: Tell) -> tuple[list[Reading], list[Exclusion]]:
@@ -131,7 +143,7 @@ def shrink(image: Image.Image, longest_pixels: int) -> tuple[Image.Image, float]
     scale = min(1.0, longest_pixels / max(image.size))
     if scale == 1:
         return image, 1.0
-    size = round(image.width * scale), round(image.height * scale)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image.resize(size, Image.Resampling.BOX), scale
 
 
@@ -141,8 +153,8 @@ def checked(entry: Entry, size: Size) -> Outlines:
         found = entry.outlines(size)
         for polygon in (one for outline in found for one in outline):
             require_polygon(polygon)
-    except (ValueError, TypeError) as error:
-        raise FaultError("outlines_unreadable", str(error)) from error
+    except (ValueError, TypeError, ArithmeticError, OSError) as error:
+        raise FaultError("outlines_unreadable", reason(error)) from error
     if found and not entry.fractured:
         raise FaultError("label_contradicts_outlines", f"{len(found)} outlined")
     return [[inside(one, size) for one in outline] for outline in found]

@@ -275,7 +275,6 @@ def test_patients_of_graz_lie_in_one_split(tmp_path: Path) -> None:
     ("old", "new", "text"),
     [
         (",train,", ",trian,", "expected images of the splits test, dev, train, got trian"),
-        (",train,0,0,", ",train,0,x,", "expected tables in the layout of Osteon, could not read them"),
         ("file,split", "file,spilt", "expected the column split in images.csv, found none"),
     ],
 )

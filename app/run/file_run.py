@@ -23,6 +23,7 @@ from operators.geometry.projection import Image
 from operators.geometry.volume import Grid
 from operators.image_files.volume_files import is_volume_file, read_volume_file
 from operators.packages.packages import ModelPackage
+from operators.process.file_names import shown_name
 from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation
 
@@ -114,14 +115,14 @@ def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tupl
     """
     read = {frame.path for series in found.series for frame in series.frames}
     text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
-    names = [path.relative_to(folder).as_posix() for path in images if path not in read and path != folder]
+    names = [shown_name(path.relative_to(folder)) for path in images if path not in read and path != folder]
     return tuple(UnreadableFile(name, text, "beside_dicom") for name in names) if found.series else ()
 
 
 def names_below(images: Sequence[Path]) -> list[str]:
     """Returns the names of files relative to their common folder."""
     common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
-    return [image.relative_to(common).as_posix() for image in images]
+    return [shown_name(image.relative_to(common)) for image in images]
 
 
 def kind_of_file(path: Path) -> FileKind | None:

@@ -76,9 +76,9 @@ def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
 
 
 def write_report(content: dict[str, Any], path: Path) -> Path:
-    """Writes UTF-8 JSON, whole or not at all; raises OutputError."""
+    """Writes UTF-8 JSON, whole or not at all, with "?" for what UTF-8 cannot hold; raises OutputError."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_whole(path, lambda file: file.write(text.encode()))
+    return write_whole(path, lambda file: file.write(text.encode(errors="replace")))
 
 
 def _series(record: SeriesRecord) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
 from operators.errors import UnreadableError
 from operators.geometry.volume import CtVolume, Grid
-from operators.image_files.label_files import array_of_itk, array_of_nifti
+from operators.image_files.label_files import array_of_itk, array_of_nifti, read_itk
 
 NIFTI, ITK = (".nii", ".nii.gz"), (".nrrd", ".nhdr", ".mha", ".mhd")
 HU = np.iinfo(np.int16)
@@ -46,11 +45,7 @@ def read_volume_file(path: Path) -> CtVolume:
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Reads the values and the affine in LPS."""
-    try:
-        image: Any = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        text = f"expected an image that ITK can read at {path.name}, got something else"
-        raise UnreadableError(text) from error
+    image = read_itk(path, "an image")
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         got = f"{image.GetDimension()} with {image.GetNumberOfComponentsPerPixel()} values each"
         raise UnreadableError(f"expected a three-dimensional image of numbers, got {got}")

@@ -15,6 +15,7 @@ from operators.dicom.headers.planes import Plane, SeriesKey, planes_of, series_k
 from operators.dicom.headers.series import Series
 from operators.dicom.read.series_parts import all_series
 from operators.errors import OsteonError, TransientError, UnreadableError, shortage
+from operators.process.file_names import shown_name
 
 # Reading headers waits for the disk more than for the processor; 4 readers keep a network share busy.
 READERS = 4
@@ -111,13 +112,13 @@ class _File:
 def _files(folder: Path) -> tuple[list[_File], list[UnreadableFile]]:
     """Returns the files in order, and those that cannot be accessed. Raises UnreadableError."""
     if folder.is_file():
-        return [_File(folder, folder.name)], []
+        return [_File(folder, shown_name(folder.name))], []
     if not folder.is_dir():
         raise UnreadableError("expected a folder or a file, got a path that does not exist", code="no_input")
     closed: list[UnreadableFile] = []
     files = []
     for path in _walk(folder, closed):
-        name = _printable(path.relative_to(folder))
+        name = shown_name(path.relative_to(folder))
         try:
             if path.is_file():
                 files.append(_File(path, name))
@@ -136,7 +137,7 @@ def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
         short = shortage(error)
         if short is not None:
             raise short from error
-        name = _printable(Path(os.path.relpath(error.filename, folder)))
+        name = shown_name(Path(os.path.relpath(error.filename, folder)))
         reason = f"expected a folder that can be listed, got: {error.strerror}"
         closed.append(UnreadableFile(name, reason, "folder_not_opened"))
 
@@ -149,13 +150,6 @@ def _walk(folder: Path, closed: list[UnreadableFile]) -> Iterator[Path]:
         seen.add(real)
         folders.sort()
         yield from (Path(parent) / name for name in names)
-
-
-def _printable(path: Path) -> str:
-    name = path.as_posix().encode("utf-8", "replace").decode()
-    if name.isprintable():
-        return name
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:

@@ -189,7 +189,7 @@ def write_summary(
         software_versions=software_versions(),
         exit_code=outcome.exit_code,
         stages=stages,
-        unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
+        unreadable=outcome.unreadable,
     )
     write_report(content, outcome.output / name)
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from operators.dicom.elements.image_classes import is_radiograph
 from operators.dicom.elements.meta_group import MAGIC, MAGIC_AT, META_AT
 from operators.dicom.headers.headers import read_header
 from operators.dicom.headers.planes import Plane, SeriesKey, planes_of, series_key
@@ -28,12 +29,16 @@ NO_SERIES = SeriesKey("", "", "", "", "", "", "")
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A DICOM file that cannot be used: its path in the folder, the reason, and its series if known."""
+    """A file that cannot be used: its path in the folder, the reason, and its series if known.
+
+    `radiograph_of` is the study of a CR or DX image.
+    """
 
     path: str
     reason: str
     code: str
     series_instance_uid: str = ""
+    radiograph_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,8 @@ def _read_file(file: _File) -> list[Plane] | UnreadableFile | OtherFile:
     except TransientError:
         raise  # a retry may read the slice; without it the series would lack the slice
     except OsteonError as error:
-        return UnreadableFile(file.name, str(error), error.code, key.series_instance_uid)
+        study = key.study_instance_uid if is_radiograph(key.sop_class_uid) else ""
+        return UnreadableFile(file.name, str(error), error.code, key.series_instance_uid, study)
 
 
 def _damaged(unreadable: Sequence[UnreadableFile]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from app.run.inputs import opened_input
 from app.settings import read_settings
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.image_reader import read_image
-from operators.dicom.read.scan import require_series, scan
+from operators.dicom.read.scan import OtherFile, require_series, scan
 from operators.dicom.select.selection import Outcome, Refusal, Selection, select
 from operators.errors import UnsuitableError, UsageError
 from operators.geometry.projection import Image
@@ -74,9 +74,9 @@ def read(
         return Scan(kind.read(place))
     with opened_input(place) as folder:
         found = scan(folder)
-        others = [] if found.series else image_files(folder)
+        others = [] if found.series else image_files(found)
         if others:
-            return Scan(_only(others).read(others[0]))
+            return Scan(_only(others).read(others[0].path))
         require_series(found)
         settings = read_settings(models=None if models is None else Path(models))
         series = _chosen(select(found, read_packages(settings.models)), series_instance_uid)
@@ -95,9 +95,9 @@ def _chosen(outcomes: Sequence[Outcome], uid: str | None) -> Series:
     return fitting[0]
 
 
-def _only(images: list[Path]) -> FileKind:
+def _only(images: Sequence[OtherFile]) -> FileKind:
     """Returns the kind of the only image. Raises UsageError if there are several."""
-    kind = kind_of_file(images[0])
+    kind = kind_of_file(images[0].path)
     if len(images) > 1 or kind is None:
         raise UsageError(f"expected one image, got {len(images)}: read each by its own path")
     return kind

@@ -73,8 +73,8 @@ def show_outcome(outcome: RunOutcome, console: Console) -> None:
             say(console, f"[yellow]{missing.code}[/] {printable_text(missing)}")
         for doubt in (*record.warnings, *doubts_of(record)):
             say(console, f"  [dim]{printable_text(doubt)}[/]")
-    for study in study_summaries(outcome.series):
-        if study["views"] > 1:
+    for study in study_summaries(outcome.series, outcome.unreadable):
+        if study["views"] + study["not_read"] > 1:
             say(console, f"[bold]Study:[/] {printable_text(study['sentence'])}")
     for file, name in grouped_by_reason(outcome.unreadable):
         say(console, f"[yellow]{file.code}[/] {printable_text(f'{name}: {file.reason}')}")

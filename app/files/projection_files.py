@@ -21,6 +21,7 @@ from operators.intensities.grey_levels import (
     require_size,
     stretched,
 )
+from operators.process.file_names import shown_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
@@ -65,7 +66,7 @@ def read_projection_file(path: Path) -> Projection:
         short = shortage(error)
         # Pillow's own sentence names the whole path, and so perhaps a patient
         got = "another file" if isinstance(error, UnidentifiedImageError) else reason(error)
-        text = f"expected a PNG or JPEG picture at {path.name}, got: {got}"
+        text = f"expected a PNG or JPEG picture at {shown_name(path.name)}, got: {got}"
         raise short or UnreadableError(text, code="unreadable_picture") from error
     levels = levels_of(stored)
     require_contrast(levels)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.files.projection_files import is_projection_file, read_projection_file
+from app.files.projection_files import SUFFIXES, is_projection_file, read_projection_file
 from app.run.record import SELECTED, SeriesRecord
 from app.run.results import FALLBACKS, FILES, MASK, NAMES, NIFTI, PAGE, PREVIEW, RESULTS, names_of
 from app.run.series_records import record_of_failure
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
 from operators.dicom.elements.atomic_file import make_folder
-from operators.dicom.read.scan import Scan, UnreadableFile
+from operators.dicom.read.scan import OtherFile, Scan, UnreadableFile
 from operators.dicom.select.selection_rules import extent_fault, slice_spacing_fault
 from operators.errors import UnsuitableError
 from operators.geometry.projection import Image
 from operators.geometry.volume import Grid
-from operators.image_files.volume_files import is_volume_file, read_volume_file
+from operators.image_files.volume_files import ENDINGS, is_volume_file, read_volume_file, value_files
 from operators.packages.packages import ModelPackage
 from operators.results.attempts import MissingResult
 from operators.segmentation.segmentation import Segmentation
@@ -52,6 +51,7 @@ class FileKind:
 
     reads: str
     modality: str
+    endings: tuple[str, ...]
     is_file: Callable[[Path], bool]
     read: Callable[[Path], Image]
     results: tuple[str, ...]
@@ -82,6 +82,7 @@ FILE_KINDS: tuple[FileKind, ...] = (
     FileKind(
         "volume",
         "CT",
+        ENDINGS,
         is_volume_file,
         read_volume_file,
         (NIFTI, NAMES, PREVIEW, PAGE, FILES),
@@ -91,6 +92,7 @@ FILE_KINDS: tuple[FileKind, ...] = (
     FileKind(
         "projection",
         "DX",
+        SUFFIXES,
         is_projection_file,
         read_projection_file,
         (MASK, PREVIEW, PAGE),
@@ -100,28 +102,30 @@ FILE_KINDS: tuple[FileKind, ...] = (
 )
 
 
-def image_files(path: Path) -> list[Path]:
-    """The images in formats other than DICOM: the file itself, or those of a folder and its subfolders."""
-    if path.is_file():
-        return [path] if kind_of_file(path) else []
-    return sorted(each for each in path.rglob("*") if kind_of_file(each))
+def image_files(found: Scan) -> list[OtherFile]:
+    """The images in formats other than DICOM, in order."""
+    return sorted((file for file in found.others if kind_of_file(file.path)), key=lambda file: file.path)
 
 
-def left_beside_dicom(images: Sequence[Path], folder: Path, found: Scan) -> tuple[UnreadableFile, ...]:
+def left_beside_dicom(images: Sequence[OtherFile]) -> tuple[UnreadableFile, ...]:
     """Lists the images that are skipped because there is DICOM beside them, such as icons and thumbnails.
 
-    An examination would otherwise be processed twice. DICOM files do not count, whatever their names.
+    An examination would otherwise be processed twice.
     """
-    read = {frame.path for series in found.series for frame in series.frames}
     text = "expected DICOM alone or other images alone, got both: only DICOM is read; run this file by itself"
-    names = [path.relative_to(folder).as_posix() for path in images if path not in read and path != folder]
-    return tuple(UnreadableFile(name, text, "beside_dicom") for name in names) if found.series else ()
+    return tuple(UnreadableFile(file.name, text, "beside_dicom") for file in images)
 
 
-def names_below(images: Sequence[Path]) -> list[str]:
-    """Returns the names of files relative to their common folder."""
-    common = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
-    return [image.relative_to(common).as_posix() for image in images]
+def not_used(found: Scan, images: Sequence[OtherFile]) -> tuple[UnreadableFile, ...]:
+    """Lists the files of a folder without DICOM that are neither `images` nor the values of one of them."""
+    used = {file.path for file in images} | {path for file in images for path in value_files(file.path)}
+    endings = ", ".join(ending for kind in FILE_KINDS for ending in kind.endings)
+    text = f"expected DICOM, or an image whose name ends in {endings}, got"
+    return tuple(
+        UnreadableFile(file.name, f"{text} {file.kind or 'a file of another kind'}", "other_file")
+        for file in found.others
+        if file.path not in used
+    )
 
 
 def kind_of_file(path: Path) -> FileKind | None:
@@ -170,17 +174,18 @@ def grid_refusal(grid: Grid, package: ModelPackage) -> str | None:
     return next((sentence for _, sentence in filter(None, faults)), None)
 
 
-def run_file(path: Path, run: Run, folder: str, networks: Networks, name: str) -> tuple[SeriesRecord, int]:
-    """Runs one image file; returns its record, under `name`, and exit code. Results go to a `folder` below.
+def run_file(file: OtherFile, run: Run, folder: str, networks: Networks) -> tuple[SeriesRecord, int]:
+    """Runs one image file; returns its record and exit code. Results go to a `folder` below.
 
     This is the edge of a job: every error ends here, with a code and a sentence.
     """
-    kind = kind_of_file(path)
+    kind = kind_of_file(file.path)
     assert kind is not None
-    clock, record = StageClock(run.show), SeriesRecord("", "", name, kind.modality, 0, SELECTED, "segmented")
+    clock = StageClock(run.show)
+    record = SeriesRecord("", "", file.name, kind.modality, 0, SELECTED, "segmented")
     try:
         with clock.measured("read"):
-            image = kind.read(path)
+            image = kind.read(file.path)
         record = replace(record, slices=image.grid.shape[2])
         made = segment_image(image, run.packages, networks, clock.progress)
         record = replace(record, segmentation=made)

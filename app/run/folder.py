@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.packages_in_use import packages_in_use
-from app.run.file_run import Run, image_files, left_beside_dicom, names_below, run_file
+from app.run.file_run import Run, image_files, left_beside_dicom, not_used, run_file
 from app.run.inputs import opened_input
 from app.run.output_folder import REPORT, prepare_output, remove_former, result_folders
 from app.run.record import SeriesRecord, StageRecord
@@ -24,7 +24,7 @@ from app.run.series_records import EXIT_DEFECT, record_of_passed_over, record_of
 from app.run.series_results import EXIT_DONE, run_job
 from app.run.stage_clock import Show, StageClock
 from app.settings import SOFTWARE_VERSION, Settings
-from operators.dicom.read.scan import UnreadableFile, require_series, scan
+from operators.dicom.read.scan import OtherFile, UnreadableFile, require_series, scan
 from operators.dicom.select.reading_order import read_in_turn
 from operators.dicom.select.selection import (
     Candidate,
@@ -82,14 +82,14 @@ def run_unpacked(folder: Path, run: Run, package_name: str | None, graph: Graph)
     clock = StageClock(run.show)
     with clock.measured("scan"):
         found = scan(folder)
-    images = image_files(folder)
+    images = image_files(found)
     if found.series:
         records, code = run_series(select(found, run.packages, package_name), run, graph)
     elif images:
         records, code = run_images(images, run)
     else:
         records, code = [], UnreadableError.exit_code
-    unread = (*found.unreadable, *left_beside_dicom(images, folder, found))
+    unread = (*found.unreadable, *(left_beside_dicom(images) if found.series else not_used(found, images)))
     outcome = RunOutcome(tuple(records), code, run.output, unread)
     write_summary(outcome, run.made_at, clock.records)
     if not records:
@@ -97,14 +97,11 @@ def run_unpacked(folder: Path, run: Run, package_name: str | None, graph: Graph)
     return outcome
 
 
-def run_images(images: Sequence[Path], run: Run) -> tuple[list[SeriesRecord], int]:
+def run_images(images: Sequence[OtherFile], run: Run) -> tuple[list[SeriesRecord], int]:
     """Runs the images that are not DICOM, several in a folder each; returns records and exit code."""
     networks = networks_of(run.settings)
     places = ["" if len(images) == 1 else f"image-{n}/" for n in range(1, len(images) + 1)]
-    done = [
-        run_file(image, run, place, networks, name)
-        for image, place, name in zip(images, places, names_below(images), strict=True)
-    ]
+    done = [run_file(file, run, place, networks) for file, place in zip(images, places, strict=True)]
     records = [record for record, _ in done]
     return records, exit_code([*(code for _, code in done), *codes_of_missing(records)])
 
@@ -192,7 +189,7 @@ def write_summary(
         software_versions=software_versions(),
         exit_code=outcome.exit_code,
         stages=stages,
-        unreadable=[{"path": f.path, "code": f.code, "sentence": f.reason} for f in outcome.unreadable],
+        unreadable=outcome.unreadable,
     )
     write_report(content, outcome.output / name)
 

@@ -26,7 +26,7 @@ class SeriesRecord:
 
     `segmentation` is None without a result; `names` are the files of each kind of result (a row of
     RESULTS), relative to the output folder. `other_series` are further SeriesInstanceUIDs of parts of the
-    same scan; `missing` are results that could not be made, with the reason.
+    same scan; `missing` are results that could not be made, with the reason. `is_projection` as in Series.
     """
 
     study_instance_uid: str
@@ -43,6 +43,7 @@ class SeriesRecord:
     stages: tuple[StageRecord, ...] = ()
     other_series: tuple[str, ...] = ()
     missing: tuple[MissingResult, ...] = ()
+    is_projection: bool = False
 
     def name(self, kind: str) -> str | None:
         """Returns the file of a kind that has a single one; None if it was not made."""

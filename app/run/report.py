@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -26,9 +27,11 @@ from app.run.results import (
     TURNTABLE,
 )
 from operators.dicom.elements.atomic_file import write_whole
+from operators.dicom.read.scan import UnreadableFile
 from operators.packages.joint import parts_of
 from operators.packages.packages import ModelPackage
 from operators.packages.seen import SeenStructure
+from operators.radiographs.answer_flags import OTHER_BODY_PART, OTHER_IMAGE_KIND
 from operators.segmentation.radiograph_answer import FractureFinding, RadiographAnswer
 from operators.segmentation.segmentation import Contact, Flag
 from operators.segmentation.study_verdict import study_verdict
@@ -38,6 +41,18 @@ SCHEMA = "osteon-report/1"
 # Together under one key of the report
 OTHERS = (KEY_OBJECTS, SUMMARY, PDF, TEXT, *FALLBACKS, NAMES)
 
+# Flags of a view to which the networks' answer may not apply
+DOUBTS = (OTHER_BODY_PART, OTHER_IMAGE_KIND)
+# Codes of projections that are no view of the study that could have been read
+NO_VIEW = (
+    "not_a_radiograph",
+    "other_modality",
+    "other_sop_class",
+    "other_presentation",
+    "another_series_chosen",
+    "no_package",
+)
+
 
 def report(
     series: Sequence[SeriesRecord],
@@ -46,7 +61,7 @@ def report(
     software_versions: dict[str, str],
     exit_code: int,
     stages: Sequence[StageRecord] = (),
-    unreadable: Sequence[dict[str, str]] = (),
+    unreadable: Sequence[UnreadableFile] = (),
 ) -> dict[str, Any]:
     """Returns the report as plain JSON; `stages` are of all series, `unreadable` are files."""
     return {
@@ -57,28 +72,39 @@ def report(
         "software": dict(software_versions),
         "stages": [_stage(stage) for stage in stages],
         "series": [_series(record) for record in series],
-        **({"studies": studies} if (studies := study_summaries(series)) else {}),
-        "unreadable": list(unreadable),
+        **({"studies": studies} if (studies := study_summaries(series, unreadable)) else {}),
+        "unreadable": [{"path": f.path, "code": f.code, "sentence": f.reason} for f in unreadable],
         "models": _models(series),
     }
 
 
-def study_summaries(series: Sequence[SeriesRecord]) -> list[dict[str, Any]]:
-    """Returns what the radiographs of each study say together, in order; [] without radiographs.
+def study_summaries(
+    series: Sequence[SeriesRecord], unreadable: Sequence[UnreadableFile] = ()
+) -> list[dict[str, Any]]:
+    """Returns what the radiographs of each study say together, in order; [] without answers.
 
     Images that belong to no study, such as PNG and JPEG, are in no summary.
     """
     answers: dict[str, list[RadiographAnswer]] = {}
+    doubtful: Counter[str] = Counter()
+    not_read = Counter(file.radiograph_of for file in unreadable)
     for record in series:
-        if record.study_instance_uid and record.segmentation and record.segmentation.answer:
-            answers.setdefault(record.study_instance_uid, []).append(record.segmentation.answer)
-    return [{"study_instance_uid": uid, **asdict(study_verdict(each))} for uid, each in answers.items()]
+        uid, made = record.study_instance_uid, record.segmentation
+        if uid and made and made.answer:
+            answers.setdefault(uid, []).append(made.answer)
+            doubtful[uid] += any(flag.code in DOUBTS for flag in made.flags)
+        elif made is None and record.is_projection and record.code not in NO_VIEW:
+            not_read[uid] += 1
+    return [
+        {"study_instance_uid": uid, **asdict(study_verdict(each, not_read[uid], doubtful[uid]))}
+        for uid, each in answers.items()
+    ]
 
 
 def write_report(content: dict[str, Any], path: Path) -> Path:
-    """Writes UTF-8 JSON, whole or not at all; raises OutputError."""
+    """Writes UTF-8 JSON, whole or not at all, with "?" for what UTF-8 cannot hold; raises OutputError."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_whole(path, lambda file: file.write(text.encode()))
+    return write_whole(path, lambda file: file.write(text.encode(errors="replace")))
 
 
 def _series(record: SeriesRecord) -> dict[str, Any]:

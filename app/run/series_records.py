@@ -44,6 +44,7 @@ def record_of(outcome: Selection | Refusal) -> SeriesRecord:
         sentence="segmented",
         warnings=tuple(series.warnings),
         other_series=series.other_series,
+        is_projection=series.is_projection,
     )
 
 

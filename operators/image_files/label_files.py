@@ -22,6 +22,7 @@ from operators.errors import UnreadableError, UsageError, reason
 from operators.geometry.volume import Grid, LabelMap
 from operators.image_files.segment_names import named_segments, names_beside, names_within
 from operators.packages.packages import Label
+from operators.process.file_names import shown_name
 
 # NIfTI's world is RAS (nifti1.h, "+x = Right ... +y = Anterior"), Osteon's is LPS.
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -105,10 +106,7 @@ def read_named_nifti(path: Path) -> Named:
 
 def read_named_itk(path: Path) -> Named:
     """Reads a MetaImage or NRRD label map, with the names that 3D Slicer stores in a NRRD."""
-    try:
-        image: Any = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UnreadableError(f"expected a label map that ITK reads, got {path.suffix}") from error
+    image = read_itk(path, "a label map")
     values, affine = array_of_itk(image)
     label_map = LabelMap(unsigned(values), Grid(_volume_shape(values), affine))
     return label_map, named_segments(_present(label_map), names_within(image))
@@ -132,7 +130,23 @@ def array_of_nifti(path: Path, expected: str) -> tuple[NDArray[Any], NDArray[np.
         image: Any = nibabel.load(path)
         return np.asanyarray(image.dataobj), RAS_TO_LPS @ image.affine
     except (OSError, ValueError, EOFError, ImageFileError) as error:
-        raise UnreadableError(f"expected {expected} at {path.name}, got: {reason(error)}") from error
+        got = reason(error)
+        raise UnreadableError(f"expected {expected} at {shown_name(path.name)}, got: {got}") from error
+
+
+def read_itk(path: Path, expected: str) -> Any:
+    """Returns ITK's image of a MetaImage or NRRD. Raises UnreadableError for what is not as `expected`."""
+    name = shown_name(path.name)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # over which ITK ends the process
+        raise UnreadableError(f"expected {expected} whose path is UTF-8, got {name}, whose is not") from error
+    try:
+        return SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UnreadableError(
+            f"expected {expected} that ITK can read at {name}, got something else"
+        ) from error
 
 
 def array_of_itk(image: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 from operators.dicom.hounsfield.hounsfield_decision import check_volume
 from operators.errors import UnreadableError
 from operators.geometry.volume import CtVolume, Grid
-from operators.image_files.label_files import array_of_itk, array_of_nifti
+from operators.image_files.label_files import array_of_itk, array_of_nifti, read_itk
 
 NIFTI, ITK = (".nii", ".nii.gz"), (".nrrd", ".nhdr", ".mha", ".mhd")
+ENDINGS = (*NIFTI, *ITK)
+# Text that names the files of the values; it is longer only if it lists thousands of slices
+DETACHED, MOST_TEXT_BYTES = (".nhdr", ".mhd"), 1 << 20
 HU = np.iinfo(np.int16)
 
 
 def is_volume_file(path: Path) -> bool:
     """Returns whether the file name has the suffix of one of the formats."""
-    return path.name.lower().endswith((*NIFTI, *ITK)) and path.is_file()
+    return path.name.lower().endswith(ENDINGS) and path.is_file()
+
+
+def value_files(path: Path) -> set[Path]:
+    """Returns what a text header could name as files of its values: each line, and what follows = or :."""
+    if not path.name.lower().endswith(DETACHED):
+        return set()
+    with path.open("rb") as file:
+        lines = os.fsdecode(file.read(MOST_TEXT_BYTES)).splitlines()
+    names = {part.strip() for line in lines for part in (line, re.split("[=:]", line, maxsplit=1)[-1])}
+    return {path.parent / name for name in names}
 
 
 def read_volume_file(path: Path) -> CtVolume:
@@ -46,11 +60,7 @@ def read_volume_file(path: Path) -> CtVolume:
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Reads the values and the affine in LPS."""
-    try:
-        image: Any = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        text = f"expected an image that ITK can read at {path.name}, got something else"
-        raise UnreadableError(text) from error
+    image = read_itk(path, "an image")
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         got = f"{image.GetDimension()} with {image.GetNumberOfComponentsPerPixel()} values each"
         raise UnreadableError(f"expected a three-dimensional image of numbers, got {got}")

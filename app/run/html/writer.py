@@ -42,7 +42,7 @@ def write_page(
     if record.segmentation is None:
         raise ValueError("expected a series with a result, got one without")
     text = page_of(record, record.segmentation, pictures, made_at, version)
-    return write_whole(path, lambda file: file.write(text.encode()))
+    return write_whole(path, lambda file: file.write(text.encode(errors="replace")))
 
 
 def page_of(

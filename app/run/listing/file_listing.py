@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from app.run.file_run import (
     fitting_packages,
     image_files,
     kind_of_file,
     left_beside_dicom,
-    names_below,
+    not_used,
 )
 from app.run.listing.series_listing import Row
-from operators.dicom.read.scan import Scan, UnreadableFile
+from operators.dicom.read.scan import OtherFile, Scan, UnreadableFile
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume
 from operators.packages.packages import ModelPackage
 
 
-def list_files(
-    folder: Path, found: Scan, packages: Sequence[ModelPackage]
-) -> tuple[list[Row], tuple[UnreadableFile, ...]]:
-    """Returns a row for each image that would be read, and the images skipped beside DICOM."""
-    images = image_files(folder)
+def list_files(found: Scan, packages: Sequence[ModelPackage]) -> tuple[list[Row], tuple[UnreadableFile, ...]]:
+    """Returns a row for each image that would be read, and the files that would not be."""
+    images = image_files(found)
     if found.series:
-        return [], left_beside_dicom(images, folder, found)
-    return [
-        _file_row(path, name, packages) for path, name in zip(images, names_below(images), strict=True)
-    ], ()
+        return [], left_beside_dicom(images)
+    return [_file_row(file, packages) for file in images], not_used(found, images)
 
 
-def _file_row(path: Path, name: str, packages: Sequence[ModelPackage]) -> Row:
+def _file_row(file: OtherFile, packages: Sequence[ModelPackage]) -> Row:
     """Describes one file like a series."""
-    kind = kind_of_file(path)
+    kind = kind_of_file(file.path)
     assert kind is not None
     row = {
         **dict.fromkeys(("study_instance_uid", "series_instance_uid", "part"), ""),
-        **{"other_series": [], "modality": kind.modality, "description": name, "instances": 1},
+        **{"other_series": [], "modality": kind.modality, "description": file.name, "instances": 1},
         **dict.fromkeys(("slices", "rows", "columns"), 0),
         **{"spacing_mm": None, "ijk_to_lps": None, "package": None, "refusal": None, "warnings": []},
     }
     try:
-        image = kind.read(path)
+        image = kind.read(file.path)
     except UnsuitableError as error:
         return row | {"refusal": {"code": error.code, "text": str(error)}}
     columns, rows, slices = image.grid.shape

@@ -85,10 +85,10 @@ def series_command(
     models = read_settings(config, models=models).models
     with opened_input(folder) as place:
         found, listed, unread = scan(place), list[Row](), tuple[UnreadableFile, ...]()
-        if found.other_files:
+        if found.others:
             from app.run.listing.file_listing import list_files  # its libraries take seconds to import
 
-            listed, unread = list_files(place, found, choose_packages(models, package))
+            listed, unread = list_files(found, choose_packages(models, package))
         rows = listed or rows_of(found, read_packages(models), package)
     if as_json:
         print(printable_json(rows))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from operators.errors import OutputError, UnwritableError
+from operators.process.file_names import shown_name
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -28,7 +29,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     except OSError as error:
         _remove(part)
         raise UnwritableError(
-            f"expected a writable folder for {path.name}, got: {error.strerror or error}"
+            f"expected a writable folder for {shown_name(path.name)}, got: {error.strerror or error}"
         ) from error
     return path
 

@@ -50,6 +50,11 @@ def is_projection(sop_class_uid: str) -> bool:
     return sop_class_uid in PROJECTIONS
 
 
+def is_radiograph(sop_class_uid: str) -> bool:
+    """Returns whether instances of the class are CR or DX images, and no captures of anything."""
+    return sop_class_uid in _RADIOGRAPHS
+
+
 @cache
 def is_acquired(sop_class_uid: str) -> bool:
     """Returns whether instances of the class are images of a patient, not captures, SEGs or reports."""

@@ -44,3 +44,26 @@ def test_a_study_has_a_fracture_if_any_image_has_one() -> None:
     alone = study_verdict([none])
     assert alone.verdict is Verdict.NO_FRACTURE
     assert alone.sentence.startswith("No fracture found in 1 radiograph (highest probability 4%; ")
+
+
+def test_a_study_says_how_many_views_were_not_read_or_are_doubtful() -> None:
+    whole = study_verdict([answer(0)], not_read=2, doubtful=1)
+    assert (whole.views, whole.not_read, whole.doubtful) == (1, 2, 1)
+    assert whole.sentence.startswith(
+        "Only 1 of 3 radiographs could be read. No fracture found in 1 radiograph ("
+    )
+    assert whole.sentence.endswith(
+        " 1 radiograph may be of another kind or body part than the networks were trained on."
+    )
+
+
+def test_others_are_named_only_where_there_are_others() -> None:
+    none, doubtful = answer(0), answer(0, Verdict.UNCERTAIN)
+    said = [study_verdict(each).sentence for each in ([doubtful], [doubtful, none], [doubtful, none, none])]
+    starts = [sentence.partition(" (")[0] for sentence in said]
+    assert starts == [
+        "Uncertain in 1 radiograph",
+        "Uncertain in 1 of 2 radiographs, no fracture found in the other",
+        "Uncertain in 1 of 3 radiographs, no fracture found in the others",
+    ]
+    assert study_verdict([answer(1)]).sentence.startswith("Fracture in 1 radiograph (")

@@ -47,7 +47,7 @@ def test_fuzzed_data_sets_are_refused_or_kept_as_they_came(tmp_path: Path) -> No
         assert_serves(node, tmp_path)
     found = scan(tmp_path / "data" / "inbox")
     placed = {frame.path for series in found.series for frame in series.frames}
-    assert len(placed) + len(found.unreadable) + found.other_files == len(acknowledged) + 4
+    assert len(placed) + len(found.unreadable) + len(found.others) == len(acknowledged) + 4
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_folder_may_mix_patients_subfolders_and_other_files(tmp_path: Path) ->
     found = scan(tmp_path)
     assert len(found.series) == 2
     assert found.unreadable == ()
-    assert found.other_files == 3
+    assert len(found.others) == 3
 
 
 def write_dicomdir(path: Path) -> None:

@@ -210,9 +210,10 @@ def test_what_was_given_instead_of_dicom_is_named(
     tmp_path: Path, make: Callable[[Path], None], kind: str
 ) -> None:
     make(tmp_path)
-    error = refusal_of(tmp_path)
-    assert (error.code, str(error)) == ("no_dicom", f"expected DICOM files, got 1 other file: {kind}")
     (path,) = tmp_path.iterdir()
+    error = refusal_of(tmp_path)
+    text = f"expected DICOM files, got 1 other file ({path.name}): {kind}"
+    assert (error.code, str(error)) == ("no_dicom", text)
     assert str(refusal_of(path)) == str(error)
 
 

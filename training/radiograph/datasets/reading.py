@@ -123,6 +123,8 @@ def read(entry: Entry, longest_pixels: int = LONGEST_PIXELS) -> Reading:
     """Returns one image with its outlines. Raises FaultError."""
     if entry.fault is not None:
         raise entry.fault
+    if {*entry.name} & {"/", "\\"}:  # the name of a copy, too, which would lie elsewhere
+        raise FaultError("row_unreadable", "expected the name of a file, got a path")
     image = read_grey(entry.path)
     outlines = checked(entry, image.size)
     small, scale = shrink(image, longest_pixels)

@@ -52,6 +52,7 @@ def graz(folder: Path) -> Path:
         (own, "new.jpg,train,1" + ",inf" * len(ATTRIBUTES), "expected 0 or 1 as "),
         (own, "new.jpg,train,1,0" + ",0" * len(ATTRIBUTES), "got 1 more"),
         (own, ",train,1" + ",0" * len(ATTRIBUTES), "expected the name of an image as file, got none"),
+        (own, "../new.jpg,train,0" + ",0" * len(ATTRIBUTES), "expected the name of a file, got a path"),
         (fracatlas, "new.jpg", "the row ends before "),
         (graz, "new", "the row ends before patient_id"),
         (graz, "new;1;2", "the row ends before patient_id"),

@@ -10,7 +10,7 @@ import pytest
 from tests.support.radiographs.projection_files import radiograph, save
 
 JPEG, RLE = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5"
-COPIES = 700
+COPIES = 300
 # What an intact frame takes is below a hundredth of it
 LONGEST_S = 2.0
 

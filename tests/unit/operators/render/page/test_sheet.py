@@ -123,3 +123,14 @@ def test_a_pdf_is_the_same_each_time_with_its_fonts_and_no_date() -> None:
     assert first.startswith(b"%PDF-")
     assert first.count(b"/FontFile2") == 2
     assert b"Helvetica" not in first
+
+
+def test_a_large_picture_lies_in_the_pdf_as_jpeg_and_a_small_one_as_it_is() -> None:
+    rng = np.random.default_rng(0)
+    large = np.repeat(rng.integers(0, 255, (1300, 1000, 1), np.uint8), 3, -1)
+    small, shown = (
+        page_as_pdf(lay_out(replace(CONTENT, pictures=(Captioned(rgb, "a view"),)))) for rgb in (RGB, large)
+    )
+    assert (b"DCTDecode" in shown, b"DCTDecode" in small) == (True, False)
+    assert b"ASCII85Decode" not in shown + small
+    assert b"/Width 1000" in shown

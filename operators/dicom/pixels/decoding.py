@@ -106,8 +106,10 @@ def decode_colour(path: Path, pixels: StoredPixels, *, planar: bool, inflated: I
     return np.asarray(convert_color_space(values, "YBR_FULL", "RGB"))
 
 
-def _require_size(content: bytes, pixels: StoredPixels) -> None:
-    """Raises UnreadableError for a stream that would decode to more than the header says."""
+def _require_decodable(content: bytes, pixels: StoredPixels) -> None:
+    """Raises UnreadableError for a stream that no decoder may get: of another size than the header says, or
+    damaged so that its decoder would end the process or take very long.
+    """
     expected = (pixels.rows, pixels.columns, pixels.samples)
     size = encoded_size(content) or expected
     if size != expected:
@@ -139,7 +141,7 @@ def _require_size(content: bytes, pixels: StoredPixels) -> None:
 
 def _decoded(pixels: StoredPixels, content: bytes, *, raw: bool = True, **more: int) -> Stored:
     decoder = get_decoder(pixels.transfer_syntax_uid)
-    _require_size(content, pixels)
+    _require_decodable(content, pixels)
     plugin = _PLUGIN[pixels.transfer_syntax_uid]
     # gdcm 3.2.6 ends the process over fewer bits in a byte
     whole_byte = plugin == "gdcm" and pixels.bits_allocated == BYTE_BITS

@@ -64,7 +64,7 @@ def stated_orientation(series: Series) -> list[str]:
 
 
 def is_multi_frame(series: Series) -> bool:
-    """Returns whether the images of a series are frames, of which a radiograph is the only one."""
+    """Returns whether the images of a series are frames: several of an instance, or the only one of it."""
     return series.frames[0].frame_number is not None or series.sop_class_uid in CAPTURES_OF_FRAMES
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from operators.errors import UsageError, reason
 from training.radiograph.datasets.entries import Outlines, Size, corners
+from training.radiograph.datasets.radiograph import Polygon
 
 # Of each file its fractures' polygons, as COCO writes them: x, y, x, y ...
 CocoOutlines = dict[str, list[list[list[float]]]]
@@ -92,7 +93,12 @@ def read_coco(path: Path) -> tuple[CocoOutlines, dict[str, tuple[int | None, int
 
 def polygons(outlines: list[list[list[float]]], size: Size) -> Outlines:  # noqa: ARG001 (a FindOutlines)
     """Outlines of COCO as arrays of corners. Raises ValueError."""
-    return [[np.reshape(np.array(one, np.float64), (-1, 2)) for one in outline] for outline in outlines]
+    return [[polygon(one) for one in outline] for outline in outlines]
+
+
+def polygon(numbers: Sequence[float]) -> Polygon:
+    """Returns the corners (N, 2) of a polygon of COCO: x, y, x, y ... Raises ValueError."""
+    return np.reshape(np.array(numbers, np.float64), (-1, 2))
 
 
 def coco_outlines(found: Sequence[Mapping[str, Any]], stated: tuple[Any, Any], size: Size) -> Outlines:
@@ -105,7 +111,7 @@ def coco_outlines(found: Sequence[Mapping[str, Any]], stated: tuple[Any, Any], s
         if isinstance(polygons, Mapping):
             raise ValueError("expected polygons or a box, got a mask as run lengths")
         if polygons:
-            outlines.append([np.reshape(np.array(each, np.float64), (-1, 2)) for each in polygons])
+            outlines.append([polygon(each) for each in polygons])
         else:
             x, y, width, height = (float(side) for side in one.get("bbox", ()))
             outlines.append([corners(x, y, x + width, y + height)])

@@ -99,9 +99,12 @@ def test_frames_name_the_radiograph_and_no_place_in_the_patient(tmp_path: Path) 
     assert region.AnatomicRegionModifierSequence[0].CodeMeaning == "Left"
 
 
-def test_a_frame_of_a_multi_frame_image_is_named_by_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [4, None])
+def test_a_frame_of_several_is_named_by_its_number_and_an_only_one_by_its_image(
+    tmp_path: Path, number: int | None
+) -> None:
     capture = str(MultiFrameGrayscaleByteSecondaryCaptureImageStorage)
-    source = series(frame_number=4, SOPClassUID=capture)
+    source = series(frame_number=number, SOPClassUID=capture)
     found = made(3)
     path = write_projection_seg(found, provenance(found, source), tmp_path / "seg.dcm")
     assert path is not None
@@ -109,19 +112,7 @@ def test_a_frame_of_a_multi_frame_image_is_named_by_its_number(tmp_path: Path) -
     for group in dcmread(path).PerFrameFunctionalGroupsSequence:
         named = group.DerivationImageSequence[0].SourceImageSequence[0]
         assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (capture, "1.2.3.1")
-        assert named.ReferencedFrameNumber == 4
-
-
-def test_an_image_of_a_multi_frame_class_with_one_frame_is_named_whole(tmp_path: Path) -> None:
-    capture = str(MultiFrameGrayscaleByteSecondaryCaptureImageStorage)
-    source, found = series(SOPClassUID=capture), made(2)
-    path = write_projection_seg(found, provenance(found, source), tmp_path / "seg.dcm")
-    assert path is not None
-    check_projection_seg(path, found, source)
-    for group in dcmread(path).PerFrameFunctionalGroupsSequence:
-        named = group.DerivationImageSequence[0].SourceImageSequence[0]
-        assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (capture, "1.2.3.1")
-        assert "ReferencedFrameNumber" not in named
+        assert named.get("ReferencedFrameNumber") == number
 
 
 def test_the_same_input_has_the_same_uids_and_another_input_others(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from operators.process.installation import bundled_models
 from training.files import write_text
 from training.loop.report import report_file
 from training.radiograph.datasets.own import entries
-from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.radiograph import ATTRIBUTES, ORIENTATION, RECOGNISED
 from training.radiograph.radiograph_recipe import RadiographRecipeFile, read_radiograph_recipe
 from training.radiograph.radiograph_run import RadiographRun, train
 
@@ -97,7 +97,8 @@ def plan_text(new: NewRadiographs, images: int) -> str:
 def known_attributes(data: Path) -> tuple[str, ...]:
     """Returns the attributes of which images with and images without it are known: others are not learnt."""
     columns = zip(*(entry.attributes for entry in entries(data)), strict=True)
-    return tuple(name for name, column in zip(ATTRIBUTES, columns, strict=True) if {0.0, 1.0} <= set(column))
+    listed = tuple(name for name, column in zip(ATTRIBUTES, columns, strict=True) if {0.0, 1.0} <= set(column))
+    return listed + ORIENTATION
 
 
 def template(models: Path) -> Mapping[str, Any]:
@@ -120,7 +121,7 @@ def package_text(new: NewRadiographs, other: Mapping[str, Any], known: Collectio
         "title": new.words,
         "algorithm_name": f"Osteon {new.words}"[:64],
         # The network has an output for each attribute, learnt or not
-        "attributes": [each if each in known else f"unknown_{each}" for each in ATTRIBUTES],
+        "attributes": [each if each in known else f"unknown_{each}" for each in RECOGNISED],
         "views": [each for each in other["views"] if each in known],
         "other_body_part_terms": other.get("other_body_part_terms", []) if parts else [],
         "body_parts": parts,

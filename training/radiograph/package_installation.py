@@ -25,7 +25,7 @@ from training.export import write_document, write_half_precision
 from training.files import write_json
 from training.loop.report import report_file
 from training.progress import VALIDATE, Tell
-from training.radiograph.datasets.radiograph import ATTRIBUTES, Radiograph
+from training.radiograph.datasets.radiograph import RECOGNISED, Radiograph
 from training.radiograph.fitting import answer_all, fit_decision, projection_of
 from training.radiograph.loop.networks import Weights
 from training.radiograph.loop.schedule import NetworkSize, RadiographRecipe
@@ -80,7 +80,7 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     table["folds"] = write_folds(folder, trained, size)
     own: Any = table["network"]
     own["arguments"] = {name: list(value) for name, value in asdict(size).items()}
-    own["arguments"]["attributes"] = len(ATTRIBUTES)
+    own["arguments"]["attributes"] = len(RECOGNISED)
     own["canvas"] = list(trained.recipe.canvas)
     write_document(path, table)
     package = package_in(folder)
@@ -129,7 +129,7 @@ def reader_of(
     weights: Weights, size: NetworkSize, images: Sequence[Radiograph], canvas: tuple[int, int]
 ) -> RadiographReader:
     """Returns the network with its weights, and its features' mean and whitening on `images`."""
-    reader = RadiographReader(size.channels, size.blocks, len(ATTRIBUTES))
+    reader = RadiographReader(size.channels, size.blocks, len(RECOGNISED))
     reader.network.load_state_dict(weights)
     mean, whitening = whitened(features(reader.network.eval(), images, canvas))
     reader.mean.copy_(torch.from_numpy(mean))

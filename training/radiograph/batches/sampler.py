@@ -15,7 +15,7 @@ from torch import Tensor
 from operators.radiographs.canvas import canvas_zoom
 from training.radiograph.batches.exposure import covered, expose, hide
 from training.radiograph.batches.simulated_fracture import simulate_fracture
-from training.radiograph.batches.views import View, sample
+from training.radiograph.batches.views import Orientation, View, sample
 from training.radiograph.datasets.radiograph import Radiograph
 
 # Shares of the full range of grey values: lower limits of soft tissue, of bone, and of the detector's
@@ -149,14 +149,14 @@ class Sampler:
     def around_fracture(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
         """Returns a view that contains part of a fracture."""
         source = pick(self.outlined, rng)
-        planes = sample(source.planes, view_of(source, source.fracture, draws, rng).points())
-        return described(source, planes, None)
+        view = view_of(source, source.fracture, draws, rng)
+        return described(source, sample(source.planes, view.points()), view)
 
     def of_any(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
         """Returns a view of bones: four in five from images without a fracture."""
         source = pick(self.whole if rng.random() < 0.8 or draws.whole else self.all, rng)
-        planes = sample(source.planes, view_of(source, source.bone, draws, rng).points())
-        return described(source, planes, None)
+        view = view_of(source, source.bone, draws, rng)
+        return described(source, sample(source.planes, view.points()), view)
 
     def with_simulated(self, draws: Draws, rng: Generator) -> tuple[Tensor, ...]:
         """Returns a view of an image without a fracture, with a simulated one."""
@@ -166,12 +166,12 @@ class Sampler:
         bone = planes[2].numpy() > 0.5
         places = np.argwhere(inner(bone))
         if not len(places):
-            return described(source, planes, None)
+            return described(source, planes, view)
         row, column = places[rng.integers(len(places))]
         drawn = simulate_fracture(planes[0].numpy(), bone, (float(column), float(row)), rng)
         moved = sample(source.planes, view.points(drawn.moved))
         moved[0] += torch.from_numpy(drawn.added)
-        return described(source, moved, torch.from_numpy(drawn.mask).float())
+        return described(source, moved, view, torch.from_numpy(drawn.mask).float())
 
 
 def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -199,7 +199,7 @@ def view_of(source: Source, points: NDArray[np.int16], draws: Draws, rng: Genera
     return View(
         (inside(x + away[0], columns, draws.size[1] / zoom), inside(y + away[1], rows, draws.size[0] / zoom)),
         draws.size,
-        rng.uniform(0, 2 * np.pi) * spread,
+        rng.uniform(-np.pi, np.pi) * spread,
         (zoom * stretch, zoom / stretch),
         bool(rng.random() < 0.5 * spread),
     )
@@ -212,26 +212,28 @@ def inside(centre: float, length: int, shown: float) -> float:
 
 
 def whole_view(source: Source, draws: Draws, rng: Generator) -> View:
-    """Returns the image upright on a canvas, slightly rotated, scaled and shifted, mirrored or not."""
+    """Returns the image on a canvas, slightly rotated, scaled and shifted, upright or not, mirrored or not."""
     rows, columns = source.planes.shape[1:]
     spread = draws.augmentation
     zoom = canvas_zoom((rows, columns), draws.size) * float(np.exp(rng.normal(0.02, 0.12) * spread))
-    angle = float(rng.normal(0, 0.15) + rng.choice([0, np.pi])) * spread
-    if columns > rows:
-        angle += np.pi / 2
+    upside_down, mirrored = rng.random(2) < 0.5 * spread
+    angle = float(rng.normal(0, 0.15)) * spread + np.pi * upside_down + np.pi / 2 * (columns > rows)
     away = rng.normal(0, 0.04, 2) * (columns, rows) * spread
     centre = (float(columns / 2 + away[0]), float(rows / 2 + away[1]))
-    return View(centre, draws.size, angle, (zoom, zoom), bool(rng.random() < 0.5 * spread))
+    shown = Orientation(float(upside_down), float(mirrored))
+    return View(centre, draws.size, angle, (zoom, zoom), bool(mirrored), shown)
 
 
-def described(source: Source, planes: Tensor, drawn: Tensor | None) -> tuple[Tensor, ...]:
+def described(
+    source: Source, planes: Tensor, view: View, drawn: Tensor | None = None
+) -> tuple[Tensor, ...]:
     """Returns a view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
     fracture = (planes[1] > 0.5).float()
     maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])
     labels = torch.tensor([label(float(fracture.sum())), 0.0 if drawn is None else 1.0])
     if drawn is not None or (source.fractured and not len(source.fracture)):
         labels[0] = torch.nan
-    return planes[:1], maps, labels, torch.tensor(source.attributes)
+    return planes[:1], maps, labels, torch.tensor([*source.attributes, *view.shown])
 
 
 def label(pixels: float) -> float:

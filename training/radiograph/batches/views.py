@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +15,19 @@ from torch.nn import functional
 Floats = NDArray[np.float32]
 
 
+class Orientation(NamedTuple):
+    """How a view shows its image: 1 if so, 0 if not, NaN if that cannot be told, as in a small window."""
+
+    upside_down: float
+    mirrored: float
+
+
 @dataclass(frozen=True)
 class View:
     """A window of `size` (rows, columns) of an image, with its centre, rotation and zoom.
 
-    `centre` is x, y in pixels of the image; `zoom` is window pixels an image pixel, along and across.
+    `centre` is x, y in pixels of the image; `zoom` is window pixels an image pixel, along and across;
+    `shown` is what the network learns of the view.
     """
 
     centre: tuple[float, float]
@@ -25,6 +35,7 @@ class View:
     angle: float = 0.0
     zoom: tuple[float, float] = (1.0, 1.0)
     mirror: bool = False
+    shown: Orientation = Orientation(nan, nan)
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-# The attributes that the network also predicts: columns of images.csv, each 0 or 1
+# The attributes of an image that the network also predicts: columns of images.csv, each 0 or 1
 ATTRIBUTES = (
     "hand",
     "leg",
@@ -21,6 +21,9 @@ ATTRIBUTES = (
     "lateral",
     "oblique",
 )
+# What else it predicts: how a view shows the image, which training decides
+ORIENTATION = ("upside_down", "mirrored")
+RECOGNISED = (*ATTRIBUTES, *ORIENTATION)
 UNKNOWN = (float("nan"),) * len(ATTRIBUTES)
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

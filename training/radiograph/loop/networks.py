@@ -7,7 +7,7 @@ from monai.networks.nets import resnet18
 from torch import Tensor, nn
 
 from operators.networks.architectures.radiograph_network import MAPS, Output, RadiographNetwork
-from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.radiograph import RECOGNISED
 from training.radiograph.loop.schedule import Phase, RadiographRecipe
 
 Weights = dict[str, Tensor]
@@ -32,13 +32,13 @@ class ResNet18(nn.Module):
         image = self.network((4 * x - 1).contiguous(memory_format=torch.channels_last))
         maps = x.new_full((count, MAPS, rows // 2, columns // 2), NOTHING)
         coarse = x.new_full((count, 2, rows // 8, columns // 8), NOTHING)
-        return Output(maps, coarse, image, x.new_zeros((count, len(ATTRIBUTES))), x.new_zeros((count, 1)))
+        return Output(maps, coarse, image, x.new_zeros((count, len(RECOGNISED))), x.new_zeros((count, 1)))
 
 
 def build(recipe: RadiographRecipe) -> nn.Module:
     """Returns the recipe's network with random weights."""
     size = recipe.size
-    network = RadiographNetwork(size.channels, size.blocks, len(ATTRIBUTES)) if size else ResNet18()
+    network = RadiographNetwork(size.channels, size.blocks, len(RECOGNISED)) if size else ResNet18()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -97,8 +97,8 @@ def plan_text(new: NewRadiographs, images: int) -> str:
 def known_attributes(data: Path) -> tuple[str, ...]:
     """Returns the attributes of which images with and images without it are known: others are not learnt."""
     columns = zip(*(entry.attributes for entry in entries(data)), strict=True)
-    listed = tuple(name for name, column in zip(ATTRIBUTES, columns, strict=True) if {0.0, 1.0} <= set(column))
-    return listed + ORIENTATION
+    named = zip(ATTRIBUTES, columns, strict=True)
+    return (*(name for name, column in named if {0.0, 1.0} <= set(column)), *ORIENTATION)
 
 
 def template(models: Path) -> Mapping[str, Any]:

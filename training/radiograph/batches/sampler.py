@@ -212,7 +212,7 @@ def inside(centre: float, length: int, shown: float) -> float:
 
 
 def whole_view(source: Source, draws: Draws, rng: Generator) -> View:
-    """Returns the image on a canvas, slightly rotated, scaled and shifted, upright or not, mirrored or not."""
+    """Returns the image on a canvas, slightly rotated, scaled, shifted, upright or not, mirrored or not."""
     rows, columns = source.planes.shape[1:]
     spread = draws.augmentation
     zoom = canvas_zoom((rows, columns), draws.size) * float(np.exp(rng.normal(0.02, 0.12) * spread))
@@ -224,9 +224,7 @@ def whole_view(source: Source, draws: Draws, rng: Generator) -> View:
     return View(centre, draws.size, angle, (zoom, zoom), bool(mirrored), shown)
 
 
-def described(
-    source: Source, planes: Tensor, view: View, drawn: Tensor | None = None
-) -> tuple[Tensor, ...]:
+def described(source: Source, planes: Tensor, view: View, drawn: Tensor | None = None) -> tuple[Tensor, ...]:
     """Returns a view's grey values (1, H, W), maps (2, H, W), labels (2,), attributes (A,)."""
     fracture = (planes[1] > 0.5).float()
     maps = torch.stack([fracture, torch.zeros_like(fracture) if drawn is None else drawn])

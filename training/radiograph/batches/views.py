@@ -22,6 +22,9 @@ class Orientation(NamedTuple):
     mirrored: float
 
 
+UNTOLD = Orientation(nan, nan)
+
+
 @dataclass(frozen=True)
 class View:
     """A window of `size` (rows, columns) of an image, with its centre, rotation and zoom.
@@ -35,7 +38,7 @@ class View:
     angle: float = 0.0
     zoom: tuple[float, float] = (1.0, 1.0)
     mirror: bool = False
-    shown: Orientation = Orientation(nan, nan)
+    shown: Orientation = UNTOLD
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import ModelPackage
 from operators.packages.structures import read_structures
-from training.calibrate.intact import read_ct
 from training.command_line import MANY, run
+from training.ct_files import read_ct
 
 MODELS, WORK, PAGE = Path("models"), Path("out/bodies"), Path("docs/body-accuracy.md")
 

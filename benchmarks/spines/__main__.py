@@ -21,8 +21,8 @@ from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
 from operators.package_files.package_reader import PACKAGE_FILE, read_package
 from operators.packages.packages import ModelPackage
-from training.calibrate.intact import read_ct
 from training.command_line import MANY, run
+from training.ct_files import read_ct
 from training.recipe import Recipe, read_recipe
 
 PAGE, WORK = Path("docs/row-accuracy.md"), Path("out/rows")

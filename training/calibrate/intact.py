@@ -6,12 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from operators.dicom.pixels.volume_reader import read_volume
-from operators.dicom.read.scan import scan
-from operators.errors import UsageError
-from operators.geometry.volume import CtVolume, Grid
+from operators.geometry.volume import Grid
 from operators.networks.registry import Networks
 from operators.packages.coarse_to_fine import CoarseToFinePackage
 from operators.pipelines.coarse_to_fine import (
@@ -24,6 +20,7 @@ from operators.pipelines.coarse_to_fine import (
     segment_anatomy,
 )
 from training.calibrate.decisions import KnownBone
+from training.ct_files import read_ct
 from training.simulate.bone_patches import BoneSubject
 from training.subjects.subjects import resample as resample_array
 
@@ -66,23 +63,6 @@ def masked_block(bone: BoneSubject, spacing_mm: float) -> Block:
     grid = Grid(mask.shape, np.diag([spacing_mm] * 3 + [1.0]))
     tissue = np.where(mask, hu, np.float32(MUSCLE_HU))
     return Block(np.where(near(mask, grid), tissue, np.float32(BLANK_HU)), mask, np.zeros_like(mask), grid)
-
-
-def read_ct(path: Path) -> CtVolume:
-    """Reads a CT from a folder of DICOM, of which the longest series counts, or from a NIfTI or NRRD file."""
-    # Imported here, as every command that calibrates nothing does without
-    import SimpleITK
-
-    if path.is_dir():
-        return read_volume(max(scan(path).series, key=lambda each: each.grid.shape[2] if each.grid else 0))
-    if not path.is_file():
-        raise UsageError(f"expected {path.parent.name}/{path.name} in the data folder, found none")
-    image = SimpleITK.ReadImage(str(path))
-    hu: NDArray[np.int16] = SimpleITK.GetArrayFromImage(image).transpose().astype(np.int16)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return CtVolume(hu, Grid(hu.shape, affine))
 
 
 def quiet(stage: str, done: float) -> None:

@@ -11,9 +11,23 @@ from pydantic import Field, TypeAdapter
 from operators.packages.toml_files import validated
 from training.recipe import read_recipe_as
 from training.recipe_file import LicenceTable
-from training.row_tables import Table
+from training.row_tables import Range, Table
 
+BodyPart = Literal["hand", "leg", "hip", "shoulder"]
 RecipeName = Literal["outlines", "outlines_without_pretext", "outlines_without_augmentation", "resnet18"]
+
+
+class ProjectionTable(Table):
+    """[[projections]]: CTs of intact bones, images of which are trained on beside the radiographs."""
+
+    paths: tuple[str, ...]
+    """NIfTI files and folders of DICOM below the folder that `--ct` names."""
+    shows: tuple[BodyPart, ...] = ()
+    """The body parts that an image is recognised to show; none if it shows another one."""
+    heights: Range = (0.0, 1.0)
+    """The part of the height that the images show, as shares from the lowest slice."""
+    views: int = Field(default=30, ge=1)
+    """Images of each CT, in random directions."""
 
 
 class RadiographRecipeFile(Table):
@@ -28,6 +42,8 @@ class RadiographRecipeFile(Table):
     """Share of a training after which all phases but the last have ended at the latest."""
     fall: float = Field(default=0.4, gt=0, le=1)
     """Share of a training at its end over which the learning rate decays to 0."""
+    projections: tuple[ProjectionTable, ...] = ()
+    """CTs that show what other body parts look like, of which no radiographs are at hand."""
     licences: tuple[LicenceTable, ...] = ()
     """Sources and licences of the data."""
 

@@ -20,9 +20,9 @@ from training.files import csv_text, write_json, write_text
 from training.progress import PREPARE, VALIDATE, Tell, silent
 from training.radiograph.batches.sampler import Sampler, Source, source_of
 from training.radiograph.cross_validation import FoldMetrics, ImageFold, content_of, folds_in, table_of
-from training.radiograph.datasets.cleaning import RadiographSet, clean
+from training.radiograph.datasets.cleaning import RadiographSet, clean, described
+from training.radiograph.datasets.projections import projections
 from training.radiograph.datasets.radiograph import Radiograph
-from training.radiograph.datasets.reading import REASONS
 from training.radiograph.fitting import require_enough
 from training.radiograph.loop.phased_trainer import (
     METRICS,
@@ -53,7 +53,8 @@ class RadiographRun:
     """A training run: recipe, data and folders; the same command resumes an interrupted one.
 
     `steps` are those of each network; `minutes` is the time budget of the command, with reading and
-    evaluation. `should_stop` ends it early. `began` is the time on `clock` at which the command began.
+    evaluation. `ct` is the folder of the recipe's CTs. `should_stop` ends it early. `began` is the time on
+    `clock` at which the command began.
     """
 
     recipe: RadiographRecipeFile
@@ -62,6 +63,7 @@ class RadiographRun:
     package: Path
     steps: int | None = None
     minutes: float | None = None
+    ct: Path | None = None
     seed: int = 0
     workers: int = 0
     tell: Tell = silent
@@ -93,32 +95,22 @@ def train(run: RadiographRun, folds: int | None = None) -> Iterator[str]:
     if folds is not None and folds < 2:
         raise UsageError(f"expected 2 folds or more, got {folds}")
     run = replace(run, began=run.clock())
+    shown = projections(run.recipe.projections, run.ct, run.seed, run.tell)
     dataset = clean(run.data, run.tell)
     rows = [(one.name, one.code, one.text) for one in dataset.exclusions]
     write_text(run.folder / EXCLUDED, csv_text(("file", "reason", "found"), rows))
     yield from described(dataset)
+    yield f"train: {len(shown)} images summed from CT, of other body parts, too"
     with stopping_at_sigterm() as should_stop:
-        training = Training(replace(run, should_stop=should_stop), dataset)
+        training = Training(replace(run, should_stop=should_stop), dataset, shown)
         yield from training.cross_validate(folds) if folds else training.train_one()
 
 
-def described(dataset: RadiographSet) -> Iterator[str]:
-    """Sentences on a data set: its images, and the number of exclusions for each reason."""
-    for split in ("train", "dev"):
-        images = dataset.images(split)
-        yield (
-            f"{split}: {len(images)} images, {sum(one.fractured for one in images)} of them fractured, "
-            f"{sum(not one.outlined for one in images)} of these not outlined"
-        )
-    for code, count in dataset.counts().items():
-        yield f"excluded: {count}, {REASONS[code]}"
-
-
 class Training:
-    """The trainings of one command: they share the images and the remaining time."""
+    """The trainings of one command: they share the images, also those of CT, and the remaining time."""
 
-    def __init__(self, run: RadiographRun, dataset: RadiographSet) -> None:
-        self.run, self.dataset = run, dataset
+    def __init__(self, run: RadiographRun, dataset: RadiographSet, shown: Sequence[Radiograph] = ()) -> None:
+        self.run, self.dataset, self.shown = run, dataset, shown
         self.sources: dict[str, Source] = {}
 
     def train_one(self) -> Iterator[str]:
@@ -170,7 +162,7 @@ class Training:
     def trainer(self, folder: Path, train: Sequence[Radiograph], held: Sequence[Radiograph]) -> Trainer:
         """The training of a folder, resumed if it was interrupted. Raises UsageError without both classes."""
         settings = self.run.settings
-        sampler = Sampler([self.source(image) for image in train], self.run.seed)
+        sampler = Sampler([self.source(image) for image in (*train, *self.shown)], self.run.seed)
         if not sampler.outlined or not sampler.whole:
             raise UsageError(
                 "expected outlined fractures and intact bones among the training images, "
@@ -238,6 +230,7 @@ class Training:
             "seed": self.run.seed,
             "layout": self.dataset.layout,
             "images": {split: len(self.dataset.images(split)) for split in ("train", "dev")},
+            "projections": len(self.shown),
             "left_out": self.dataset.counts(),
             "metrics": known(metrics),
         }

@@ -55,6 +55,7 @@ def train_on_radiographs(package: str, folder: Path, options: TrainOptions, tell
         folder,
         steps=options.steps,
         minutes=options.minutes,
+        ct=options.ct,
         seed=options.seed,
         workers=options.workers,
         tell=tell,

@@ -40,8 +40,11 @@ def train(
 # Options that a training does not read; given all the same, they would be ignored
 NOT_OF: dict[str, tuple[str, ...]] = {
     "PACKAGE": ("label", "ensemble", "plan_only", "corrections", "better", "worse"),
-    "--new": ("network", "calibration_cases", "corrections", "better", "worse"),
-    "--from-corrections": ("data", "network", "calibration_cases", "start_from", "ensemble", "plan_only"),
+    "--new": ("ct", "network", "calibration_cases", "corrections", "better", "worse"),
+    "--from-corrections": (
+        *("data", "ct", "network", "calibration_cases"),
+        *("start_from", "ensemble", "plan_only"),
+    ),
 }
 
 

@@ -21,6 +21,8 @@ class TrainOptions:
     data
         Folder to which the recipe's paths are relative; for radiographs, a data set in Osteon's layout,
         FracAtlas or GRAZPEDWRI-DX as they are published; with --new, a data set of `osteon data import`.
+    ct
+        For radiographs, the folder of the CTs whose projections show other body parts (`projections`).
     network
         Train this network only.
     runs
@@ -58,6 +60,7 @@ class TrainOptions:
     """
 
     data: Path | None = None
+    ct: Path | None = None
     network: str | None = None
     runs: Path = Path("runs")
     models: Models = None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.geometry.volume import CtVolume, Grid, LabelMap
-from training.calibrate.intact import read_ct
+from training.ct_files import read_ct
 from training.phantoms import boneless_ct, phantom_ct
 from training.phantoms.fractures import FRACTURES, jittered
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,6 +70,18 @@ def clean(folder: Path, tell: Tell = silent) -> RadiographSet:
     dataset = RadiographSet(layout.name, tuple(members), tuple(alike), (*faults, *copies))
     same = [pair for pair, correlation in alike.items() if correlation >= SAME_EXPOSURE]
     return split_apart(without_contradictions(dataset, same))
+
+
+def described(dataset: RadiographSet) -> Iterator[str]:
+    """Sentences on a data set: its images, and the number of exclusions for each reason."""
+    for split in ("train", "dev"):
+        images = dataset.images(split)
+        yield (
+            f"{split}: {len(images)} images, {sum(one.fractured for one in images)} of them fractured, "
+            f"{sum(not one.outlined for one in images)} of these not outlined"
+        )
+    for code, count in dataset.counts().items():
+        yield f"excluded: {count}, {REASONS[code]}"
 
 
 def require_any(readings: Sequence[Reading], faults: Sequence[Exclusion]) -> None:

@@ -16,7 +16,7 @@ from operators.networks.runtimes import Device
 from operators.package_files.package_reader import read_package
 from operators.pipelines import several
 from tests.support.bones.synthetic_spine import SPINE
-from training.calibrate.intact import read_ct
+from training.ct_files import read_ct
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
 # L5 to T10, of which the scan cuts the last one

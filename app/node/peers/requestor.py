@@ -122,12 +122,18 @@ class RequestorDimse(DIMSEServiceProvider):
         super().send_msg(primitive, context_id)
 
     def get_msg(self, block: bool = False) -> Any:
-        """Returns the answer, or (None, None) if the peer is silent for too long or gone."""
+        """Returns the answer, or (None, None) if the peer is silent for too long or gone.
+
+        Only who asked waits for it. pynetdicom's reactor looks without waiting, for requests, which are not
+        kept here; it pauses for an answer, but not surely in time, and would then throw the answer away.
+        """
+        if not block:
+            return None, None
         while True:
             try:
-                answer = self.msg_queue.get(block=block, timeout=LOOK_S)
+                answer = self.msg_queue.get(timeout=LOOK_S)
             except queue.Empty:
-                if block and not cast(RequestorDul, self.dul).is_over and self._silent_s <= self.silence_s:
+                if not cast(RequestorDul, self.dul).is_over and self._silent_s <= self.silence_s:
                     continue
                 return None, None
             self.asked_id = None

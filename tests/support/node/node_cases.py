@@ -110,7 +110,11 @@ def associate(
     entity = AE("CT1")
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 10
     entity.add_requested_context(sop_class_uid, syntax)
-    return entity.associate("127.0.0.1", port, ae_title="OSTEON")
+    association = entity.associate("127.0.0.1", port, ae_title="OSTEON")
+    get_msg = association.dimse.get_msg
+    # pynetdicom's reactor, which may not have paused yet, would take the answer for a request
+    association.dimse.get_msg = lambda block=False: get_msg(block) if block else (None, None)  # type: ignore[method-assign]
+    return association
 
 
 def send(port: int, path: Path, command: dict[str, str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from app.node.peers.destination import Outgoing, echo, store
+from app.node.peers.destination import VERIFICATION, Outgoing, echo, end, open_association, store
 from app.node.settings.configuration import NodeSettings
 from app.node.settings.peer import Peer
 from operators.dicom.elements.instance_identity import read_outgoing
@@ -27,6 +29,7 @@ from tests.support.node.node_processes import free_port, until
 AFFINE = phantoms.axial_affine()
 HU = phantoms.position_volume((16, 12, 2), AFFINE)
 SETTINGS = NodeSettings(network_s=2)
+IMPLICIT = "1.2.840.10008.1.2"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
@@ -91,6 +94,30 @@ def test_a_well_pacs_gets_every_file(files: list[Outgoing], tmp_path: Path) -> N
         echo(peer, SETTINGS)
     got = {pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "pacs").iterdir()}
     assert got == {file.sop_instance_uid for file in files}
+
+
+def test_no_answer_is_lost_while_the_reactor_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks for requests a thousand times a second, and may not have paused yet when the answer comes."""
+    paused = property(lambda _: True, lambda _, __: None)
+    monkeypatch.setattr(Association, "_is_paused", paused, raising=False)
+    entity = AE("PACS")
+    entity.add_supported_context(VERIFICATION)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    association = open_association(pacs(server.server_address[1]), SETTINGS, [(VERIFICATION, IMPLICIT)])
+    monkeypatch.setattr(association._reactor_checkpoint, "clear", lambda: None)
+    send = association.dimse.send_msg
+
+    def send_and_rest(*given: Any) -> None:
+        send(*given)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(association.dimse, "send_msg", send_and_rest)
+    try:
+        assert association.send_c_echo().get("Status") == 0
+    finally:
+        end(association)
+        server.shutdown()
 
 
 def test_a_pacs_that_is_down_is_tried_again(files: list[Outgoing]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from operators.dicom.capture.summary_page import PAGE_WRITERS
@@ -51,14 +52,24 @@ def write_drawings(measured: Segmentation, series: Series, image: Image, paths: 
             kind.write_turntable(measured, provenance, files["turntable"])
     preview: Picture | None = None
     if "preview" in files:
-        with attempt("preview", files["preview"]):
+        with attempt("preview"):
             drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
             preview = kind.draw_preview(image, measured) if drawn is None else drawn
-            write_png(preview, files["preview"])
-    for name in filter(files.__contains__, PAGE_WRITERS):
-        with attempt(name, files[name]):
-            shown = kind.page_figures(pictures, preview)
-            PAGE_WRITERS[name](measured, shown, provenance, files[name])
+    # Compressing a large preview takes as long as drawing the pages, and does not need the interpreter
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(write_preview, preview, paths)
+        for name in filter(files.__contains__, PAGE_WRITERS):
+            with attempt(name, files[name]):
+                shown = kind.page_figures(pictures, preview)
+                PAGE_WRITERS[name](measured, shown, provenance, files[name])
+        written.result()
+
+
+def write_preview(preview: Picture | None, paths: ResultPaths) -> None:
+    """Writes the preview if it was drawn."""
+    if preview is not None:
+        with paths.attempts.attempt("preview", paths.files["preview"]):
+            write_png(preview, paths.files["preview"])
 
 
 def write_fallbacks(segmentation: Segmentation, series: Series, paths: ResultPaths) -> None:

@@ -65,7 +65,9 @@ def run_networks(prepared: PreparedRadiograph, networks: Networks, progress: Pro
         said.append((np.flip(sigmoids(outputs[0][0]), axes), *outputs[1:]))
         progress("network", (number + 1) / len(runs))
     networks.rest()
-    maps, logits, attributes, distances = (np.mean(part, axis=0) for part in zip(*said, strict=True))
+    # What the image shows is asked of the image alone: a mirror image is mirrored
+    attributes = np.mean([each[2] for each, (_, axes) in zip(said, runs, strict=True) if not axes], axis=0)
+    maps, logits, _, distances = (np.mean(part, axis=0) for part in zip(*said, strict=True))
     found = RadiographOutput(
         canvas.back(maps), float(logits[0]), tuple(map(float, sigmoids(attributes))), float(distances[0])
     )

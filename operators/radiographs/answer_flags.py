@@ -14,6 +14,16 @@ from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
+UPSIDE_DOWN, MIRRORED = "upside_down", "mirrored"
+# The flag and its sentence by the attribute of the image
+SHOWN = {
+    "multiscan": (
+        SEVERAL_EXPOSURES,
+        "Several exposures in one image: each is smaller than the networks expect.",
+    ),
+    "upside_down": (UPSIDE_DOWN, "The image seems to be upside down: the body part may be another one."),
+    "mirrored": (MIRRORED, "The image seems to be mirrored: left may be right."),
+}
 
 
 def flag_answer(
@@ -40,8 +50,9 @@ def reasons(
         )
     if said.hardware >= LIKELY:
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
-    if recognised.get("multiscan", 0.0) >= LIKELY:
-        yield SEVERAL_EXPOSURES, "Several exposures in one image: each is smaller than the networks expect."
+    for attribute, (code, sentence) in SHOWN.items():
+        if recognised.get(attribute, 0.0) >= LIKELY:
+            yield code, sentence
 
 
 def body_part_reasons(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.accuracy.cards import with_block
 from benchmarks.accuracy.radiographs.cases import DRAWS, Cases, cases_of
+from benchmarks.accuracy.radiographs.doubtful import doubtful_table
 from benchmarks.accuracy.radiographs.failures import failures
 from benchmarks.accuracy.radiographs.measures import finding_counts
 from benchmarks.accuracy.radiographs.plots import write_plots
@@ -75,6 +76,11 @@ ATTRIBUTES = """\
 For each attribute: whether its prediction (present at a probability of 0.5 or more) agrees with the data
 set. Body part and view are correct if the most probable one is listed; images without any are excluded. The
 last column is the accuracy of the best constant prediction."""
+DOUBTFUL = """\
+How many images have a flag, and which. The first rows are the development images: as they are, turned by
+180 degrees, mirrored. The others show no body part that the networks know: sums along parallel rays through
+CTs that training never saw, in random directions, with and without black margins. No header names a body
+part here."""
 CURVES = """\
 Bars are intervals; the numbers beside the dots of the reliability diagram count images. Calibration and
 operating points are cross-fitted."""
@@ -121,6 +127,8 @@ def page(rows: RadiographRows, folder: Path, draws: int) -> Iterator[str]:
     yield FINDINGS.format(**vars(finding_counts(cases)))
     yield f"## Body part, view, metal\n\n{ATTRIBUTES}"
     yield recognition_table(recognitions(cases, rows))
+    if rows.doubtful:
+        yield f"## Doubtful images\n\n{DOUBTFUL}\n\n{doubtful_table(rows.doubtful)}"
     yield f"## Curves\n\n{CURVES}"
     names = {"roc": "ROC curve", "froc": "FROC curve", "reliability": "Reliability diagram"}
     yield "\n".join(f"![{text}]({folder.name}/{name}.svg)" for name, text in names.items())

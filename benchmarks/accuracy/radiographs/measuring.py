@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.cases.provenance import machine
+from benchmarks.accuracy.radiographs.doubtful import doubtful_rows
 from benchmarks.accuracy.radiographs.pictures import write_sheet
 from benchmarks.accuracy.radiographs.rows import RadiographRows, Row
 from operators.errors import UsageError
@@ -42,7 +43,8 @@ def measure(data: Path, models: Path, sheet: Path, known: RadiographRows | None)
     images = read_dataset(data, split="dev")
     if not images:
         raise UsageError("expected images of the split dev in images.csv, got none")
-    answered = answer_all(package, Networks(Device()), images, tell)
+    networks = Networks(Device())
+    answered = answer_all(package, networks, images, tell)
     found = cross_found(answered)
     write_sheet(answered, found, decoding_of(package.decision), sheet)
     sizes = published_sizes(data / "images.csv")
@@ -62,6 +64,7 @@ def measure(data: Path, models: Path, sheet: Path, known: RadiographRows | None)
         ],
         cross_validation=known.cross_validation if known else None,
         baseline=known.baseline if known else None,
+        doubtful=doubtful_rows(answered, data.parent, package, networks),
     )
 
 

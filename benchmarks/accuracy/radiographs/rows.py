@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ class RadiographRows:
     the attributes in the data set, and `said`, their predicted probabilities; `score`, the log-odds of a
     fracture before calibration, and `probability`, as a run states it. `detections` are decoded with a
     decoding fitted on other images; None where the fractured pixels are unknown. `findings` are those that
-    a run shows.
+    a run shows. `doubtful` has a row for each group of images that a run should flag, or should not.
     """
 
     package: str
@@ -35,6 +35,7 @@ class RadiographRows:
     images: list[Row]
     cross_validation: dict[str, Any] | None = None
     baseline: dict[str, Any] | None = None
+    doubtful: list[Row] = field(default_factory=list)
 
 
 def read_rows(path: Path) -> RadiographRows | None:

@@ -25,21 +25,28 @@ FAT_MARROW_HU = -60.0
 class Skeleton:
     """Values that the bones of a person share: `density` 0 (osteoporosis) to 1 (young adult), the cortex.
 
-    `shaft` is how many times thicker the cortex is in the middle of long bones.
+    Under the cortex trabecular bone is denser by the share `rim` of the difference between them, which falls
+    by e every `rim_mm`. `shaft` is how many times thicker the cortex is in the middle of long bones.
     """
 
     density: float
     cortex_hu: float
     cortex_mm: float
     shaft: float = 1.0
+    rim: float = 0.0
+    rim_mm: float = 1.0
 
 
 def skeleton(rng: np.random.Generator) -> Skeleton:
-    """Draws values from a child's thin, soft cortex or osteoporosis to a young adult's, in wide ranges."""
-    density = float(rng.random())
-    cortex_hu = 400 + 1000 * float(np.clip(density + rng.uniform(-0.3, 0.3), 0, 1))
-    cortex_mm = float(rng.uniform(0.5, 1.0 + 2.2 * density))
-    return Skeleton(density, cortex_hu, cortex_mm, float(rng.uniform(1.5, 3.5)))
+    """Draws values from a child's thin, soft cortex or osteoporosis to a young adult's.
+
+    The ranges are wide, and both ends are rare, as they are in patients.
+    """
+    density = float(rng.beta(2, 3))
+    cortex_hu = 300 + 1000 * float(np.clip(density + rng.uniform(-0.3, 0.3), 0, 1))
+    cortex_mm = float(rng.uniform(0.3, 0.6 + 1.0 * density))
+    shaft, rim, rim_mm = (float(rng.uniform(*between)) for between in ((1.5, 4.5), (0.2, 1.0), (1.0, 6.0)))
+    return Skeleton(density, cortex_hu, cortex_mm, shaft, rim, rim_mm)
 
 
 def paint_bones(
@@ -77,7 +84,7 @@ def drawn_texture(
     width_mm: np.float32,
     shaft: Array | None = None,
 ) -> Array:
-    """Returns trabecular bone, more textured the denser it is, under a cortex of uneven thickness.
+    """Returns trabecular bone, denser towards a cortex of uneven thickness.
 
     The shafts of long bones have a thicker cortex and fat marrow.
     """
@@ -95,6 +102,9 @@ def drawn_texture(
         thickness *= 1 + np.float32(frame.shaft - 1) * shaft
         marrow -= np.float32(rng.uniform(0, 1)) * shaft * (marrow - np.float32(FAT_MARROW_HU))
     cortex = np.float32(frame.cortex_hu) * (1 + np.float32(0.06) * grain)
-    inside = share_inside(view.surface_mm - thickness, width_mm)
+    below_mm = view.surface_mm - thickness
+    inside = share_inside(below_mm, width_mm)
+    rim = np.float32(frame.rim) * np.exp(-np.maximum(below_mm, 0) / np.float32(frame.rim_mm))
+    marrow += rim * uneven * np.maximum(cortex - marrow, 0)
     # The cortex is never less dense than the bone inside it
     return marrow + (1 - inside) * np.maximum(cortex - marrow, 0)

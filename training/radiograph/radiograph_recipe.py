@@ -14,7 +14,13 @@ from training.recipe_file import LicenceTable
 from training.row_tables import Range, Table
 
 BodyPart = Literal["hand", "leg", "hip", "shoulder"]
-RecipeName = Literal["outlines", "outlines_without_pretext", "outlines_without_augmentation", "resnet18"]
+RecipeName = Literal[
+    "outlines",
+    "outlines_without_pretext",
+    "outlines_without_augmentation",
+    "outlines_with_strong_augmentation",
+    "resnet18",
+]
 
 
 class ProjectionTable(Table):

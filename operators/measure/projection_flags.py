@@ -10,9 +10,11 @@ from operators.geometry.value_notes import NO_SPACING
 from operators.radiographs.answer_flags import (
     CONTRADICTION,
     HARDWARE,
+    MIRRORED,
     OTHER_BODY_PART,
     OTHER_IMAGE_KIND,
     SEVERAL_EXPOSURES,
+    UPSIDE_DOWN,
 )
 from operators.segmentation.segmentation import Flag, Segmentation
 
@@ -25,6 +27,8 @@ PROJECTION_MEANINGS = {
     UNKNOWN_SPACING: "Size of the pixels is not known",
     DETECTOR_SPACING: "Sizes hold on the detector",
     SEVERAL_EXPOSURES: "Several exposures in one image",
+    UPSIDE_DOWN: "Image seems to be upside down",
+    MIRRORED: "Image seems to be mirrored",
 }
 
 

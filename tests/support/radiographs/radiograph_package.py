@@ -13,9 +13,9 @@ from safetensors.torch import save
 from operators.networks.architectures.radiograph_network import FRACTURE, RadiographReader
 from operators.package_files.package_reader import read_package
 from operators.packages.radiograph import RadiographPackage
-from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.radiograph import RECOGNISED
 
-SIZE: dict[str, Any] = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 10}
+SIZE: dict[str, Any] = {"channels": [4, 8, 8, 8, 8], "blocks": [1, 1, 1, 1], "attributes": 12}
 TEXT = """
 kind = "radiograph"
 name = "{name}"
@@ -44,7 +44,7 @@ leg = ["LEG", "KNEE"]
 
 [network]
 architecture = "radiograph_reader"
-arguments = {{ channels = [4, 8, 8, 8, 8], blocks = [1, 1, 1, 1], attributes = 10 }}
+arguments = {{ channels = [4, 8, 8, 8, 8], blocks = [1, 1, 1, 1], attributes = 12 }}
 canvas = [64, 64]
 
 [[folds]]
@@ -89,7 +89,7 @@ def write_radiograph_package(
     (folder / "radiograph.safetensors").write_bytes(content)
     text = TEXT.format(
         name=name,
-        attributes=list(ATTRIBUTES),
+        attributes=list(RECOGNISED),
         sha256=hashlib.sha256(content).hexdigest(),
         image=odds(probability),
         finding=odds(finding or 0.5),
@@ -112,8 +112,8 @@ def reader(finding: float | None, body_part: str) -> RadiographReader:
         made.network.attributes.weight.zero_()
         made.network.attributes.bias.fill_(-4.0)
         for each in (body_part, "frontal"):
-            if each in ATTRIBUTES:
-                made.network.attributes.bias[ATTRIBUTES.index(each)] = 4.0
+            if each in RECOGNISED:
+                made.network.attributes.bias[RECOGNISED.index(each)] = 4.0
     return made.eval()
 
 

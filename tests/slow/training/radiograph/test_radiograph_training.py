@@ -28,7 +28,7 @@ from training.radiograph.batches.simulated_fracture import simulate_fracture
 from training.radiograph.batches.views import View, sample
 from training.radiograph.datasets.groups import Member, apart, number_of
 from training.radiograph.datasets.near_copies import copy_pairs
-from training.radiograph.datasets.radiograph import ATTRIBUTES
+from training.radiograph.datasets.radiograph import ATTRIBUTES, ORIENTATION, RECOGNISED
 from training.radiograph.datasets.reading import read_dataset
 from training.radiograph.loop.multitask_loss import LossWeights, loss
 from training.radiograph.loop.phased_trainer import Trainer
@@ -157,6 +157,25 @@ def test_labels_of_a_batch_say_what_its_maps_show(sampler: Sampler) -> None:
     assert torch.equal(batch.labels[known, FRACTURE] == 1, shown[known, FRACTURE] >= 40)
 
 
+def test_whole_views_tell_which_are_upside_down_and_which_mirrored() -> None:
+    """Of an image that is bright at its upper left alone, in a lying image its upper right."""
+    for shape, corner in (((90, 60), np.s_[:30, :20]), ((60, 90), np.s_[:20, -30:])):
+        pixels = np.full(shape, 20, np.uint8)
+        pixels[corner] = 200
+        image = replace(made_radiograph(1, False), pixels=pixels)
+        whole = replace(WHOLE, fractures=0, others=24)
+        source = replace(source_of(image, np.random.default_rng(0)), bone=np.array([[5, 5]], np.int16))
+        batch = Sampler([source], 0).batch(whole, 0)
+        names = RECOGNISED.index(ORIENTATION[0]), RECOGNISED.index(ORIENTATION[1])
+        upside_down, mirrored = (batch.attributes[:, at] > 0 for at in names)
+        thirds = torch.nn.functional.adaptive_avg_pool2d(batch.whole, (2, 2)).flatten(1).argmax(1)
+        assert torch.equal(thirds >= 2, upside_down)
+        assert torch.equal(thirds % 2 == 1, mirrored ^ upside_down)
+        assert 0 < upside_down.sum() < 24
+    crops = Sampler([source], 0).batch(replace(CROPS, fractures=0, simulated=0), 0)
+    assert torch.isnan(crops.attributes[:, list(names)]).all()
+
+
 def test_a_lying_image_stands_upright_on_the_canvas_and_comes_back() -> None:
     lying = np.ascontiguousarray(made_pixels(1, gap=True, shape=(90, 150)))
     canvas = on_canvas(lying.astype(np.float32) / np.float32(255), (128, 96))
@@ -172,7 +191,7 @@ def outputs(maps: torch.Tensor, image: float) -> Output:
         maps,
         coarse,
         torch.full((count, 2), image),
-        torch.zeros(count, len(ATTRIBUTES)),
+        torch.zeros(count, len(RECOGNISED)),
         torch.zeros(count, 1),
     )
 

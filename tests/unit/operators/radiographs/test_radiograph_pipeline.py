@@ -114,6 +114,8 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({}, {"procedure": "Cribs"}, []),
         ({}, {"body_part": "Right wrist, p.a."}, []),
         ({"body_part": "hardware"}, {"body_part": "HAND"}, ["other_body_part", "hardware"]),
+        ({"body_part": "upside_down"}, {"body_part": "HAND"}, ["other_body_part", "upside_down"]),
+        ({"body_part": "mirrored"}, {"body_part": "HAND"}, ["other_body_part", "mirrored"]),
         ({"typical_distance": 1e-6}, {}, ["other_image_kind"]),
         ({"body_part": "leg"}, {"body_part": "HAND"}, ["body_part_contradiction"]),
         ({"body_part": "leg"}, {"body_part": "Left knee"}, []),

@@ -1,6 +1,6 @@
 """Imports MONAI in two extents.
 
-`import monai` loads all of its modules, torch, and about a hundred others: 3.7 s of processor time and 590 MB.
+`import monai` loads all of its modules, torch, and about a hundred others: 3.7 s of a processor and 590 MB.
 MONAI Deploy needs nothing of them, and takes 0.4 s and 110 MB alone.
 """
 

@@ -178,3 +178,22 @@ print('loaded:', {heavy} & set(sys.modules), len(own) < 12 or own)"
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=600, check=True
     )
     assert done.stdout.splitlines()[-1] == "loaded: set() True"
+
+
+def test_a_run_with_openvino_loads_no_torch_and_none_of_the_large_libraries_that_it_can_do_without(
+    tmp_path: Path, models: Path
+) -> None:
+    phantoms.write_ct(tmp_path / "in", HU, AFFINE)
+    heavy = ("torch", "monai.utils", "gevent", "matplotlib", "nibabel", "pandas", "scipy.signal", "trimesh")
+    script = f"""
+import sys
+from app.cli.commands import app
+code = app(sys.argv[1:], result_action='return_value')
+print('loaded:', code, [name for name in {heavy} if name in sys.modules], 'openvino' in sys.modules)
+"""
+    command = [sys.executable, "-c", script, "run", tmp_path / "in", "-o", tmp_path / "out", "-m", models]
+    done = subprocess.run(
+        [*map(str, command), "--device", "cpu"], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert done.stdout.splitlines()[-1].startswith("loaded:"), done.stderr
+    assert done.stdout.splitlines()[-1].endswith("[] True")

@@ -88,6 +88,7 @@ bench: $(READY) $(PEER)/.ready tools  ## Speed and memory, each as a ratio again
 	$(BIN)/python -m benchmarks.dicom.seg
 	$(BIN)/python -m benchmarks.reporting
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.node.receive
 	$(BIN)/python -m benchmarks.node.studies
 

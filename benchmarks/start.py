@@ -1,7 +1,7 @@
 """Measures CPU seconds until `osteon --help` is shown and `osteon run` is loaded, beside what they build on.
 
 The peers are a cyclopts command line with a single command, and the libraries that run networks and write
-DICOM.
+DICOM. benchmarks/imports.py measures the imports of a whole run.
 
 python -m benchmarks.start [--repeats 5]
 """
@@ -18,7 +18,7 @@ from training.command_line import run
 
 CYCLOPTS = "from cyclopts import App; app = App(); app.command(lambda: 0, name='x'); app(['--help'])"
 HELP = "from app.cli.commands import main; import sys; sys.argv = ['osteon', '--help']; main()"
-LIBRARIES = "import torch, openvino, highdicom, SimpleITK, monai.deploy.core"
+LIBRARIES = "import openvino, highdicom, SimpleITK, monai.deploy.core"
 RUN = (
     "import app.cli.commands, app.cli.run_outcome, operators.networks.registry, "
     "operators.results.image_kinds; from app.run.series_job import import_graph; import_graph()"

@@ -20,7 +20,7 @@ from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
 from operators.packages.packages import ModelPackage
 from operators.process.memory import allow_deep_stack, keep_large_arrays_apart
-from operators.process.monai_import import import_monai_alone
+from operators.process.monai_import import import_monai_deploy
 from operators.results.attempts import Attempts
 from operators.segmentation.segmentation import Segmentation
 
@@ -107,7 +107,7 @@ def networks_of(settings: Settings) -> Networks:
 
 def import_graph() -> None:
     """Imports `app.graph` without the modules that MONAI would import."""
-    import_monai_alone()
+    import_monai_deploy()
     import_module("app.graph")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from operators.intensities.fast import peaks
+
 # Voxels in the sample: a tissue of a hundredth of the image still has 20,000
 SAMPLE_VOXELS = 2_000_000
 LOWEST, HIGHEST = int(np.iinfo(np.int16).min), int(np.iinfo(np.int16).max)
@@ -79,21 +81,23 @@ def histogram(values: NDArray[np.int16] | NDArray[np.float32], most_voxels: int 
 
 def find_peaks(found: Histogram, step: float = 1.0) -> list[Peak]:
     """Returns all prominent peaks, from the lowest value on; values are `step` apart."""
-    from scipy import ndimage, signal  # slow to import, and not needed to list a folder's series
+    from scipy import ndimage  # slow to import, and not needed to list a folder's series
 
     shares = found.counts / max(found.voxels, 1)
     smooth = ndimage.gaussian_filter1d(shares, max(SMOOTHING, step), mode="constant")
     # Padded so that a peak at the border of the range counts too
     padded = np.concatenate(([0.0], smooth, [0.0]))
-    places, features = signal.find_peaks(padded, prominence=1e-7)
+    places, prominences = peaks.find_peaks(padded, 1e-7)
     if not len(places):
         return []
-    prominences = features["prominences"]
     tissue = np.sort(prominences)[-2] if len(places) > 1 else prominences[0]
     kept = prominences >= LEAST_PROMINENCE * tissue
-    widths = signal.peak_widths(padded, places[kept], rel_height=0.5)[0]
-    values = places[kept] - 1 + LOWEST
-    return [
-        Peak(int(value), float(prominence), float(width), found.share(value - 40, value + 40))
-        for value, prominence, width in zip(values, prominences[kept], widths, strict=True)
-    ]
+    tissues = zip(places[kept].tolist(), prominences[kept].tolist(), strict=True)
+    return [peak_at(place, prominence, padded, found) for place, prominence in tissues]
+
+
+def peak_at(place: int, prominence: float, padded: NDArray[np.float64], found: Histogram) -> Peak:
+    """Returns the peak at a place of the padded shares."""
+    value = place - 1 + LOWEST
+    width = peaks.width_of(padded, place, prominence)
+    return Peak(value, prominence, width, found.share(value - 40, value + 40))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import prod
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from operators.errors import ModelError
-from operators.networks.architectures.architecture_table import build
 from operators.packages.packages import NetworkSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 BYTES = {"bf16": 2, "f32": 4}
 GB = 1e9
@@ -24,6 +25,10 @@ def least_bytes(spec: NetworkSpec) -> int:
 
     A network needs more: a runtime's own buffers, features kept for the decoder, the scan itself.
     """
+    import torch  # slow to import, and rarely needed: see AMPLE_VALUES
+
+    from operators.networks.architectures.architecture_table import build
+
     largest = 0
 
     def seen(_: nn.Module, read: tuple[torch.Tensor, ...], written: object) -> None:

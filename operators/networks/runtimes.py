@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import openvino
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from operators.errors import ModelError, UsageError
-from operators.networks.architectures.architecture_table import build
-from operators.networks.architectures.nnunet_architectures import strides_of
 from operators.networks.fast_openvino.exact_norms import with_exact_norms
-from operators.networks.fast_openvino.openvino_graph import build_openvino_model
+from operators.networks.fast_openvino.openvino_graph import BUILDERS, build_openvino_model
 from operators.networks.fast_openvino.split_convolutions import with_split_convolutions
 from operators.networks.footprint import require_memory
+from operators.networks.gpu import has_gpu
 from operators.networks.weights import fill, load_weights
 from operators.packages.packages import NetworkSpec
 from operators.process.memory import memory_bytes, return_freed_memory
 
+# Torch takes a second to import, which a run of Osteon's own networks with OpenVINO does without
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
 Array = NDArray[np.float32]
 
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+# Torch's names of memory formats, by the number of dimensions
+CHANNELS_LAST = {2: "channels_last", 3: "channels_last_3d"}
 
 
 class Runtime(Protocol):
@@ -62,7 +64,7 @@ class Device:
 
     def require(self) -> None:
         """Raises ModelError if the device is missing, UsageError if the runtime does not support it."""
-        if self.where == "cuda" and not torch.cuda.is_available():
+        if self.where == "cuda" and not has_gpu():
             raise ModelError(
                 "expected a GPU with CUDA for device cuda, got none that torch can use",
                 code="cuda_missing",
@@ -73,7 +75,7 @@ class Device:
     @property
     def is_cuda(self) -> bool:
         """Whether torch runs networks on a GPU."""
-        return self.where != "cpu" and torch.cuda.is_available()
+        return self.where != "cpu" and has_gpu()
 
     def asked_by(self, spec: NetworkSpec) -> Device:
         """Fills unset options of this device from the network's own preferences."""
@@ -95,8 +97,8 @@ class OpenVinoRuntime:
 
     name = "openvino"
 
-    def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
-        model = with_split_convolutions(convert_to_openvino(network, spec))
+    def __init__(self, model: openvino.Model, spec: NetworkSpec, device: Device) -> None:
+        model = with_split_convolutions(model)
         if device.precision == "f32":
             model = with_exact_norms(model)
         self.shape = (1, spec.inputs, *spec.patch)
@@ -132,39 +134,14 @@ class OpenVinoRuntime:
         return_freed_memory()
 
 
-def convert_to_openvino(network: nn.Module, spec: NetworkSpec) -> openvino.Model:
-    """Returns the network for patches of its own size; traced if a layer cannot be built directly."""
-    shape = (1, spec.inputs, *spec.patch)
-    return build_openvino_model(network, shape) or traced(network, shape, traced_sides(spec))
-
-
-def traced(network: nn.Module, shape: tuple[int, ...], sides: tuple[int, ...]) -> openvino.Model:
-    """Returns the network for patches of `shape`, traced with a patch of `sides` and frozen first.
-
-    OpenVINO's own tracing gives the same result, but loads 150 MB of libraries. nnU-Net's networks contain no
-    tensor sizes, so that tracing a small patch is valid for any size.
-    """
-    example = torch.zeros(1, shape[1], *sides)
-    with warnings.catch_warnings(), torch.no_grad():
-        # Tracing fixes the shapes in other networks to those of the patch, which never changes
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        warnings.simplefilter("ignore", DeprecationWarning)
-        frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        return openvino.convert_model(frozen, example_input=example, input=list(shape))
-
-
-def traced_sides(spec: NetworkSpec) -> tuple[int, ...]:
-    """Returns the smallest patch that leaves the coarsest features two voxels, which norms need."""
-    strides = strides_of(spec) or spec.patch
-    return tuple(min(2 * stride, side) for stride, side in zip(strides, spec.patch, strict=True))
-
-
 class TorchRuntime:
     """Torch: CUDA with autocast if there is a GPU, else the CPU in float32."""
 
     name = "torch"
 
     def __init__(self, network: nn.Module, spec: NetworkSpec, device: Device) -> None:
+        import torch
+
         self.shape = (1, spec.inputs, *spec.patch)
         self.device = torch.device("cuda" if device.is_cuda else "cpu")
         self.precision = device.precision or ("bf16" if self.device.type == "cuda" else "f32")
@@ -173,7 +150,7 @@ class TorchRuntime:
         self.network = network.to(self.device)
         if self.device.type == "cuda":
             # Not on a CPU, where it would change the order of sums from that of the originals
-            layout = CHANNELS_LAST[spec.dimensions]
+            layout = getattr(torch, CHANNELS_LAST[spec.dimensions])
             self.network = self.network.to(memory_format=layout)  # type: ignore[call-overload]
 
     def __call__(self, patch: Array) -> Array:
@@ -186,6 +163,8 @@ class TorchRuntime:
 
     def run(self, patch: Array) -> Any:
         """Returns what the network gives of a patch: a tensor, or several."""
+        import torch
+
         tensor = torch.from_numpy(np.ascontiguousarray(patch)).reshape(self.shape).to(self.device)
         half = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
@@ -201,8 +180,15 @@ class TorchRuntime:
         """Does nothing: torch keeps no memory between layers."""
 
 
+def openvino_runtime(network: nn.Module, spec: NetworkSpec, device: Device) -> OpenVinoRuntime:
+    """Returns torch's network converted to OpenVINO."""
+    from operators.networks.fast_openvino.conversion import convert_to_openvino
+
+    return OpenVinoRuntime(convert_to_openvino(network, spec), spec, device)
+
+
 RUNTIMES: dict[str, Callable[[nn.Module, NetworkSpec, Device], Runtime]] = {
-    "openvino": OpenVinoRuntime,
+    "openvino": openvino_runtime,
     "torch": TorchRuntime,
 }
 
@@ -214,16 +200,38 @@ def load_network(spec: NetworkSpec, device: Device) -> Runtime:
         raise ModelError(f"expected one of the runtimes {', '.join(RUNTIMES)}, got {asked.chosen!r}")
     if not asked.is_cuda:
         require_memory(spec, memory_bytes())
+    without_torch = load_without_torch(spec, asked) if asked.chosen == "openvino" else None
+    return without_torch or load_with_torch(spec, asked)
+
+
+def load_without_torch(spec: NetworkSpec, device: Device) -> Runtime | None:
+    """Returns a network whose OpenVINO model is built from its weights; None if it cannot be built so."""
+    if spec.architecture not in BUILDERS:
+        return None
+    weights = load_weights(spec.weights, spec.sha256)
+    shape = (1, spec.inputs, *spec.patch)
+    model = build_openvino_model(spec.architecture, spec.arguments, weights.arrays, shape)
+    if model is None:
+        return None
+    runtime = OpenVinoRuntime(model, spec, device)
+    weights.rest()
+    return runtime
+
+
+def load_with_torch(spec: NetworkSpec, device: Device) -> Runtime:
+    """Returns a network that torch builds, and runs or traces. Raises ModelError."""
+    from operators.networks.architectures.architecture_table import build
+
     network, weights = build(spec.architecture, **spec.arguments), load_weights(spec.weights, spec.sha256)
     try:
         # OpenVINO makes its own copy of the weights. Torch gets a copy laid out as in the originals, as the
         # address of a tensor can decide the order of sums
-        fill(network, weights.tensors, shared=asked.chosen == "openvino")
+        fill(network, weights.tensors, shared=device.chosen == "openvino")
     except RuntimeError as error:
         raise ModelError(
             f"expected weights of {spec.architecture} {spec.arguments} in {spec.weights.name}, got others",
             code="weights_do_not_fit",
         ) from error
-    runtime = RUNTIMES[asked.chosen](network.eval(), spec, asked)
+    runtime = RUNTIMES[device.chosen](network.eval(), spec, device)
     weights.rest()
     return runtime

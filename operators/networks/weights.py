@@ -14,31 +14,65 @@ from dataclasses import dataclass
 from io import BufferedRandom
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import torch
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
 
 from operators.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # In the safetensors format the header's length comes first, in this many bytes
 LENGTH_BYTES = 8
 METADATA = "__metadata__"
 # The exceptions of reading other bytes as safetensors
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
+# By the format's name of a type: torch's name, and numpy's type of as many bytes
 DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
-    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
-    "BOOL": torch.bool,
+    "F64": ("float64", "f8"), "F32": ("float32", "f4"), "F16": ("float16", "f2"), "BF16": ("bfloat16", "u2"),
+    "I64": ("int64", "i8"), "I32": ("int32", "i4"), "I16": ("int16", "i2"), "I8": ("int8", "i1"),
+    "U8": ("uint8", "u1"), "BOOL": ("bool", "?"),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a file: a name of DTYPES, its shape, and its first byte."""
+
+    kind: str
+    shape: tuple[int, ...]
+    begin: int
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A state dict whose `tensors` lie in a mapped file without a name, which nobody else can alter."""
+    """The tensors of a mapped file without a name, which nobody else can alter."""
 
-    tensors: dict[str, torch.Tensor]
+    entries: dict[str, Tensor]
     content: mmap.mmap
+
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The tensors for torch, which lie in the file."""
+        import torch  # slow to import, and not needed to run Osteon's own networks with OpenVINO
+
+        return {
+            name: torch.frombuffer(
+                self.content,
+                dtype=getattr(torch, DTYPES[entry.kind][0]),
+                count=prod(entry.shape),
+                offset=entry.begin,
+            ).reshape(entry.shape)
+            for name, entry in self.entries.items()
+        }
+
+    @property
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The tensors in single precision; those that have it in the file lie there, others are copies."""
+        return {name: in_single_precision(self.content, entry) for name, entry in self.entries.items()}
 
     def rest(self) -> None:
         """Removes the file's pages from this process's memory; they are read again on use."""
@@ -58,7 +92,7 @@ def load_weights(path: Path, sha256: str) -> Weights:
         try:
             # Copy on write, as torch accepts only memory that it may write to
             content = mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_COPY)
-            return Weights(tensors_of(content), content)
+            return Weights(entries_of(content), content)
         except MALFORMED as error:
             raise ModelError(
                 f"expected safetensors in {path.parent.name}/{path.name}, but: {error}",
@@ -104,19 +138,30 @@ def copy_weights(original: BinaryIO, copy: BufferedRandom) -> BufferedRandom:
     return copy
 
 
-def tensors_of(content: mmap.mmap) -> dict[str, torch.Tensor]:
-    """Returns the tensors of safetensors without copying them. Raises one of MALFORMED."""
+def entries_of(content: mmap.mmap) -> dict[str, Tensor]:
+    """Returns where the tensors of safetensors lie. Raises one of MALFORMED."""
     begin = LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "little")
     header = json.loads(content[LENGTH_BYTES:begin])
-    return {name: tensor_of(content, begin, about) for name, about in header.items() if name != METADATA}
+    return {name: entry_of(about, begin, len(content)) for name, about in header.items() if name != METADATA}
 
 
-def tensor_of(content: mmap.mmap, begin: int, about: dict[str, Any]) -> torch.Tensor:
-    """Returns one tensor; `begin` is the offset of the first."""
-    shape, kind, (low, high) = about["shape"], DTYPES[about["dtype"]], about["data_offsets"]
-    if low < 0 or high - low != prod(shape) * kind.itemsize:
-        raise ValueError(f"expected {shape} values of {about['dtype']}, got bytes {low} to {high}")
-    return torch.frombuffer(content, dtype=kind, count=prod(shape), offset=begin + low).reshape(shape)
+def entry_of(about: dict[str, Any], begin: int, size: int) -> Tensor:
+    """Returns where a tensor lies in a file of `size` bytes; `begin` is the offset of the first."""
+    shape, kind, (low, high) = about["shape"], about["dtype"], about["data_offsets"]
+    fits = 0 <= low < high <= size - begin
+    if high - low != prod(shape) * np.dtype(DTYPES[kind][1]).itemsize or not fits:
+        raise ValueError(f"expected {shape} values of {kind}, got bytes {low} to {high}")
+    return Tensor(kind, tuple(shape), begin + low)
+
+
+def in_single_precision(content: mmap.mmap, entry: Tensor) -> NDArray[np.float32]:
+    """Returns a tensor as an array in single precision."""
+    kind = DTYPES[entry.kind][1]
+    array = np.frombuffer(content, kind, prod(entry.shape), entry.begin).reshape(entry.shape)
+    if entry.kind == "BF16":
+        # The upper half of a number in single precision
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32, copy=False)
 
 
 def distinct(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

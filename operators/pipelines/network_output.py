@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from operators.errors import UnsuitableError
 from operators.geometry.volume import CtVolume, LabelMap
 from operators.networks.registry import Networks
-from operators.networks.windows.label_rows import LabelledScan
+from operators.networks.windows.labelled_scan import LabelledScan
 from operators.packages.packages import ModelPackage
 from operators.process.progress import Progress
 from operators.segmentation.segmentation import NetworkRun, Segmentation

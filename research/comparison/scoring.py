@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import nn
 
 from operators.evaluation.overlaps import overlap
-from operators.networks.runtimes import Device, OpenVinoRuntime
+from operators.networks.runtimes import Device, Runtime, openvino_runtime
 from operators.networks.windows.sliding_window import Window, predict
 from operators.packages.packages import NetworkSpec
 from research.comparison.decoding import THRESHOLDS, Labels, decoded
@@ -47,13 +47,13 @@ def reading(
     model: nn.Module, network: NetworkRecipe, tuning: Sequence[TestBone], bones: Sequence[TestBone]
 ) -> Reading:
     """Chooses the threshold on `tuning`, and scores `bones` with it."""
-    runtime = OpenVinoRuntime(model, network_spec(network), Device(threads=1))
+    runtime = openvino_runtime(model, network_spec(network), Device(threads=1))
     tuned = [[one.iou for one in tried(bone, runtime, network)] for bone in tuning]
     best = int(np.mean(tuned, axis=0).argmax())
     return Reading(THRESHOLDS[best], tuple(tried(bone, runtime, network)[best] for bone in bones))
 
 
-def tried(bone: TestBone, runtime: OpenVinoRuntime, network: NetworkRecipe) -> list[Score]:
+def tried(bone: TestBone, runtime: Runtime, network: NetworkRecipe) -> list[Score]:
     """Scores a bone at each threshold: predicted at the network's spacing, scored at the bone's own."""
     zoom = [round(n * bone.spacing_mm / network.spacing_mm) / n for n in bone.hu.shape]
     hu = resized(bone.hu.astype(np.float32), zoom, 1)

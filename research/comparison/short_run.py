@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from operators.networks.architectures.own_unets import SUBPIXELS, SubpixelUNet, gathered, spread
+from operators.networks.architectures.own_unets import SubpixelUNet, gathered, spread
+from operators.networks.architectures.unet_arguments import SUBPIXELS
 from operators.networks.architectures.unets import CONVOLUTIONS
 from research.comparison.encodings import ENCODINGS
 from research.comparison.losses import LOSSES

@@ -14,6 +14,7 @@ from pydicom import dcmread
 
 from tests.support.dicom import phantoms
 from tests.support.dicom.reading_cases import DATA, removing, setting
+from tests.support.packages.synthetic_packages import write_package
 from tests.support.training.training_cases import ROOT, write_models
 
 OSTEON = str(Path(sys.executable).parent / "osteon")
@@ -178,3 +179,32 @@ print('loaded:', {heavy} & set(sys.modules), len(own) < 12 or own)"
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=600, check=True
     )
     assert done.stdout.splitlines()[-1] == "loaded: set() True"
+
+
+def test_a_run_with_openvino_loads_no_torch_and_none_of_the_large_libraries_that_it_can_do_without(
+    tmp_path: Path,
+) -> None:
+    phantoms.write_ct(tmp_path / "in", HU, AFFINE)
+    write_package(tmp_path / "models" / "bones")
+    heavy = ("torch", "monai.utils", "gevent", "matplotlib", "nibabel", "pandas", "scipy.signal", "trimesh")
+    script = f"""
+import sys
+from app.cli.commands import app
+from operators.networks import registry
+load, loaded = registry.load_network, []
+def watched(*each):
+    network = load(*each)
+    loaded.append(network.name)
+    return network
+registry.load_network = watched
+try:
+    app(sys.argv[1:], result_action='return_value')
+finally:
+    print('loaded:', [name for name in {heavy} if name in sys.modules], set(loaded))
+"""
+    command = [sys.executable, "-c", script, "run", tmp_path / "in", "-o", tmp_path / "out"]
+    options = ["-m", tmp_path / "models", "--device", "cpu"]
+    done = subprocess.run(
+        [*map(str, command + options)], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: [] {'openvino'}", done.stderr

@@ -11,12 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GRAPH = """
 import sys
-from operators.process.monai_import import import_monai_alone
-import_monai_alone()
-import app.graph
+from app.run.series_job import import_graph
+import_graph()
 import app.run.folder
-DEPLOY = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh")
-NAMES = (*DEPLOY, "nibabel", "reportlab", "scipy.optimize")
+import operators.networks.registry
+DEPLOY = ("matplotlib", "monai.deploy", "monai.networks", "monai.transforms", "trimesh", "torch", "gevent")
+NAMES = (*DEPLOY, "nibabel", "reportlab", "scipy.optimize", "scipy.signal")
 print([name for name in NAMES if name in sys.modules])
 """
 BUNDLE = (
@@ -48,8 +48,29 @@ def test_a_bundles_network_is_built_after_that() -> None:
     assert lines(BUNDLE)[-1] == "UNet"
 
 
+def test_monais_version_can_be_read_afterwards() -> None:
+    assert lines(GRAPH + "import monai\nprint(monai.__version__[0].isdigit(), 'torch' in sys.modules)")[
+        -1
+    ] == ("True True")
+
+
+def test_an_unknown_attribute_of_monai_is_missing_before_and_after_its_import() -> None:
+    script = "import monai\nprint([hasattr(monai, name) for name in ('__wrapped__', 'deploy', 'a', 'a')])"
+    assert lines(GRAPH + script)[-1] == "[False, True, False, False]"
+
+
+def test_monai_deploys_models_find_torch_and_tritons_client_when_they_need_them() -> None:
+    script = """
+from monai.deploy.core.models import torch_model, triton_model
+print(torch_model.torch.nn.Module.__name__, triton_model.httpclient.InferInput.__name__)
+import torch
+print(torch_model.torch.nn is torch.nn, torch_model.torch.__version__ == torch.__version__)
+"""
+    assert lines(GRAPH + script)[-2:] == ["Module InferInput", "True True"]
+
+
 @pytest.mark.parametrize(
-    "name", ["losses", "data", "transforms", "networks.nets", "engines", "apps", "bundle"]
+    "name", ["losses", "data", "utils", "transforms", "networks.nets", "engines", "apps", "bundle"]
 )
 def test_code_that_is_not_ours_imports_any_module_of_monai_first(name: str) -> None:
     assert lines(f"{GRAPH}import monai.{name}\nprint('loaded')")[-1] == "loaded"

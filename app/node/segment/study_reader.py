@@ -54,7 +54,7 @@ def read_studies(
     """Reads each requested folder and sends the result; never returns."""
     threading.Thread(target=die_with_parent, daemon=True).start()
     # Imported by the check of a volume's values; importing it here keeps it out of the memory limit
-    import_module("scipy.signal")
+    import_module("scipy.ndimage")
     limit_memory(2 * limit_bytes + BESIDE_BYTES)
     # The networks of the current study have precedence; reading uses idle cores
     os.nice(BEHIND)

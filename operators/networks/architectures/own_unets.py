@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from operators.networks.architectures.nnunet_architectures import unet
+from operators.networks.architectures.unet_arguments import SUBPIXELS, plain_arguments
 from operators.networks.architectures.unets import NnUNet
-
-SUBPIXELS = 2
 
 
 def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], inputs: int = 1) -> NnUNet:
@@ -17,20 +16,7 @@ def plain_unet(*, dimensions: int, outputs: int, filters: tuple[int, ...], input
 
     MONAI's DynUNet is the same network, but its module takes 3 s and 300 MB to import.
     """
-    levels = len(filters)
-    return unet(
-        False,
-        dimensions=dimensions,
-        inputs=inputs,
-        outputs=outputs,
-        features=filters,
-        kernels=[[3] * dimensions] * levels,
-        strides=[[1] * dimensions, *[[2] * dimensions] * (levels - 1)],
-        blocks=[2] * levels,
-        decoder_blocks=[2] * (levels - 1),
-        bias=False,
-        upsampling_bias=False,
-    )
+    return unet(False, **plain_arguments(dimensions, outputs, filters, inputs))
 
 
 class SubpixelUNet(nn.Module):

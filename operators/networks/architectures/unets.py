@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-Sides = Sequence[int]
+from operators.networks.architectures.unet_arguments import Sides
 
 CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from operators.geometry.components import components_of
 from operators.networks.monai_bundle.bundle_steps import PreparedBundleImage
 from operators.networks.windows.bundle_window import Progress, Run, slabs
-from operators.networks.windows.label_rows import Certainties, LabelledScan
+from operators.networks.windows.labelled_scan import Certainties, LabelledScan
 from operators.networks.windows.sliding_window import softmax
 from operators.nnunet.preprocessing import sigmoid
 from operators.packages.monai_bundle import LabelRules, MonaiBundlePackage

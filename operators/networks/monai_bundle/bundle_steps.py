@@ -17,7 +17,6 @@ from scipy import ndimage
 from operators.errors import UnsuitableError
 from operators.geometry.orientation import turn_to
 from operators.geometry.volume import Box, CtVolume, Grid
-from operators.networks.torch_grid import moved
 from operators.packages.monai_bundle import Step
 
 Array = NDArray[np.float32]
@@ -70,6 +69,8 @@ def orientation(before: PreparedBundleImage, directions: str) -> PreparedBundleI
 
 def spacing(before: PreparedBundleImage, mm: Sequence[float]) -> PreparedBundleImage:
     """Applies Spacing: the same first voxel, the outermost centres inside; linear. Shear is removed."""
+    from operators.networks.torch_grid import moved  # loads torch, in whose arithmetic MONAI resamples
+
     source = before.grid.ijk_to_lps
     target = np.eye(4)
     upper = np.linalg.cholesky(source[:3, :3].T @ source[:3, :3]).T

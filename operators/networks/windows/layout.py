@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -60,6 +62,8 @@ def compute_gaussian(patch: Sequence[int], top: float, least: float, kind: torch
 
     They are in single precision, rounded to `kind`, the precision of the sums that they are added to.
     """
+    import torch  # slow to import, and needed for published networks alone
+
     smeared = np.ones(())
     for side in patch:
         # A side of one voxel is not smoothed

@@ -11,8 +11,7 @@ import numpy as np
 from operators.geometry.components import keep_largest
 from operators.geometry.volume import CtVolume
 from operators.networks.registry import Networks
-from operators.networks.windows.label_rows import LabelledScan, kept_values, label_source
-from operators.networks.windows.nnunet_window import answers
+from operators.networks.windows.labelled_scan import LabelledScan, kept_values
 from operators.networks.windows.tilings import TILINGS
 from operators.nnunet.preprocessing import PreprocessedImage, preprocess
 from operators.packages.plans import Stage
@@ -52,6 +51,10 @@ def run_stage(
     progress: Progress,
 ) -> tuple[LabelledScan, tuple[NetworkRun, ...]]:
     """Runs all folds of one stage; keeps only these `values`, or all."""
+    # These load torch, in whose arithmetic nnU-Net computes; other packages do without it
+    from operators.networks.windows.label_rows import label_source
+    from operators.networks.windows.nnunet_window import answers
+
     tiling = TILINGS[networks.mode](prepared.channels, stage)
     folds = [tiling.spec(spec) for spec in stage.folds]
     runs = [networks.get(spec) for spec in folds]

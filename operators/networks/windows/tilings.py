@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from operators.geometry.volume import Box
 from operators.intensities.normalisation import normalise
-from operators.networks.architectures.nnunet_architectures import strides_of
+from operators.networks.architectures.unet_arguments import strides_of
 from operators.networks.windows.layout import (
     LEAST_WEIGHT,
     Slices,

@@ -45,7 +45,7 @@ def test_features_in_a_gpus_order_and_half_the_digits_leave_the_answer(case: Any
     half = runtime(case, network, sides, "bf16")
     assert half.precision == "bf16"
     assert half(patch).dtype == np.float32
-    half.network = cast(Any, half.network).to(memory_format=CHANNELS_LAST[len(sides)])
+    half.network = cast(Any, half.network).to(memory_format=getattr(torch, CHANNELS_LAST[len(sides)]))
     # 8 binary digits a layer, and some layers
     assert np.abs(half(patch) - expected).mean() < 0.05 * spread
     turned = runtime(case, half.network, sides, "f32")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from operators.networks.architectures.architecture_table import build
+from operators.networks.fast_openvino.conversion import traced
 from operators.networks.fast_openvino.openvino_graph import build_openvino_model
-from operators.networks.runtimes import traced
 
 STAGES: dict[str, Any] = {
     "features": (4, 6, 8), "kernels": ((1, 3, 3), (3, 3, 3), (3, 3, 3)), "blocks": (1, 2, 2),
@@ -33,6 +33,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         {"dimensions": 3, **STAGES, "bias": False, "upsampling_bias": False, "head_bias": False},
     ),
     "subpixels": ("subpixel_unet", {"dimensions": 3, "inputs": 2, "outputs": 3, "filters": (4, 6, 8)}),
+    "plain of Osteon": ("plain_unet", {"dimensions": 3, "inputs": 2, "outputs": 3, "filters": (4, 6, 8)}),
+    "levels": ("level_reader", {"dimensions": 3, "inputs": 2, "outputs": 3, "filters": (4, 6, 8)}),
     "subpixels of slices": ("subpixel_unet", {"dimensions": 2, "inputs": 2, "outputs": 3, "filters": (4, 6)}),
 }
 SIDES = (16, 24, 32)
@@ -54,6 +56,10 @@ def randomised(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
+def arrays(network: nn.Module) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.float().numpy() for name, tensor in network.state_dict().items()}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_drawn_and_traced_say_the_same(name: str) -> None:
     torch.manual_seed(0)
@@ -61,7 +67,7 @@ def test_drawn_and_traced_say_the_same(name: str) -> None:
     network = randomised(build(architecture, **arguments))
     image = torch.rand(1, 2, *SIDES[: arguments["dimensions"]])
     shape = tuple(image.shape)
-    model = build_openvino_model(network, shape)
+    model = build_openvino_model(architecture, arguments, arrays(network), shape)
     assert model is not None
     expected = answer(traced(network, shape, shape[2:]), image)
     np.testing.assert_allclose(answer(model, image), expected, rtol=0, atol=ROUNDING * abs(expected).max())
@@ -71,5 +77,51 @@ def test_drawn_and_traced_say_the_same(name: str) -> None:
         )
 
 
-def test_a_network_with_other_layers_is_not_drawn() -> None:
-    assert build_openvino_model(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softplus()), (1, 1, 8, 8)) is None
+def test_levels_are_scored_to_the_last_bit_as_by_the_traced_network() -> None:
+    torch.manual_seed(0)
+    architecture, arguments = NETWORKS["levels"]
+    network = randomised(build(architecture, **arguments))
+    image = torch.rand(1, 2, *SIDES)
+    model = build_openvino_model(architecture, arguments, arrays(network), tuple(image.shape))
+    assert model is not None
+    expected = answer(traced(network, tuple(image.shape), SIDES), image)
+    np.testing.assert_array_equal(answer(model, image), expected)
+
+
+PLAIN: tuple[str, dict[str, Any]] = NETWORKS["plain of Osteon"]
+SHAPE = (1, 2, *SIDES)
+
+
+def test_an_architecture_without_a_builder_is_not_drawn() -> None:
+    assert build_openvino_model("radiograph_reader", {}, {}, (1, 1, 64, 64)) is None
+
+
+@pytest.mark.parametrize(
+    "changed", [{"depth": 3}, {"outputs": 4}, {"inputs": 1}, {"filters": (4, 6)}, {"dimensions": 2}]
+)
+def test_arguments_that_do_not_fit_the_weights_are_not_drawn(changed: dict[str, Any]) -> None:
+    architecture, arguments = PLAIN
+    weights = arrays(build(architecture, **arguments))
+    assert build_openvino_model(architecture, arguments, weights, SHAPE) is not None
+    assert build_openvino_model(architecture, arguments | changed, weights, SHAPE) is None
+
+
+@pytest.mark.parametrize("changed", ["more", "fewer", "other shape"])
+def test_weights_of_another_network_are_not_drawn(changed: str) -> None:
+    architecture, arguments = PLAIN
+    weights = arrays(build(architecture, **arguments))
+    name = "decoder.head.bias"
+    if changed == "more":
+        weights["other"] = weights[name]
+    elif changed == "fewer":
+        del weights[name]
+    else:
+        weights[name] = weights[name][:1]
+    assert build_openvino_model(architecture, arguments, weights, SHAPE) is None
+
+
+def test_unknown_norms_and_nonlinearities_are_not_drawn() -> None:
+    architecture, arguments = NETWORKS["plain"]
+    weights = arrays(build(architecture, **arguments))
+    for unknown in ({"norm": "group"}, {"activation": "gelu"}):
+        assert build_openvino_model(architecture, arguments | unknown, weights, SHAPE) is None

@@ -17,7 +17,7 @@ from operators.measure.flags import SIDES_SWAPPED, flag_result
 from operators.measure.measuring import measure_segments
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.networks.windows.label_rows import LabelledScan
+from operators.networks.windows.labelled_scan import LabelledScan
 from operators.package_files.package_reader import read_package
 from operators.packages.plans import NnUNetPackage, NnUNetPerBonePackage, SplittingRules, Stage
 from operators.pipelines.network_output import NetworkOutput

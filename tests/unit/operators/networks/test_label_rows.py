@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from operators.geometry.orientation import Turn
-from operators.networks.windows.label_rows import LabelledScan, label_source
+from operators.networks.windows.label_rows import label_source
+from operators.networks.windows.labelled_scan import LabelledScan
 from operators.nnunet.channels import Channels
 from operators.nnunet.preprocessing import PreprocessedImage
 from operators.nnunet.zoom import resized

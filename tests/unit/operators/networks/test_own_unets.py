@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from operators.networks.architectures.own_unets import SUBPIXELS, gathered, plain_unet, spread
+from operators.networks.architectures.own_unets import gathered, plain_unet, spread
+from operators.networks.architectures.unet_arguments import SUBPIXELS
 from operators.process.monai_import import import_monai
 
 FILTERS = (4, 6, 8, 10)

@@ -15,7 +15,7 @@ from operators.importing.shared_fracture import shared_fracture
 from operators.measure.measuring import measure_segments
 from operators.networks.registry import Networks
 from operators.networks.runtimes import Device
-from operators.networks.windows.label_rows import LabelledScan
+from operators.networks.windows.labelled_scan import LabelledScan
 from operators.package_files.package_reader import package_of
 from operators.packages.plans import NnUNetFragmentsPackage
 from operators.pipelines import coarse_to_fine

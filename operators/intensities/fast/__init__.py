@@ -1,0 +1,1 @@
+"""Replaces scipy's search for peaks."""

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, field_validator
 
 from operators.packages.toml_files import validated
+from training.radiograph.datasets.radiograph import ATTRIBUTES
 from training.recipe import read_recipe_as
 from training.recipe_file import LicenceTable
 from training.row_tables import Range, Table
 
-BodyPart = Literal["hand", "leg", "hip", "shoulder"]
 RecipeName = Literal[
     "outlines",
     "outlines_without_pretext",
@@ -28,12 +28,20 @@ class ProjectionTable(Table):
 
     paths: tuple[str, ...]
     """NIfTI files and folders of DICOM below the folder that `--ct` names."""
-    shows: tuple[BodyPart, ...] = ()
-    """The body parts that an image is recognised to show; none if it shows another one."""
+    shows: tuple[str, ...] = ()
+    """The attributes of the images, such as body parts; none if they show another one."""
     heights: Range = (0.0, 1.0)
     """The part of the height that the images show, as shares from the lowest slice."""
     views: int = Field(default=30, ge=1)
     """Images of each CT, in random directions."""
+
+    @field_validator("shows")
+    @classmethod
+    def known(cls, shows: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns the attributes. Raises ValueError for one that images do not have."""
+        if unknown := set(shows) - set(ATTRIBUTES):
+            raise ValueError(f"expected some of {', '.join(ATTRIBUTES)}, got {min(unknown)}")
+        return shows
 
 
 class RadiographRecipeFile(Table):

@@ -60,7 +60,6 @@ class TrainOptions:
     """
 
     data: Path | None = None
-    ct: Path | None = None
     network: str | None = None
     runs: Path = Path("runs")
     models: Models = None
@@ -80,6 +79,7 @@ class TrainOptions:
     better: float = 0.01
     worse: float = 0.02
     config: Config = None
+    ct: Path | None = None
 
     @property
     def source(self) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from operators.errors import UsageError
 from training.ct_files import read_ct
@@ -54,6 +55,11 @@ def test_images_have_the_body_parts_and_views_of_their_table(tmp_path: Path) -> 
     for image in made:
         assert (max(image.pixels.shape), image.fractured) == (454, False)
         assert image.pixels.max() == 255
+
+
+def test_an_attribute_that_images_do_not_have_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"expected some of hand, leg, .* got tail"):
+        ProjectionTable(paths=("ct.nii.gz",), shows=("hand", "tail"))
 
 
 def test_without_a_folder_there_are_none_and_a_missing_ct_is_named(tmp_path: Path) -> None:

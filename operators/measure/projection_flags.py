@@ -10,7 +10,6 @@ from operators.geometry.value_notes import NO_SPACING
 from operators.radiographs.answer_flags import (
     CONTRADICTION,
     HARDWARE,
-    MIRRORED,
     OTHER_BODY_PART,
     OTHER_IMAGE_KIND,
     SEVERAL_EXPOSURES,
@@ -28,7 +27,6 @@ PROJECTION_MEANINGS = {
     DETECTOR_SPACING: "Sizes hold on the detector",
     SEVERAL_EXPOSURES: "Several exposures in one image",
     UPSIDE_DOWN: "Image seems to be upside down",
-    MIRRORED: "Image seems to be mirrored",
 }
 
 

@@ -34,6 +34,8 @@ class CanvasNetworkTable(ArchitectureTable):
 
     canvas: tuple[int, int]
     """Rows and columns of the canvas that the network reads, upright."""
+    precision: str = "f32"
+    """bf16 loses most of the local contrast that the network computes from differences of large numbers."""
 
     def spec(self, fold: FoldTable, folder: Path) -> NetworkSpec:
         """Returns the network with the weights of one fold; its spacing is in pixels of the canvas."""

@@ -14,7 +14,7 @@ from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
-UPSIDE_DOWN, MIRRORED = "upside_down", "mirrored"
+UPSIDE_DOWN = "upside_down"
 # The flag and its sentence by the attribute of the image
 SHOWN = {
     "multiscan": (
@@ -22,7 +22,6 @@ SHOWN = {
         "Several exposures in one image: each is smaller than the networks expect.",
     ),
     "upside_down": (UPSIDE_DOWN, "The image seems to be upside down: the body part may be another one."),
-    "mirrored": (MIRRORED, "The image seems to be mirrored: left may be right."),
 }
 
 

@@ -98,7 +98,7 @@ def known_attributes(data: Path) -> tuple[str, ...]:
     """Returns the attributes of which images with and images without it are known: others are not learnt."""
     columns = zip(*(entry.attributes for entry in entries(data)), strict=True)
     named = zip(ATTRIBUTES, columns, strict=True)
-    return (*(name for name, column in named if {0.0, 1.0} <= set(column)), *ORIENTATION)
+    return tuple(name for name, column in named if {0.0, 1.0} <= set(column))
 
 
 def template(models: Path) -> Mapping[str, Any]:
@@ -121,7 +121,7 @@ def package_text(new: NewRadiographs, other: Mapping[str, Any], known: Collectio
         "title": new.words,
         "algorithm_name": f"Osteon {new.words}"[:64],
         # The network has an output for each attribute, learnt or not
-        "attributes": [each if each in known else f"unknown_{each}" for each in RECOGNISED],
+        "attributes": [each if each in (*known, *ORIENTATION) else f"unknown_{each}" for each in RECOGNISED],
         "views": [each for each in other["views"] if each in known],
         "other_body_part_terms": other.get("other_body_part_terms", []) if parts else [],
         "body_parts": parts,

@@ -25,7 +25,7 @@ from training.export import write_document, write_half_precision
 from training.files import write_json
 from training.loop.report import report_file
 from training.progress import VALIDATE, Tell
-from training.radiograph.datasets.radiograph import RECOGNISED, Radiograph
+from training.radiograph.datasets.radiograph import ATTRIBUTES, ORIENTATION, RECOGNISED, Radiograph
 from training.radiograph.fitting import answer_all, fit_decision, projection_of
 from training.radiograph.loop.networks import Weights
 from training.radiograph.loop.schedule import NetworkSize, RadiographRecipe
@@ -78,6 +78,9 @@ def install_package(folder: Path, trained: Trained, device: Device, tell: Tell) 
     path = folder / PACKAGE_FILE
     table = tomlkit.parse(path.read_text(encoding="utf-8"))
     table["folds"] = write_folds(folder, trained, size)
+    names = list(table["attributes"])
+    if len(names) == len(ATTRIBUTES):  # of a package from before networks recognised an image's orientation
+        table["attributes"] = [*names, *ORIENTATION]
     own: Any = table["network"]
     own["arguments"] = {name: list(value) for name, value in asdict(size).items()}
     own["arguments"]["attributes"] = len(RECOGNISED)

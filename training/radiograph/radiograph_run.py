@@ -24,6 +24,7 @@ from training.radiograph.datasets.cleaning import RadiographSet, clean, describe
 from training.radiograph.datasets.projections import projections
 from training.radiograph.datasets.radiograph import Radiograph
 from training.radiograph.fitting import require_enough
+from training.radiograph.loop.batch_statistics import SHARE
 from training.radiograph.loop.phased_trainer import (
     METRICS,
     Metrics,
@@ -204,6 +205,7 @@ class Training:
         trainer.watch = lambda over, step, loss: self.run.tell(stage, over, f"step {step}, loss {loss:.3f}")
         self.run.tell(stage, None, f"on {device_name(self.run.device)}")
         left_s = (deadline - self.run.clock()) / pending - self.seconds_to_measure(trainer, held)
+        left_s *= 1 - SHARE  # for the statistics of the averaged weights
         limits = self.run.limits(max(trainer.seconds + left_s, trainer.seconds, 1e-3))
         trainer.run(limits)
         if limits.over(trainer.step, trainer.seconds) < 1:

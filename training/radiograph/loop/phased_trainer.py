@@ -17,6 +17,7 @@ from training.device import has_fast_bfloat16
 from training.files import append_line, write_json
 from training.loop.checkpoints import average_decay, write_tensors
 from training.radiograph.batches.sampler import Batch, Draws, Sampler
+from training.radiograph.loop.batch_statistics import BATCHES, SHARE, with_statistics
 from training.radiograph.loop.multitask_loss import LossWeights, loss
 from training.radiograph.loop.networks import Weights, build, grouped, network_of, set_momentum
 from training.radiograph.loop.prefetching import Steps
@@ -66,7 +67,7 @@ class Trainer:
             self.load(folder / STATE)
 
     def run(self, limits: Limits) -> None:
-        """Trains until a limit is reached, and saves."""
+        """Trains until a limit is reached, and saves; at the end with statistics of the averaged weights."""
         saved = self.clock()
         began = saved - self.seconds
         sums: Metrics = {}
@@ -86,6 +87,9 @@ class Trainer:
             if self.step % KEEP_STEPS == 0:
                 self.write(f"average-{self.step}.pt", self.average)
         self.drawn = None
+        if limits.over(self.step, self.seconds) >= 1:
+            batches = min(math.ceil(SHARE * self.step), BATCHES)
+            self.average = with_statistics(self.average, self.recipe, self.sampler, self.device, batches)
         self.save()
 
     def end_first_phases(self, limits: Limits) -> None:

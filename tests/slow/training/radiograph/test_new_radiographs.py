@@ -74,7 +74,8 @@ def test_outlines_become_a_package_that_says_what_its_data_do_not_tell(
     package = package_in(folder)
     assert package.decision.fitted_on == "13 images that training did not see"
     assert (package.body_parts, package.views, package.accepts.body_parts) == ({}, (), ())
-    assert all(name.startswith("unknown_") for name in package.attributes)
+    assert all(name.startswith("unknown_") for name in package.attributes[:-2])
+    assert package.attributes[-2:] == ("upside_down", "mirrored")
     assert "Not for clinical use" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert osteon("models", "verify", NAME, "--models", tmp_path / "models") == 0
     picture = distinct_radiograph(995, True).pixels.astype(np.float32) / np.float32(255)

@@ -141,7 +141,7 @@ def test_a_package_gets_its_networks_and_a_decision(tmp_path: Path, models: Path
     (fold,) = package.folds
     assert fold.sha256 == hashlib.sha256(fold.weights.read_bytes()).hexdigest()
     assert fold.weights.with_suffix(".training.json").is_file()
-    network = RadiographReader((16, 32, 64, 128, 256), (2, 3, 3, 2), 10)
+    network = RadiographReader((16, 32, 64, 128, 256), (2, 3, 3, 2), 12)
     network.load_state_dict({name: value.float() for name, value in load_file(fold.weights).items()})
     assert float(network.whitening.abs().sum()) > 0
     decision = package.decision
@@ -234,7 +234,7 @@ def test_a_budget_in_minutes_is_kept_and_the_rate_has_its_rise_and_fall(tmp_path
     assert "trained" in list(train_radiographs(run))[-1]
     state = torch.load(run.folder / "finished" / "state.pt", weights_only=True)
     step_s = 5 * 0.2  # a step reads the clock five times
-    assert 6 - 2 * step_s < state["seconds"] <= 6
+    assert 0.95 * (6 - 2 * step_s) < state["seconds"] <= 6
     assert 0 < state["last_phase_from"] < state["step"]
     assert state["optimiser"]["param_groups"][0]["lr"] < 0.5 * run.settings.phases[-1].rate
 

@@ -19,6 +19,7 @@ from operators.networks.architectures.radiograph_network import (
     Output,
     RadiographNetwork,
     local_contrast,
+    with_local_contrast,
 )
 from operators.radiographs.canvas import on_canvas
 from tests.support.radiographs.synthetic_radiographs import made_pixels, made_radiograph, write_dataset
@@ -30,7 +31,9 @@ from training.radiograph.datasets.groups import Member, apart, number_of
 from training.radiograph.datasets.near_copies import copy_pairs
 from training.radiograph.datasets.radiograph import ATTRIBUTES, ORIENTATION, RECOGNISED
 from training.radiograph.datasets.reading import read_dataset
+from training.radiograph.loop.batch_statistics import with_statistics
 from training.radiograph.loop.multitask_loss import LossWeights, loss
+from training.radiograph.loop.networks import build, network_of
 from training.radiograph.loop.phased_trainer import Trainer
 from training.radiograph.loop.schedule import Limits, NetworkSize, Phase, RadiographRecipe
 from training.radiograph.predictions import predict
@@ -351,3 +354,23 @@ def test_a_fractured_image_that_is_not_outlined_is_not_drawn() -> None:
     unknown = replace(made_radiograph(1, True), outlines=())
     drawn = Sampler([source_of(one, rng) for one in (made_radiograph(2, False), unknown)], 0)
     assert (len(drawn.outlined), len(drawn.whole), len(drawn.all)) == (0, 1, 1)
+
+
+def test_averaged_weights_get_statistics_of_their_own_activations(sampler: Sampler) -> None:
+    torch.manual_seed(0)
+    network = build(RECIPE)
+    shifted = {
+        name: value + 5.0 if name.endswith("running_mean") else value
+        for name, value in network.state_dict().items()
+    }
+    made = with_statistics(shifted, RECIPE, sampler, torch.device("cpu"), 8)
+    changed = {name for name in made if not torch.equal(made[name].float(), shifted[name].float())}
+    assert changed
+    assert all(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in changed)
+    again = with_statistics(network.state_dict(), RECIPE, sampler, torch.device("cpu"), 8)
+    assert all(torch.equal(made[name], again[name]) for name in made)
+    with torch.no_grad():
+        seen = sampler.batch(replace(WHOLE, hidden=(0.0, 0.0)), 3).seen
+        features = network_of(made, RECIPE).stem[0](with_local_contrast(seen))  # type: ignore[operator,index]
+    assert abs(float(features.mean())) < 0.3
+    assert float(features.std()) == pytest.approx(1, abs=0.3)

@@ -83,6 +83,13 @@ def test_an_area_in_mm2_needs_a_spacing(tmp_path: Path) -> None:
     assert found.area_mm2 == pytest.approx(found.area_pixels * 0.1, rel=0.01)
 
 
+def test_networks_are_read_in_single_precision(tmp_path: Path) -> None:
+    """The local contrast that they compute would lose most of its digits in bfloat16."""
+    package = write_radiograph_package(tmp_path)
+    assert [fold.precision for fold in package.folds] == ["f32"]
+    assert Device().asked_by(package.folds[0]).precision == "f32"
+
+
 def test_no_finding_is_an_answer_too(tmp_path: Path) -> None:
     made = run(write_radiograph_package(tmp_path, probability=0.03, finding=None), image())
     assert made.answer is not None
@@ -115,7 +122,6 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({}, {"body_part": "Right wrist, p.a."}, []),
         ({"body_part": "hardware"}, {"body_part": "HAND"}, ["other_body_part", "hardware"]),
         ({"body_part": "upside_down"}, {"body_part": "HAND"}, ["other_body_part", "upside_down"]),
-        ({"body_part": "mirrored"}, {"body_part": "HAND"}, ["other_body_part", "mirrored"]),
         ({"typical_distance": 1e-6}, {}, ["other_image_kind"]),
         ({"body_part": "leg"}, {"body_part": "HAND"}, ["body_part_contradiction"]),
         ({"body_part": "leg"}, {"body_part": "Left knee"}, []),

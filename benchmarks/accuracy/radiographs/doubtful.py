@@ -42,7 +42,8 @@ def doubtful_rows(
 ) -> list[Row]:
     """Returns a row for each group of images: how many there are, and how many have each flag.
 
-    `answered` are the development images; `data` is the folder of the CTs.
+    `answered` are the development images; `data` is the folder of the CTs, without which their groups are
+    left out.
     """
     rows = [row_of("as they are", answered, package)]
     for name, turned in TURNED.items():
@@ -50,7 +51,10 @@ def doubtful_rows(
             replace(each.image, pixels=np.ascontiguousarray(turned(each.image.pixels))) for each in answered
         ]
         rows.append(row_of(name, answer_all(package, networks, images, quiet), package))
-    for name, paths in HELD_OUT.items():
+    held_out = {
+        name: paths for name, paths in HELD_OUT.items() if all((data / each).exists() for each in paths)
+    }
+    for name, paths in held_out.items():
         shown = images_of(paths, data)
         rows.append(row_of(name, answer_all(package, networks, shown, quiet), package))
     return rows

@@ -42,8 +42,13 @@ NOT_OF: dict[str, tuple[str, ...]] = {
     "PACKAGE": ("label", "ensemble", "plan_only", "corrections", "better", "worse"),
     "--new": ("ct", "network", "calibration_cases", "corrections", "better", "worse"),
     "--from-corrections": (
-        *("data", "ct", "network", "calibration_cases"),
-        *("start_from", "ensemble", "plan_only"),
+        "data",
+        "ct",
+        "network",
+        "calibration_cases",
+        "start_from",
+        "ensemble",
+        "plan_only",
     ),
 }
 

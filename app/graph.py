@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holoscan.schedulers import EventBasedScheduler
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
@@ -20,6 +21,9 @@ from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
 from operators.stage_operator import Work
 
+# SEG and report are written while the pictures are drawn
+OPERATORS_AT_ONCE = 2
+
 
 class OsteonApplication(Application):
     """DICOM series to DICOM SEG and structured report."""
@@ -31,6 +35,7 @@ class OsteonApplication(Application):
     def compose(self) -> None:
         """The operators and their flows."""
         work = self.work
+        self.scheduler(EventBasedScheduler(self, worker_thread_number=OPERATORS_AT_ONCE, name="scheduler"))
         select = SeriesSelectorOperator(self, CountCondition(self, 1), name="series_selector", work=work)
         resample = ResamplerOperator(self, name="resampler", work=work)
         anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", work=work)
@@ -58,9 +63,12 @@ class OsteonApplication(Application):
 
 
 def run_graph(work: Work) -> Segmentation:
-    """Runs the graph once; the operators' own errors come out of it."""
+    """Runs the graph once. Raises the first error of an operator, once those at work have ended."""
     application = OsteonApplication(work)
     application.run()
+    if work.errors:
+        # An error knows the operators that it went through: within their reach, it would keep the graph
+        raise work.errors.pop()
     segmentation = application.report.segmentation
     if segmentation is None:
         raise RuntimeError("expected the graph to end in its report, it ended before")

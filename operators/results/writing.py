@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 
 from operators.dicom.capture.summary_page import PAGE_WRITERS
@@ -41,28 +44,43 @@ def write_drawings(measured: Segmentation, series: Series, image: Image, paths: 
     provenance = paths.provenance(series, measured)
     kind, files, attempt = kind_of(measured), paths.files, paths.attempts.attempt
     pictures: Pictures | None = None
+    preview: Picture | None = None
     with attempt("sc", files["sc"]):
         pictures = kind.draw_pictures(image, measured)
-        kind.write_pictures(pictures, provenance, files["sc"])
     if kind.write_key_objects:
         with attempt("kos", files["kos"]):
             kind.write_key_objects(pictures, provenance, files["kos"])
     if kind.write_turntable and "turntable" in files:
         with attempt("turntable", files["turntable"]):
             kind.write_turntable(measured, provenance, files["turntable"])
-    preview: Picture | None = None
     if "preview" in files:
         with attempt("preview"):
             drawn = kind.preview_among(pictures) if kind.preview_among and pictures else None
             preview = kind.draw_preview(image, measured) if drawn is None else drawn
-    # Compressing a large preview takes as long as drawing the pages, and does not need the interpreter
-    with ThreadPoolExecutor(1) as beside:
-        written = beside.submit(write_preview, preview, paths)
-        for name in filter(files.__contains__, PAGE_WRITERS):
-            with attempt(name, files[name]):
-                shown = kind.page_figures(pictures, preview)
-                PAGE_WRITERS[name](measured, shown, provenance, files[name])
-        written.result()
+
+    def write_captures() -> None:
+        if pictures is not None:
+            with attempt("sc", files["sc"]):
+                kind.write_pictures(pictures, provenance, files["sc"])
+
+    def write_page(name: str) -> None:
+        with attempt(name, files[name]):
+            shown = kind.page_figures(pictures, preview)
+            PAGE_WRITERS[name](measured, shown, provenance, files[name])
+
+    pages = [partial(write_page, name) for name in PAGE_WRITERS if name in files]
+    write_side_by_side(partial(write_preview, preview, paths), *pages, write_captures)
+
+
+def write_side_by_side(*tasks: Callable[[], None]) -> None:
+    """Runs the tasks, two at a time, and raises the first error of theirs once all have ended.
+
+    Most of their time they compress and scale pictures, for which the interpreter is not needed.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(copy_context().run, task) for task in tasks]
+    for each in running:
+        each.result()
 
 
 def write_preview(preview: Picture | None, paths: ResultPaths) -> None:

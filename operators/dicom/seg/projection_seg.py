@@ -44,7 +44,7 @@ def write_projection_seg(
 
 def drawn_segments(segmentation: Segmentation) -> tuple[Segment, ...]:
     """Returns the segments that have pixels, in their order; index + 1 is the Segment Number."""
-    present = set(np.unique(segmentation.label_map.labels).tolist())
+    present = set(np.flatnonzero(np.bincount(segmentation.label_map.labels.ravel(order="K"))).tolist())
     return tuple(segment for segment in segmentation.segments if segment.value in present)
 
 

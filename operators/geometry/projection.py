@@ -43,6 +43,7 @@ class Projection:
     pixels. `laterality` is "left", "right", "both", or "" where the header says nothing; `view` is
     ViewPosition or what ViewCodeSequence means, `body_part` as in Series, "" likewise. `notes` say what is
     doubtful of the values. `procedure` is free text, which is compared with terms and never shown.
+    `directions` are those of rows and columns, such as L and F, () where the header says nothing of them.
     """
 
     reads: ClassVar[str] = "projection"
@@ -54,6 +55,7 @@ class Projection:
     body_part: str = ""
     notes: tuple[Note, ...] = ()
     procedure: str = ""
+    directions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.grey.ndim != 2:

@@ -10,6 +10,7 @@ from operators.geometry.value_notes import NO_SPACING
 from operators.radiographs.answer_flags import (
     CONTRADICTION,
     HARDWARE,
+    MIRRORED,
     OTHER_BODY_PART,
     OTHER_IMAGE_KIND,
     SEVERAL_EXPOSURES,
@@ -27,6 +28,7 @@ PROJECTION_MEANINGS = {
     DETECTOR_SPACING: "Sizes hold on the detector",
     SEVERAL_EXPOSURES: "Several exposures in one image",
     UPSIDE_DOWN: "Image seems to be upside down",
+    MIRRORED: "Image seems to be mirrored",
 }
 
 

@@ -71,6 +71,8 @@ class RadiographTables(IdentityTables):
     """Terms of BodyPartExamined by the body part that they name; a header with other terms is flagged."""
     other_body_part_terms: tuple[str, ...] = ()
     """Terms of other body parts: a header that names one, even within a word or a description, is flagged."""
+    either_way_up: tuple[str, ...] = ()
+    """Body parts that are shown with the head's end at the top or at the bottom, and from either side."""
     views: tuple[str, ...]
     """The attributes that are views."""
     mirrored: bool = True

@@ -51,6 +51,7 @@ class RadiographPackage(ModelPackage):
     `attributes` names what the networks recognise, in the order of their outputs; `body_parts` (each with its
     code) and `views` are subsets of it. `body_part_terms` are the terms by which headers name a body part,
     `other_body_part_terms` those of body parts that the networks do not know.
+    `either_way_up` are the body parts that are shown with the head's end at the top or at the bottom.
     `mirrored`: outputs are averaged over the four mirror images.
     """
 
@@ -64,6 +65,7 @@ class RadiographPackage(ModelPackage):
     views: tuple[str, ...]
     body_part_terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     other_body_part_terms: tuple[str, ...] = ()
+    either_way_up: tuple[str, ...] = ()
     mirrored: bool = True
     operating_point: str = field(default=BALANCED, kw_only=True)
 

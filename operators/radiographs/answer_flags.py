@@ -14,7 +14,7 @@ from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
-UPSIDE_DOWN = "upside_down"
+UPSIDE_DOWN, MIRRORED = "upside_down", "mirrored"
 # The flag and its sentence by the attribute of the image
 SHOWN = {
     "multiscan": (
@@ -23,6 +23,9 @@ SHOWN = {
     ),
     "upside_down": (UPSIDE_DOWN, "The image seems to be upside down: the body part may be another one."),
 }
+# Towards the head; towards patient's right and feet, or left and head (PS3.3 C.7.6.1.1.1)
+UPWARDS = "H"
+FROM_BEHIND = (("R", "F"), ("L", "H"))
 
 
 def flag_answer(
@@ -30,7 +33,11 @@ def flag_answer(
 ) -> tuple[Flag, ...]:
     """Returns the flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
-    return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
+    first: dict[str, str] = {}
+    for code, text in reasons(said, image, found, package):
+        # Of two reasons with one code the first counts: a header is surer than a network
+        first.setdefault(code, text)
+    return tuple(Flag(code, text, values) for code, text in first.items())
 
 
 def reasons(
@@ -49,9 +56,31 @@ def reasons(
         )
     if said.hardware >= LIKELY:
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
+    if said.body_part.name not in package.either_way_up:
+        yield from direction_reasons(image)
     for attribute, (code, sentence) in SHOWN.items():
         if recognised.get(attribute, 0.0) >= LIKELY:
             yield code, sentence
+
+
+def direction_reasons(image: Projection) -> Iterator[tuple[str, str]]:
+    """Yields a flag where the image, by its header, is not shown upright and from the front."""
+    if not image.directions:
+        return
+    named = "\\".join(image.directions)
+    across, down = (each[0] for each in image.directions)
+    if down == UPWARDS:
+        yield (
+            UPSIDE_DOWN,
+            f"The image is upside down by its header (Patient Orientation {named}): "
+            "the body part may be another one.",
+        )
+    if (across, down) in FROM_BEHIND:
+        yield (
+            MIRRORED,
+            f"By its header (Patient Orientation {named}) the image is shown from behind or mirrored: "
+            "left and right may be exchanged.",
+        )
 
 
 def body_part_reasons(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from operators.dicom.elements.attributes import Sources, code_string, hint, items
 from operators.errors import UnreadableError
 
@@ -16,6 +18,9 @@ DESCRIPTIONS = (
     "ProtocolName",
     "PerformedProcedureStepDescription",
 )
+
+# PS3.3 C.7.6.1.1.1: the main direction first
+DIRECTION = re.compile("[APRLHF]{1,3}")
 
 
 def body_part(sources: Sources) -> str:
@@ -46,6 +51,14 @@ def laterality(sources: Sources) -> str:
 def view(sources: Sources) -> str:
     """ViewPosition, or what ViewCodeSequence means (PS3.3 C.8.11.5); "" where neither is there."""
     return code_string(sources, "ViewPosition") or _meaning(sources, "ViewCodeSequence")
+
+
+def directions(sources: Sources) -> tuple[str, ...]:
+    """Returns towards what the rows and the columns of an image run (PatientOrientation), such as L and F; ()
+    where the header says nothing of it, or no two directions.
+    """
+    found = tuple(hint(sources, "PatientOrientation").split("\\"))
+    return found if len(found) == 2 and all(DIRECTION.fullmatch(each) for each in found) else ()
 
 
 def _meaning(sources: Sources, keyword: str) -> str:

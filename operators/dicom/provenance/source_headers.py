@@ -6,15 +6,13 @@ A frame of a multi-frame instance is presented as a separate image; `source_refe
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat
 
-from operators.dicom.elements.attributes import hint
 from operators.dicom.elements.image_classes import CAPTURES_OF_FRAMES
+from operators.dicom.headers.anatomy import directions
 from operators.dicom.headers.series import Frame, Series
 from operators.dicom.provenance.copied_attributes import EQUIPMENT
 from operators.dicom.provenance.identity import REQUIRED_PERHAPS_EMPTY, derived_uid
@@ -23,7 +21,6 @@ from operators.geometry.volume import Grid
 COPIED = ("Modality", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 SAME_NUMBER = 0.01  # mm, or a direction cosine: the precision of two decimals (`geometry.py`)
 # PS3.3 C.7.6.1.1.1: the directions of rows and columns, in bipeds
-DIRECTION = re.compile("[APRLHF]{1,3}")
 GRID_TOLERANCE = 0.01  # of a slice: below it a series counts as evenly spaced
 
 
@@ -59,8 +56,7 @@ def projection_header(series: Series, header: Dataset) -> Dataset:
 
 def stated_orientation(series: Series) -> list[str]:
     """Towards what the rows and columns of a radiograph run, as its header says it; [] where it does not."""
-    found = hint((series.header,), "PatientOrientation").split("\\")
-    return found if len(found) == 2 and all(DIRECTION.fullmatch(each) for each in found) else []
+    return list(directions((series.header,)))
 
 
 def is_multi_frame(series: Series) -> bool:

@@ -25,6 +25,7 @@ algorithm_name = "Osteon test"
 attributes = {attributes}
 views = ["frontal", "lateral", "oblique"]
 other_body_part_terms = ["CHEST", "SKULL", "RIB"]
+either_way_up = ["hand"]
 
 [body_parts]
 hand = {{ value = "85562004", scheme = "SCT", meaning = "Hand" }}

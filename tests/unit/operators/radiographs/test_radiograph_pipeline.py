@@ -129,6 +129,13 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({"body_part": "leg"}, {"procedure": "XR Hands, two views"}, ["body_part_contradiction"]),
         ({"body_part": "leg"}, {"procedure": "NACHBEHANDLUNG"}, []),
         ({"body_part": "leg"}, {"body_part": "EXTREMITY", "procedure": "hand"}, ["body_part_contradiction"]),
+        ({"body_part": "leg"}, {"directions": ("L", "F")}, []),
+        ({"body_part": "leg"}, {"directions": ("A", "FL")}, []),
+        ({"body_part": "leg"}, {"directions": ("RA", "HP")}, ["upside_down"]),
+        ({"body_part": "leg"}, {"directions": ("R", "F")}, ["mirrored"]),
+        ({"body_part": "leg"}, {"directions": ("L", "H")}, ["upside_down", "mirrored"]),
+        ({"body_part": "hand"}, {"directions": ("L", "H")}, []),
+        ({"body_part": "upside_down"}, {"directions": ("R", "H")}, ["other_body_part", "upside_down"]),
     ],
 )
 def test_doubts_are_flags(

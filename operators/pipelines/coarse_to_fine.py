@@ -31,6 +31,7 @@ from operators.pipelines.rows import with_gaps
 from operators.pipelines.shared_networks import Region, Resampled, look_once, outline_once
 from operators.process.prefetch import prefetch
 from operators.process.progress import Progress
+from operators.process.side_by_side import side_by_side
 from operators.segmentation.segmentation import Segmentation
 
 REGION_MARGIN_MM = 16.0
@@ -125,7 +126,7 @@ def outline_bones(part: Resampled, found: BoneRegions, seen: tuple[SeenStructure
     package = part.package
     shown, mimics = split_off_mimics(found.bones, package.confidence, partial(hu_on, part.source))
     in_order = with_gaps(shown, package.labels)
-    on_source = (outline_bone(part.source, bone, package.outline) for bone in in_order)
+    on_source = side_by_side(lambda bone: outline_bone(part.source, bone, package.outline), in_order)
     there = tuple(bone for bone in on_source if bone is not None)
     return Anatomy(part.source, there, package, (*found.left_out, *mimics), seen)
 

@@ -24,6 +24,8 @@ NO_MEMORY_WORDS = (
 NO_FILES_WORDS = ("Too many open files",)  # strerror of EMFILE, and of ENFILE with "in system"
 NO_MEMORY_NUMBERS, NO_FILES_NUMBERS = (errno.ENOMEM, errno.EAGAIN), (errno.EMFILE, errno.ENFILE)
 
+# How pydicom begins the text of an error in an element, which ends with a traceback
+WITH_TRACEBACK = "With tag "
 # Python's errors about the arguments of a call begin with the function's name and parentheses
 CALL = re.compile(r"^[\w.]*?(\w+)\(\) ")
 NO_MAPPING = re.compile(r"^[\w.]*?(\w+)\(\) argument after \*\* must be a mapping, not (\w+)$")
@@ -130,6 +132,8 @@ def says(error: BaseException, numbers: tuple[int, ...], words: tuple[str, ...])
 
 def reason(error: BaseException) -> str:
     """Returns a library's error as part of a sentence, without the names of its types and functions."""
+    if error.__cause__ is not None and str(error).startswith(WITH_TRACEBACK):
+        return reason(error.__cause__)
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing" if error.args else "a key is missing"
     if isinstance(error, OSError) and error.strerror:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from operators.dicom.elements.atomic_file import write_whole
-from operators.errors import UnwritableError
+from operators.errors import UnwritableError, reason
 
 
 def write_json(path: Path, content: object) -> None:
@@ -52,5 +52,5 @@ def append_line(log: Path, content: Mapping[str, object]) -> None:
         except OSError as error:
             file.truncate(before)
             raise UnwritableError(
-                f"expected a writable folder for {log.name}, got: {error.strerror or error}"
+                f"expected a writable folder for {log.name}, got: {reason(error)}"
             ) from error

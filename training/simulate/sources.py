@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from operators.errors import UnwritableError, UsageError
+from operators.errors import UnwritableError, UsageError, reason
 from training.phantoms import PHANTOMS, Phantom
 from training.progress import PREPARE, Tell, kind_of, silent
 from training.recipe import NetworkRecipe, Recipe
@@ -203,7 +203,7 @@ class Sources:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise UnwritableError(
-                f"expected a writable folder for {kind_of(key)} in the cache, got: {error.strerror or error}"
+                f"expected a writable folder for {kind_of(key)} in the cache, got: {reason(error)}"
             ) from error
         return loaded
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from operators.errors import OutputError, UnwritableError
+from operators.errors import OutputError, UnwritableError, reason
 from operators.process.file_names import shown_name
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
         sync_path(path.parent)
     except OSError as error:
         _remove(part)
-        raise UnwritableError(
-            f"expected a writable folder for {shown_name(path.name)}, got: {error.strerror or error}"
-        ) from error
+        text = f"expected a writable folder for {shown_name(path.name)}, got: {reason(error)}"
+        raise UnwritableError(text) from error
     return path
 
 

@@ -15,7 +15,7 @@ FULL = os.strerror(errno.ENOSPC)
 
 
 def test_a_full_disk_within_an_element_is_named_without_a_traceback(tmp_path: Path) -> None:
-    def write(file: BinaryIO) -> None:
+    def write(_: BinaryIO) -> None:
         with tag_in_exception(Tag("PixelData")), tag_in_exception(Tag("Rows")):
             raise OSError(errno.ENOSPC, FULL)
 

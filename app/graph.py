@@ -66,6 +66,7 @@ def run_graph(work: Work) -> Segmentation:
     """Runs the graph once. Raises the first error of an operator, once those at work have ended."""
     application = OsteonApplication(work)
     application.run()
+    work.signals.restore()
     if work.errors:
         # An error knows the operators that it went through: within their reach, it would keep the graph
         raise work.errors.pop()

@@ -15,6 +15,7 @@ from operators.dicom.select.selection import Selection
 from operators.geometry.projection import Image
 from operators.networks.registry import Networks
 from operators.process.progress import Observer
+from operators.process.signal_actions import SignalActions
 from operators.results.result_paths import ResultPaths
 
 
@@ -23,7 +24,7 @@ class Work:
     """The input of one run of the graph, which all operators share; `read` gives a series' image.
 
     `errors` holds the first error of an operator. It does not pass through Holoscan, which would never free
-    the graph's 19 MB again (holoscan 4.6).
+    the graph's 19 MB again (holoscan 4.6). `signals` are the process's actions, which Holoscan replaces.
     """
 
     selection: Selection
@@ -32,6 +33,7 @@ class Work:
     observer: Observer
     read: Callable[[Series], Image]
     errors: list[Exception] = field(default_factory=list)
+    signals: SignalActions = field(default_factory=SignalActions)
 
 
 class StageOperator(Operator):
@@ -57,6 +59,8 @@ class StageOperator(Operator):
 
     def compute(self, op_input: InputContext, op_output: OutputContext, context: ExecutionContext) -> None:
         """Receives, runs and emits; after an error nothing, so that operators that wait for it never run."""
+        # Holoscan would end the graph half-way on a signal that stops the process, or that it ignores
+        self.work.signals.restore()
         received = [op_input.receive(name) for name in self.inputs]
         try:
             with self.work.observer.measured(self.stage) if self.stage else nullcontext():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,13 +113,19 @@ def import_graph() -> None:
 
 
 def run_in_graph(job: Job, clock: StageClock, networks: Networks) -> Segmentation:
-    """Runs the graph on one series, and writes the preview beside its SEG."""
+    """Runs the graph on one series; after an error none of the results that it wrote is left."""
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
     import_graph()
     from app.graph import run_graph
+    from operators.results.attempts import remove_written_since
     from operators.stage_operator import Work
 
-    return run_graph(Work(job.selection, networks, result_paths(job), clock, job.read))
+    paths, began = result_paths(job), time.time()
+    try:
+        return run_graph(Work(job.selection, networks, paths, clock, job.read))
+    except Exception:
+        remove_written_since(paths.files.values(), began)
+        raise
 
 
 def result_paths(job: Job) -> ResultPaths:

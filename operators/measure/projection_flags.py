@@ -11,6 +11,7 @@ from operators.radiographs.answer_flags import (
     CONTRADICTION,
     HARDWARE,
     MIRRORED,
+    ON_ITS_SIDE,
     OTHER_BODY_PART,
     OTHER_IMAGE_KIND,
     SEVERAL_EXPOSURES,
@@ -28,6 +29,7 @@ PROJECTION_MEANINGS = {
     DETECTOR_SPACING: "Sizes hold on the detector",
     SEVERAL_EXPOSURES: "Several exposures in one image",
     UPSIDE_DOWN: "Image seems to be upside down",
+    ON_ITS_SIDE: "Image lies on its side",
     MIRRORED: "Image seems to be mirrored",
 }
 

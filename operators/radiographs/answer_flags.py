@@ -14,7 +14,7 @@ from operators.segmentation.segmentation import Flag
 
 OTHER_BODY_PART, OTHER_IMAGE_KIND, HARDWARE = "other_body_part", "other_image_kind", "hardware"
 SEVERAL_EXPOSURES, CONTRADICTION = "several_exposures", "body_part_contradiction"
-UPSIDE_DOWN, MIRRORED = "upside_down", "mirrored"
+UPSIDE_DOWN, ON_ITS_SIDE, MIRRORED = "upside_down", "on_its_side", "mirrored"
 # The flag and its sentence by the attribute of the image
 SHOWN = {
     "multiscan": (
@@ -23,9 +23,9 @@ SHOWN = {
     ),
     "upside_down": (UPSIDE_DOWN, "The image seems to be upside down: the body part may be another one."),
 }
-# Towards the head; towards patient's right and feet, or left and head (PS3.3 C.7.6.1.1.1)
-UPWARDS = "H"
-FROM_BEHIND = (("R", "F"), ("L", "H"))
+# PS3.3 C.7.6.1.1.1: towards the head; along the body; towards the right and the feet, and that turned
+UPWARDS, LENGTHWAYS = "H", "HF"
+FROM_BEHIND = (("R", "F"), ("F", "L"), ("L", "H"), ("H", "R"))
 
 
 def flag_answer(
@@ -33,11 +33,7 @@ def flag_answer(
 ) -> tuple[Flag, ...]:
     """Returns the flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
-    first: dict[str, str] = {}
-    for code, text in reasons(said, image, found, package):
-        # Of two reasons with one code the first counts: a header is surer than a network
-        first.setdefault(code, text)
-    return tuple(Flag(code, text, values) for code, text in first.items())
+    return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
 
 
 def reasons(
@@ -58,8 +54,9 @@ def reasons(
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
     if said.body_part.name not in package.either_way_up:
         yield from direction_reasons(image)
+    stated = (UPSIDE_DOWN,) if image.directions else ()
     for attribute, (code, sentence) in SHOWN.items():
-        if recognised.get(attribute, 0.0) >= LIKELY:
+        if recognised.get(attribute, 0.0) >= LIKELY and code not in stated:
             yield code, sentence
 
 
@@ -75,6 +72,8 @@ def direction_reasons(image: Projection) -> Iterator[tuple[str, str]]:
             f"The image is upside down by its header (Patient Orientation {named}): "
             "the body part may be another one.",
         )
+    elif across in LENGTHWAYS:
+        yield ON_ITS_SIDE, f"The image lies on its side by its header (Patient Orientation {named})."
     if (across, down) in FROM_BEHIND:
         yield (
             MIRRORED,

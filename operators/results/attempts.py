@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,8 @@ from operators.errors import DEFECT, OsteonError, TransientError, UnwritableErro
 
 # Codes of results that do not exist for a type of image; to request one is not a failure
 NOT_APPLICABLE = ("no_frame_of_reference", "no_surface", "no_such_format")
+# Some file systems note the time of a change to two seconds
+CLOCK_TOLERANCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ def missing_result(kind: str, error: Exception) -> MissingResult:
     if isinstance(error, OsteonError):
         return MissingResult(kind, error.code, str(error))
     return MissingResult(kind, "defect", DEFECT)
+
+
+def remove_written_since(paths: Iterable[Path], seconds: float) -> None:
+    """Removes the files at the paths that were written since a time of the clock, in seconds."""
+    for path in paths:
+        for each in path.glob("*.dcm") if path.is_dir() else (path,):
+            if each.is_file() and each.stat().st_mtime >= seconds - CLOCK_TOLERANCE_S:
+                each.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

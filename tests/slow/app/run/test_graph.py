@@ -2,6 +2,9 @@
 
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,6 +18,7 @@ import pytest
 from app.run.series_job import import_graph
 from operators.errors import UnsuitableError
 from operators.process.memory import allow_deep_stack
+from operators.process.signal_actions import SignalActions
 
 # A graph that is never freed keeps 19 MB
 FAILING_RUNS, MOST_MB = 30, 150
@@ -49,7 +53,8 @@ def operators() -> list[type[Any]]:
 def work() -> Any:
     """Returns the input of a graph whose operators need none."""
     observer = SimpleNamespace(measured=lambda _: nullcontext())
-    return SimpleNamespace(paths=SimpleNamespace(files={}), observer=observer, errors=[])
+    paths = SimpleNamespace(files={})
+    return SimpleNamespace(paths=paths, observer=observer, errors=[], signals=SignalActions())
 
 
 def resident_mb() -> float:
@@ -96,3 +101,45 @@ def test_a_failing_graph_raises_its_error_and_keeps_no_memory(
         if n == 0:
             before_mb = resident_mb()
     assert resident_mb() - before_mb < MOST_MB
+
+
+SLOW_GRAPH = """
+import os, signal, sys, time
+os.environ["HOLOSCAN_LOG_LEVEL"] = "OFF"
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from tests.slow.app.run import test_graph as cases
+from app.run.series_job import import_graph
+cases.allow_deep_stack()
+import_graph()
+from app.graph import run_graph
+
+def run(self, *_):
+    print("runs", flush=True)
+    time.sleep(0.5)
+    self.segmentation = "reported"
+    return 1
+
+for operator in cases.operators():
+    operator.run = run
+print(run_graph(cases.work()), flush=True)
+"""
+
+
+def slow_graph(number: int) -> tuple[int, str]:
+    """Returns the return code and the last line of a process with a graph that gets a signal, which is
+    SIGTERM or the ignored SIGINT.
+    """
+    with subprocess.Popen([sys.executable, "-c", SLOW_GRAPH], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "runs\n"
+        child.send_signal(number)
+        lines = child.stdout.read().split()
+    return child.returncode, lines[-1] if lines else ""
+
+
+def test_the_signal_to_stop_stops_the_process_at_once() -> None:
+    assert slow_graph(signal.SIGTERM) == (-signal.SIGTERM, "")
+
+
+def test_a_signal_that_is_ignored_leaves_the_graph_whole() -> None:
+    assert slow_graph(signal.SIGINT) == (0, "reported")

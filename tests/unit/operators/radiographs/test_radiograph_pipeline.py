@@ -135,7 +135,10 @@ def test_a_finding_less_likely_than_not_is_none(tmp_path: Path) -> None:
         ({"body_part": "leg"}, {"directions": ("R", "F")}, ["mirrored"]),
         ({"body_part": "leg"}, {"directions": ("L", "H")}, ["upside_down", "mirrored"]),
         ({"body_part": "hand"}, {"directions": ("L", "H")}, []),
+        ({"body_part": "leg"}, {"directions": ("F", "R")}, ["on_its_side"]),
+        ({"body_part": "leg"}, {"directions": ("H", "R")}, ["on_its_side", "mirrored"]),
         ({"body_part": "upside_down"}, {"directions": ("R", "H")}, ["other_body_part", "upside_down"]),
+        ({"body_part": "upside_down"}, {"directions": ("L", "F")}, ["other_body_part"]),
     ],
 )
 def test_doubts_are_flags(

@@ -27,7 +27,7 @@ def test_a_failed_seg_takes_the_other_results_of_its_run_with_it(
     (out / "of a reader.txt").touch()
     os.utime(out / "preview.png", (0, 0))
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any) -> Any:
         raise RuntimeError
 
     row = image_kinds.IMAGE_KINDS["projection"]

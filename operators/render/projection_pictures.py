@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from operators.geometry.projection import Projection
 from operators.packages.confidence import percent
+from operators.process.side_by_side import side_by_side
 from operators.render.surface_view import Picture
 from operators.segmentation.radiograph_answer import RadiographAnswer
 from operators.segmentation.segmentation import Segment, Segmentation
@@ -55,8 +56,11 @@ class Line:
 def projection_pictures(projection: Projection, segmentation: Segmentation) -> tuple[ProjectionPicture, ...]:
     """Draws the findings on the image, and the heat map on it. Raises ValueError without an answer."""
     grey = shown_grey(projection)
-    outlines = ProjectionPicture(outlined(grey, segmentation), "Outlined findings")
-    return outlines, ProjectionPicture(draw_heat_map(grey, segmentation), "Heat map, illustration only")
+    outlines, heat = side_by_side(lambda draw: draw(grey, segmentation), (outlined, draw_heat_map))
+    return (
+        ProjectionPicture(outlines, "Outlined findings"),
+        ProjectionPicture(heat, "Heat map, illustration only"),
+    )
 
 
 def draw_outlines(projection: Projection, segmentation: Segmentation) -> Picture:

@@ -9,7 +9,7 @@ INTERCEPT, RESCALE_TYPE, WINDOWED = "missing_intercept", "rescale_type", "window
 NOT_HOUNSFIELD, CONE_BEAM = "not_hounsfield", "cone_beam"
 NO_SPACING, STRETCHED, WINDOW_IGNORED = "no_spacing", "stretched", "window_ignored"
 LUT_IGNORED, POLARITY = "lut_ignored", "polarity"
-GROWTH_PLATES = "growth_plates"
+GROWTH_PLATES, SIDE_CONTRADICTION = "growth_plates", "side_contradiction"
 VALUE_MEANINGS = {
     LEFT_ALIGNED: "Values moved to the lowest bits",
     HIGH_BIT: "High Bit contradicts Bits Stored",
@@ -25,6 +25,7 @@ VALUE_MEANINGS = {
     LUT_IGNORED: "Lookup table of the header is not used",
     POLARITY: "Header contradicts itself on black and white",
     GROWTH_PLATES: "Growth plates may be open",
+    SIDE_CONTRADICTION: "Header contradicts itself on the side",
 }
 
 

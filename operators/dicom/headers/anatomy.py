@@ -6,6 +6,7 @@ import re
 
 from operators.dicom.elements.attributes import Sources, code_string, hint, items
 from operators.errors import UnreadableError
+from operators.geometry.value_notes import SIDE_CONTRADICTION, Note
 
 # PS3.3 C.7.3.1, C.8.11.1 (DX Anatomy Imaged), 10.5; U is unpaired, which is no side
 SIDES = {"L": "left", "R": "right", "B": "both"}
@@ -35,17 +36,29 @@ def procedure(sources: Sources) -> str:
 
 
 def laterality(sources: Sources) -> str:
-    """Returns the side of the body: "left", "right", "both", or "" where the header says nothing of it.
-
-    Read from ImageLaterality, Laterality and FrameLaterality; the first that names a side counts.
+    """Returns the side of the body: "left", "right", "both", or "" where the header says nothing of it, or
+    contradicts itself.
     """
+    named = named_sides(sources)
+    return named[0] if len(named) == 1 else ""
+
+
+def named_sides(sources: Sources) -> tuple[str, ...]:
+    """Returns the different sides that ImageLaterality, Laterality and FrameLaterality name."""
     try:
         frames = [item for dataset in sources for item in items(dataset, "FrameAnatomySequence")]
     except UnreadableError:
         frames = []
     places = ((sources, "ImageLaterality"), (sources, "Laterality"), ((*sources, *frames), "FrameLaterality"))
     named = (SIDES.get(code_string(places, keyword).upper(), "") for places, keyword in places)
-    return next(filter(None, named), "")
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+def side_notes(sources: Sources) -> tuple[Note, ...]:
+    """Returns a note where the header names different sides."""
+    named = named_sides(sources)
+    text = f"The header names both {' and '.join(named)} as the side: none is taken from it."
+    return (Note(SIDE_CONTRADICTION, text),) if len(named) > 1 else ()
 
 
 def view(sources: Sources) -> str:

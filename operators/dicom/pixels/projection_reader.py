@@ -10,7 +10,14 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from operators.dicom.elements.attributes import hint
 from operators.dicom.elements.inflation import read_inflated_span
-from operators.dicom.headers.anatomy import body_part, directions, laterality, procedure, view
+from operators.dicom.headers.anatomy import (
+    body_part,
+    directions,
+    laterality,
+    procedure,
+    side_notes,
+    view,
+)
 from operators.dicom.headers.projection_spacing import projection_spacing
 from operators.dicom.headers.series import Fault, Frame, Series, StoredPixels
 from operators.dicom.pixels.decoding import Stored, decode, decode_colour, supported
@@ -57,7 +64,7 @@ def read_projection(series: Series) -> Projection:
         laterality(sources),
         view(sources),
         body_part(sources),
-        (*notes, *presented.notes, *spacing_notes),
+        (*notes, *presented.notes, *spacing_notes, *side_notes(sources)),
         procedure(sources),
         directions(sources),
     )

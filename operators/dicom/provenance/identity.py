@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, CTImageStorage
 
 from operators.dicom.elements.attributes import hint
+from operators.dicom.headers.anatomy import laterality
 from operators.dicom.headers.series import Series
 from operators.dicom.pixels.version_differences import EXAMINATION, PATIENT
 from operators.dicom.provenance.conforming import conforming_header
@@ -17,6 +18,8 @@ from operators.packages.packages import ModelPackage
 
 # PS3.3 C.7.3.1, 10.5: the paired part of the body that a series or an image shows
 SIDE = ("Laterality", "ImageLaterality")
+# The values that Laterality may have (PS3.3 C.7.3.1): a series shows one side of a pair
+LATERALITY = {"left": "L", "right": "R"}
 
 # Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, possibly empty.
 REQUIRED_PERHAPS_EMPTY = (
@@ -47,8 +50,8 @@ def fingerprint(series: Series, package: ModelPackage, software_version: str) ->
 
 
 def side_of(header: Dataset) -> str:
-    """Returns the side that a decoded source header states, '' if none."""
-    return next(filter(None, (hint((header,), keyword) for keyword in SIDE)), "")
+    """Returns L or R, as a decoded source header states it; '' if it states neither, or both."""
+    return LATERALITY.get(laterality((header,)), "")
 
 
 def whose(header: Dataset) -> str:

@@ -33,7 +33,11 @@ def flag_answer(
 ) -> tuple[Flag, ...]:
     """Returns the flags of an answer; each applies to all its findings."""
     values = tuple(each.value for each in said.findings)
-    return tuple(Flag(code, text, values) for code, text in reasons(said, image, found, package))
+    first: dict[str, str] = {}
+    for code, text in reasons(said, image, found, package):
+        # Of two reasons with one code the first counts: a header is surer than a network
+        first.setdefault(code, text)
+    return tuple(Flag(code, text, values) for code, text in first.items())
 
 
 def reasons(
@@ -54,9 +58,8 @@ def reasons(
         yield HARDWARE, f"Metal in the image ({percent(said.hardware)}): it can hide or mimic fractures."
     if said.body_part.name not in package.either_way_up:
         yield from direction_reasons(image)
-    stated = (UPSIDE_DOWN,) if image.directions else ()
     for attribute, (code, sentence) in SHOWN.items():
-        if recognised.get(attribute, 0.0) >= LIKELY and code not in stated:
+        if recognised.get(attribute, 0.0) >= LIKELY:
             yield code, sentence
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from holoscan.schedulers import EventBasedScheduler
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application, Operator
 
@@ -21,9 +20,6 @@ from operators.segmentation.segmentation import Segmentation
 from operators.series_selector import SeriesSelectorOperator
 from operators.stage_operator import Work
 
-# SEG and report are written while the pictures are drawn
-OPERATORS_AT_ONCE = 2
-
 
 class OsteonApplication(Application):
     """DICOM series to DICOM SEG and structured report."""
@@ -35,7 +31,6 @@ class OsteonApplication(Application):
     def compose(self) -> None:
         """The operators and their flows."""
         work = self.work
-        self.scheduler(EventBasedScheduler(self, worker_thread_number=OPERATORS_AT_ONCE, name="scheduler"))
         select = SeriesSelectorOperator(self, CountCondition(self, 1), name="series_selector", work=work)
         resample = ResamplerOperator(self, name="resampler", work=work)
         anatomy = AnatomySegmenterOperator(self, name="anatomy_segmenter", work=work)

@@ -93,7 +93,11 @@ def answer(
     probability = stated_probability(decision.image, found.logit)
     assert probability is not None
     threshold = threshold_of(decision.operating_points, point)
-    uncertain = (max(threshold - decision.margin, 0.0), min(threshold + decision.margin, 1.0))
+    # Rounded, since a sum such as 0.35 + 0.06 is not the decimal number that a report should show
+    uncertain = (
+        max(round(threshold - decision.margin, 6), 0.0),
+        min(round(threshold + decision.margin, 6), 1.0),
+    )
     recognised = dict(zip(package.attributes, found.attributes, strict=True))
     return RadiographAnswer(
         verdict=verdict(probability, threshold, uncertain, outlined=bool(made)),

@@ -47,10 +47,14 @@ _ANY_REGION = ("BODY", "UNKNOWN", "OTHER")
 
 
 def modality(series: Series, package: ModelPackage, offered: Sequence[ModelPackage]) -> Reason | None:
-    """Requires a modality that the package reads; the sentence names those of all packages."""
+    """Requires a modality that the package reads; the sentence names those of all packages, or of this one
+    where another reads the series' modality.
+    """
     if series.modality in package.accepts.modalities:
         return None
     wanted = dict.fromkeys(name for each in offered for name in each.accepts.modalities)
+    if series.modality in wanted:
+        wanted = dict.fromkeys(package.accepts.modalities)
     return "other_modality", f"expected modality {' or '.join(wanted)}, got {series.modality or 'none'}"
 
 

@@ -54,6 +54,11 @@ def test_the_verdict_follows_the_probability(tmp_path: Path, probability: float,
     assert said.uncertain == pytest.approx((0.4, 0.6))
 
 
+def test_the_bounds_of_an_uncertain_answer_are_decimal_numbers(tmp_path: Path) -> None:
+    package = replace(write_radiograph_package(tmp_path), operating_point="0.7")
+    assert answered(package, image()).uncertain == (0.6, 0.8)
+
+
 @pytest.mark.parametrize(("point", "threshold"), [("sensitive", 0.2), ("specific", 0.8), ("0.37", 0.37)])
 def test_the_operating_point_is_a_name_or_a_number(tmp_path: Path, point: str, threshold: float) -> None:
     package = replace(write_radiograph_package(tmp_path), operating_point=point)

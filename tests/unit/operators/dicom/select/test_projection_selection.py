@@ -203,6 +203,11 @@ def test_a_package_of_ct_refuses_radiographs_as_before(tmp_path: Path) -> None:
     assert codes == ["other_modality", "other_sop_class"]
 
 
+def test_a_modality_that_another_package_reads_is_not_expected_of_this_one(tmp_path: Path) -> None:
+    found = refusal(tmp_path, radiograph(SOPClassUID=SC, Modality="CT"), ct_package(), package())
+    assert "expected modality DX or CR or RG or OT, got CT" in found.text
+
+
 def test_a_package_of_radiographs_refuses_ct(tmp_path: Path) -> None:
     phantoms.write_ct(tmp_path, HU, AFFINE)
     (outcome,) = outcomes(tmp_path)

@@ -52,9 +52,8 @@ def modality(series: Series, package: ModelPackage, offered: Sequence[ModelPacka
     """
     if series.modality in package.accepts.modalities:
         return None
-    wanted = dict.fromkeys(name for each in offered for name in each.accepts.modalities)
-    if series.modality in wanted:
-        wanted = dict.fromkeys(package.accepts.modalities)
+    read = dict.fromkeys(name for each in offered for name in each.accepts.modalities)
+    wanted = package.accepts.modalities if series.modality in read else read
     return "other_modality", f"expected modality {' or '.join(wanted)}, got {series.modality or 'none'}"
 
 
